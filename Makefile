@@ -1,0 +1,54 @@
+# Everything a person or CI runs. A machine needs Python 3.11 or newer, and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lock space clean
+
+help:  ## Say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
+
+demo: $(VENV)/.runtime  ## One real push, one rule, one job, on this machine
+	@$(BIN)/jobhook demo
+
+test: $(VENV)/.dev  ## The whole suite, with branch coverage enforced
+	@rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	$(BIN)/coverage report --fail-under=100 --include='*/jobhook/core/*,*/jobhook/flows/*'
+
+check: $(VENV)/.dev  ## Lint, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## Put the code in the house's shape
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# `uv` only makes the lock files; installing from them is plain pip.
+lock:  ## Make the lock files anew from pyproject.toml
+	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv
+	$(VENV)-lock/bin/uv pip compile $(COMPILE) --group build -o locks/build.txt
+	$(VENV)-lock/bin/uv pip compile $(COMPILE) pyproject.toml -o locks/runtime.txt
+	$(VENV)-lock/bin/uv pip compile $(COMPILE) pyproject.toml --group dev -c locks/runtime.txt -o locks/dev.txt
+COMPILE := --quiet --no-header --universal --python-version 3.11 --generate-hashes
+
+space: $(VENV)/.runtime  ## Put together build/space, a folder to upload to a Space as it stands
+	@$(BIN)/python deploy/space/assemble.py build/space
+
+clean:  ## Remove what was made here
+	rm -rf $(VENV) $(VENV)-lock build .coverage .coverage.*
+
+$(VENV)/.runtime: pyproject.toml locks/build.txt locks/runtime.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r locks/build.txt -r locks/runtime.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime locks/dev.txt
+	$(PIP) install --require-hashes -r locks/dev.txt
+	@touch $@

@@ -1,0 +1,3 @@
+"""Turn what happens on the Hugging Face Hub into Hub Jobs."""
+
+__version__ = "0.1.0"

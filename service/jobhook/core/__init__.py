@@ -1,0 +1,1 @@
+"""Floor 0: what jobhook decides. No network, files, clock, environment or logging."""

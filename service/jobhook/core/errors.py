@@ -1,0 +1,159 @@
+"""
+Everything jobhook raises on purpose, grouped by whose fault it is.
+
+* JobHookError
+  * UsageError               the caller's: an argument or option that cannot be
+  * SettingsError            whoever runs the service: a setting is missing or wrong
+  * DeliveryError            the sender's
+    * WrongSecret              -> 401
+    * BodyTooSlow              -> 408
+    * BodyTooLarge             -> 413
+    * EncodingRefused          -> 415
+  * RulesError               the rule author's; carries every problem found
+  * StoreError               our database's
+    * StoreUnavailable         nothing was stored; try again
+  * HubError                 the Hub's, or the way to it
+    * HubRefused               a clear no; asking again will not help
+      * HubUnauthorized          the token is missing or unknown (401)
+      * HubForbidden             the token may not do this (403)
+      * HubNotFound              there is no such thing, or not for us (404)
+    * HubBusy                  a clear no for now; nothing was done, try later
+    * OutcomeUnknown           it may have been done; look before asking again
+
+Errors are split by what the caller does next. The text of each is one sentence for a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class JobHookError(Exception):
+    """Base of everything jobhook raises on purpose; `str()` is one sentence for a person."""
+
+
+class UsageError(JobHookError):
+    """An argument or option that cannot be."""
+
+
+class SettingsError(JobHookError):
+    """A setting is missing, misspelt or wrong."""
+
+
+class DeliveryError(JobHookError):
+    """The sender of a delivery did something that cannot be accepted."""
+
+
+class WrongSecret(DeliveryError):
+    """The webhook secret is missing, repeated, too long or wrong."""
+
+
+class BodyTooSlow(DeliveryError):
+    """The body did not arrive before its deadline."""
+
+
+class BodyTooLarge(DeliveryError):
+    """The body is over the limit, counted and not as declared."""
+
+
+class EncodingRefused(DeliveryError):
+    """The body is encoded; nothing here inflates what a stranger sends."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong with a rule file; *line* and *column* count from 1."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+class RulesError(JobHookError):
+    """
+    Rule files that cannot be used; nothing was loaded.
+
+    Attributes:
+        problems: Every problem found in every file, in the order of the files.
+    """
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class StoreError(JobHookError):
+    """The database cannot be used as it is."""
+
+
+class StoreUnavailable(StoreError):
+    """Nothing was stored: the database is busy, full or gone for now."""
+
+
+class HubError(JobHookError):
+    """
+    The Hub, or the way to it, failed us.
+
+    Attributes:
+        status: The HTTP status, or None when no answer came.
+        code: The Hub's `X-Error-Code`, or None.
+        request_id: What to quote to the Hub's support, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+
+
+class HubRefused(HubError):
+    """The Hub said no, and nothing was done."""
+
+
+class HubUnauthorized(HubRefused):
+    """The token is missing or unknown to the Hub."""
+
+
+class HubForbidden(HubRefused):
+    """The token is known but may not do this."""
+
+
+class HubNotFound(HubRefused):
+    """There is no such thing, or it is not ours to see."""
+
+
+class HubBusy(HubError):
+    """
+    Nothing was done, and the same request may succeed later.
+
+    Attributes:
+        retry_after: Seconds the Hub asked us to wait, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code, request_id=request_id)
+        self.retry_after = retry_after
+
+
+class OutcomeUnknown(HubError):
+    """The request may or may not have been carried out; asking again could do it twice."""

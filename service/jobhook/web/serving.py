@@ -1,0 +1,92 @@
+"""Serve an ASGI app inside a running event loop, on a socket that is bound first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from jobhook.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+
+class _EmbeddedServer(uvicorn.Server):
+    """A uvicorn server that leaves the signals to whoever runs the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """
+    Return a listening socket, so that its address is known before anything is served.
+
+    *port* 0 takes a free one.
+
+    Raises:
+        UsageError: If the address is taken or is not of this machine.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as exc:
+        raise UsageError(
+            f"cannot listen on {host}:{port} ({exc.strerror}): give another --host or --port"
+        ) from exc
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the `http://` URL at which this machine reaches *listener*."""
+    host, port = listener.getsockname()[:2]
+    # The unspecified address is where we listen, not where anyone can be reached.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    grace: float = 1.0,
+    protocol: type[asyncio.Protocol] | None = None,
+) -> AsyncIterator[None]:
+    """
+    Serve *app* on *listener* while the block runs; *grace* seconds are left to open requests.
+
+    The app's lifespan is not run: whoever made the app opens and closes what it needs.
+    """
+    options: dict[str, Any] = {"http": protocol} if protocol else {}
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(grace)),
+        **options,
+    )
+    server = _EmbeddedServer(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="serving")
+    try:
+        while not server.started and not task.done():
+            await asyncio.sleep(0.001)
+        yield
+    finally:
+        server.should_exit = True
+        await task
