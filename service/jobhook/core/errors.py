@@ -3,6 +3,7 @@ Everything jobhook raises on purpose, grouped by whose fault it is.
 
 * JobHookError
   * UsageError               the caller's: an argument or option that cannot be
+  * MissingSecret            the service lacks a secret that a rule hands to its job
   * SettingsError            whoever runs the service: a setting is missing or wrong
   * DeliveryError            the sender's
     * WrongSecret              -> 401
@@ -12,6 +13,7 @@ Everything jobhook raises on purpose, grouped by whose fault it is.
   * RulesError               the rule author's; carries every problem found
   * StoreError               our database's
     * StoreUnavailable         nothing was stored; try again
+    * LaunchMoved              somebody else has moved that launch on; not a failure
   * HubError                 the Hub's, or the way to it
     * HubRefused               a clear no; asking again will not help
       * HubUnauthorized          the token is missing or unknown (401)
@@ -34,6 +36,10 @@ class JobHookError(Exception):
 
 class UsageError(JobHookError):
     """An argument or option that cannot be."""
+
+
+class MissingSecret(JobHookError):
+    """The service lacks a secret that a rule wants to hand to its job."""
 
 
 class SettingsError(JobHookError):
@@ -92,6 +98,10 @@ class StoreError(JobHookError):
 
 class StoreUnavailable(StoreError):
     """Nothing was stored: the database is busy, full or gone for now."""
+
+
+class LaunchMoved(StoreError):
+    """The launch is no longer in the state that the caller knew; nothing was changed."""
 
 
 class HubError(JobHookError):

@@ -33,9 +33,10 @@ _SPACE_PREFIXES = tuple(
 
 # Names with a published price (the Hub's Jobs guide, August 2026); the Hub may know more.
 FLAVORS = (
-    "cpu-basic cpu-upgrade cpu-xl cpu-performance t4-small t4-medium l4x1 l4x4 l40sx1 l40sx4 l40sx8 "
-    "a10g-small a10g-large a10g-largex2 a10g-largex4 a100-large a100x4 a100x8 h200 h200x2 h200x4 "
-    "h200x8 rtx-pro-6000 rtx-pro-6000x2 rtx-pro-6000x4 rtx-pro-6000x8"
+    "cpu-basic cpu-upgrade cpu-xl cpu-performance t4-small t4-medium "
+    "l4x1 l4x4 l40sx1 l40sx4 l40sx8 "
+    "a10g-small a10g-large a10g-largex2 a10g-largex4 a100-large a100x4 a100x8 "
+    "h200 h200x2 h200x4 h200x8 rtx-pro-6000 rtx-pro-6000x2 rtx-pro-6000x4 rtx-pro-6000x8"
 ).split()
 
 
@@ -114,13 +115,14 @@ def parse_timeout(value: str | int) -> int:
     seconds = float(match[1]) * _SECONDS[match[2]] if match and len(text) <= 16 else math.nan
     if not seconds >= 1:
         raise UsageError(
-            f"timeout {text[:40]!r} is no length of time: write seconds, or a number with s, m, h or d"
+            f"timeout {text[:40]!r} is no length of time: "
+            "write seconds, or a number with s, m, h or d"
         )
     return int(seconds)
 
 
 def problems_of(spec: JobSpec) -> Iterator[str]:
-    """Yield a sentence for every rule of the wire that *spec* breaks; values of secrets are not told."""
+    """Yield a sentence for every rule of the wire that *spec* breaks; no secret is told."""
     if not spec.image:
         yield "image is empty: name a Docker image such as python:3.12"
     if not spec.command or not all(spec.command):
@@ -134,13 +136,14 @@ def problems_of(spec: JobSpec) -> Iterator[str]:
             yield f"env {name} holds a NUL or is over {ENV_STRING_MAX_BYTES:,} bytes with its name"
     for key, value in spec.labels.items():
         if not (LABEL_KEY.fullmatch(key) and LABEL_VALUE.fullmatch(value)):
-            yield f"label {key[:120]}={value[:120]}: only letters, digits, `.`, `_` and `-`, 100 at most"
+            shown = f"{key[:120]}={value[:120]}"
+            yield f"label {shown!r}: only letters, digits, `.`, `_` and `-`, 100 of each at most"
 
 
 def _name_problems(what: str, pattern: re.Pattern[str], names: Mapping[str, str]) -> Iterator[str]:
     for name in names:
         if not pattern.fullmatch(name):
-            yield f"{what} name {name[:120]!r} is refused by the Hub: it must match {pattern.pattern}"
+            yield f"{what} name {name[:120]!r} will not do: the Hub wants {pattern.pattern}"
 
 
 def _image_to_wire(image: str) -> dict[str, str]:

@@ -1,0 +1,277 @@
+"""
+What a delivery is: check its secret, name it, and read it whatever it holds.
+
+The wire is the Hub's webhook payload, version 3. The Hub adds fields and scopes without notice, so
+only the fields that route an event are modelled and everything else is left alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from jobhook.core.errors import WrongSecret
+
+BODY_MAX_BYTES = 1024 * 1024
+SECRET_MAX_BYTES = 1024
+SECRET_MIN_BYTES = 16
+WEBHOOK_ID_MAX_BYTES = 256
+_DEPTH_MAX = 64
+_INT_DIGITS_MAX = 19  # what a 64-bit integer can hold
+
+
+class DeliveryState(StrEnum):
+    """What became of a delivery."""
+
+    STORED = "stored"  # acknowledged, not looked at yet
+    MATCHED = "matched"  # at least one rule fired
+    IGNORED = "ignored"  # read, and no rule fired
+    UNPARSED = "unparsed"  # authentic, but not a payload we can read
+    QUARANTINED = "quarantined"  # looking at it failed again and again
+    CONFLICT = "conflict"  # its id was used before, for another body
+
+
+class AcceptedSecrets:
+    """The webhook secrets that open the receiver; several at once, so that they can be rotated."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._digests = [hashlib.sha256(secret.encode()).digest() for secret in secrets if secret]
+        if not self._digests:
+            raise WrongSecret("no webhook secret is configured: nothing can be accepted")
+
+    def check(self, given: Sequence[bytes]) -> None:
+        """
+        Accept the one value in *given* (every header of that name), or raise `WrongSecret`.
+
+        Digests are compared, so that neither length nor content shows in the time it takes, and
+        every accepted secret is compared each time.
+        """
+        if len(given) != 1 or not 0 < len(given[0]) <= SECRET_MAX_BYTES:
+            raise WrongSecret("the webhook secret is missing, repeated or too long")
+        digest = hashlib.sha256(given[0]).digest()
+        matches = [hmac.compare_digest(digest, accepted) for accepted in self._digests]
+        if not any(matches):
+            raise WrongSecret("the webhook secret is wrong")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryKey:
+    """
+    What makes two deliveries the same one.
+
+    Attributes:
+        value: The `Webhook-Id`, or a hash of the body when the header is absent.
+        webhook_id: The header as it came, or None.
+    """
+
+    value: str
+    webhook_id: str | None
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether only the body tells: equal bodies are one delivery for a short while."""
+        return self.webhook_id is None
+
+
+def delivery_key(webhook_id: bytes | None, body: bytes) -> DeliveryKey:
+    """Return the key of a delivery; *webhook_id* is opaque and chosen by the sender."""
+    if not webhook_id:
+        return DeliveryKey(value=f"body:{hashlib.sha256(body).hexdigest()}", webhook_id=None)
+    text = webhook_id.decode("latin-1")
+    if len(webhook_id) > WEBHOOK_ID_MAX_BYTES:
+        text = f"sha256:{hashlib.sha256(webhook_id).hexdigest()}"
+    return DeliveryKey(value=text, webhook_id=text)
+
+
+def delivery_id(source: str, key: str) -> str:
+    """Return our id for a delivery: the same for every copy, so that no look-up is needed."""
+    return "d" + short_digest(source, key)
+
+
+def short_digest(*parts: str) -> str:
+    """Return 25 lower-case characters (125 bits) that stand for exactly these *parts*."""
+    # Each part is counted: ("ab", "c") and ("a", "bc") must not meet.
+    packed = b"".join(b"%d:%s" % (len(p), p) for p in (part.encode() for part in parts))
+    return base64.b32encode(hashlib.sha256(packed).digest()).decode().lower()[:25]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+class EventField(_Wire):
+    """`event` of the payload."""
+
+    scope: str = Field(min_length=1, max_length=256)
+    action: str = Field(max_length=64)
+
+
+class RepoField(_Wire):
+    """`repo` of the payload; *name* is `owner/name`."""
+
+    type: str = Field(max_length=64)
+    name: str = Field(min_length=1, max_length=512)
+    id: str | None = None
+    private: bool | None = None
+    head_sha: str | None = Field(default=None, alias="headSha")
+
+    @property
+    def owner(self) -> str:
+        """The part of the name before the slash."""
+        return self.name.partition("/")[0]
+
+
+class RefField(_Wire):
+    """One of `updatedRefs`; a null *old_sha* means created, a null *new_sha* deleted."""
+
+    ref: str = Field(max_length=4096)
+    old_sha: str | None = Field(default=None, alias="oldSha", max_length=64)
+    new_sha: str | None = Field(default=None, alias="newSha", max_length=64)
+
+
+class FileField(_Wire):
+    """One of `updatedFiles` (buckets)."""
+
+    path: str
+    action: str
+
+
+class DiscussionField(_Wire):
+    """`discussion` of the payload."""
+
+    num: int
+    title: str = ""
+    status: str = ""
+    is_pull_request: bool = Field(default=False, alias="isPullRequest")
+
+
+class CommentField(_Wire):
+    """`comment` of the payload; *content* is absent when *hidden*."""
+
+    hidden: bool = False
+    content: str | None = None
+
+
+class Delivery(_Wire):
+    """A payload as far as it routes events."""
+
+    event: EventField
+    repo: RepoField
+    updated_refs: tuple[RefField, ...] | None = Field(
+        default=None, alias="updatedRefs", strict=False
+    )
+    updated_files: tuple[FileField, ...] | None = Field(
+        default=None, alias="updatedFiles", strict=False
+    )
+    updated_config: dict[str, Any] | None = Field(default=None, alias="updatedConfig")
+    discussion: DiscussionField | None = None
+    comment: CommentField | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A body that is no payload we know, and why."""
+
+    reason: str
+
+
+def read_delivery(body: bytes) -> Delivery | Unreadable:
+    """Read *body*; whatever it holds, the answer is a `Delivery` or a reason, never an error."""
+    try:
+        payload = load_json(body)
+    except (ValueError, RecursionError) as exc:
+        return Unreadable(f"the body is not JSON that can be trusted: {_short(exc)}")
+    if not isinstance(payload, dict):
+        return Unreadable("the body is JSON, but not an object")
+    if isinstance(payload.get("event"), str):
+        return Unreadable("a legacy payload (version 2): the Hub sends version 3 to new webhooks")
+    try:
+        return Delivery.model_validate(payload)
+    except ValidationError as exc:
+        error = exc.errors(include_url=False, include_input=False)[0]
+        path = ".".join(str(part) for part in error["loc"])
+        return Unreadable(f"not a webhook payload: {path[:100]}: {error['msg'].lower()}")
+
+
+def load_json(body: bytes) -> Any:
+    """
+    Parse strict JSON that every reader understands alike.
+
+    Raises:
+        ValueError: If it is not UTF-8, has a duplicate key, NaN, a NUL, a lone surrogate or a
+            number that is too large, or is nested more than 64 levels.
+        RecursionError: If it is nested so deeply that the parser gives up first.
+    """
+    text = body.decode("utf-8")
+    value = json.loads(
+        text,
+        object_pairs_hook=_unique_keys,
+        parse_constant=_refuse_constant,
+        parse_int=_small_int,
+        parse_float=_finite_float,
+    )
+    _check_tree(value)
+    return value
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return result
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _small_int(digits: str) -> int:
+    if len(digits.lstrip("-")) > _INT_DIGITS_MAX:
+        raise ValueError("a number is over 64 bits")
+    return int(digits)
+
+
+def _finite_float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _check_tree(value: Any) -> None:
+    level: list[Any] = [value]
+    for _ in range(_DEPTH_MAX):
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below += item.keys()
+                below += item.values()
+            elif isinstance(item, list):
+                below += item
+            elif isinstance(item, str):
+                _check_text(item)
+        if not below:
+            return
+        level = below
+    raise ValueError(f"nested over {_DEPTH_MAX} levels")
+
+
+def _check_text(text: str) -> None:
+    if text.isascii():
+        if "\0" in text:
+            raise ValueError("a text holds a NUL")
+    elif "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("a text holds a NUL or half a character")
+
+
+def _short(exc: BaseException) -> str:
+    return (str(exc) or type(exc).__name__)[:120]

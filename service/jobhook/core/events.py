@@ -1,0 +1,156 @@
+"""
+From what the Hub sends to what happened: semantic events.
+
+One delivery gives one or more events (the Hub's "webhooks" page lists scopes and actions). A scope
+that we do not know counts as `update` of the nearest broader one that we do, as that page asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from jobhook.core.deliveries import Delivery, RefField, RepoField
+
+SCOPES = ("repo", "repo.content", "repo.config", "discussion", "discussion.comment")
+
+EVENTS = (
+    "repo.created repo.deleted repo.moved repo.updated "
+    "commit.pushed branch.created branch.deleted tag.created tag.moved tag.deleted "
+    "pr.ref_created pr.pushed convert.updated files.changed "
+    "config.changed repo.made_private repo.made_public "
+    "pr.opened pr.merged pr.closed pr.updated pr.deleted "
+    "discussion.opened discussion.closed discussion.updated discussion.deleted "
+    "comment.created comment.edited comment.hidden"
+).split()
+
+# What anybody who can see a repo can cause: these may not carry our secrets (T16).
+STRANGERS_EVENTS = frozenset(
+    name for name in EVENTS if name.startswith(("pr.", "discussion.", "comment."))
+)
+
+BRANCHES = "refs/heads/"
+TAGS = "refs/tags/"
+PULL_REQUESTS = "refs/pr/"
+CONVERSIONS = "refs/convert/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """
+    One thing that happened on the Hub.
+
+    Attributes:
+        name: One of `EVENTS`; the raw scope when no semantic name fits.
+        scope: The known scope it was read as, one of `SCOPES`.
+        repo: Where it happened.
+        ref: The full name of the git ref that changed, if one did.
+    """
+
+    name: str
+    scope: str
+    repo: RepoField
+    ref: str | None = None
+    old_sha: str | None = None
+    new_sha: str | None = None
+
+
+def known_scope(scope: str) -> str | None:
+    """Return *scope*, or the nearest broader scope that we know, or None."""
+    while scope not in SCOPES:
+        scope, dot, _ = scope.rpartition(".")
+        if not dot:
+            return None
+    return scope
+
+
+def events_of(delivery: Delivery) -> tuple[Event, ...]:
+    """Return what happened, without repeats; empty when the scope is wholly unknown."""
+    scope = known_scope(delivery.event.scope)
+    if scope is None:
+        return ()
+    action = delivery.event.action if scope == delivery.event.scope else "update"
+    named = _READERS[scope](delivery, action)
+    events = tuple(
+        Event(
+            name=name,
+            scope=scope,
+            repo=delivery.repo,
+            ref=change.ref if change else None,
+            old_sha=change.old_sha if change else None,
+            new_sha=change.new_sha if change else None,
+        )
+        for name, change in named
+    )
+    return events or (Event(name=scope, scope=scope, repo=delivery.repo),)
+
+
+_Named = Iterator[tuple[str, RefField | None]]
+
+
+def _repo(_: Delivery, action: str) -> _Named:
+    verbs = {"create": "created", "delete": "deleted", "move": "moved"}
+    yield f"repo.{verbs.get(action, 'updated')}", None
+
+
+def _content(delivery: Delivery, _: str) -> _Named:
+    for change in delivery.updated_refs or ():
+        # The Hub names no ref whose sha stays the same; if it did, nothing would have happened.
+        if change.old_sha != change.new_sha:
+            names = _ref_names(change)
+            yield from ((name, change) for name in names or ("repo.content",))
+    if delivery.updated_files:
+        yield "files.changed", None
+
+
+def _ref_names(change: RefField) -> tuple[str, ...]:
+    created, deleted = change.old_sha is None, change.new_sha is None
+    if change.ref.startswith(BRANCHES):
+        if deleted:
+            return ("branch.deleted",)
+        return ("commit.pushed", "branch.created") if created else ("commit.pushed",)
+    if change.ref.startswith(TAGS):
+        return ("tag.created",) if created else ("tag.deleted",) if deleted else ("tag.moved",)
+    if change.ref.startswith(PULL_REQUESTS) and not deleted:
+        return ("pr.ref_created",) if created else ("pr.pushed",)
+    if change.ref.startswith(CONVERSIONS):
+        return ("convert.updated",)
+    return ()
+
+
+def _config(delivery: Delivery, _: str) -> _Named:
+    yield "config.changed", None
+    private = (delivery.updated_config or {}).get("private")
+    if isinstance(private, bool):
+        yield ("repo.made_private" if private else "repo.made_public"), None
+
+
+def _discussion(delivery: Delivery, action: str) -> _Named:
+    subject, status = "discussion", ""
+    if delivery.discussion:
+        subject = "pr" if delivery.discussion.is_pull_request else "discussion"
+        status = delivery.discussion.status
+    if action in {"create", "delete"}:
+        yield f"{subject}.{'opened' if action == 'create' else 'deleted'}", None
+    elif status == "closed" or (status == "merged" and subject == "pr"):
+        yield f"{subject}.{status}", None
+    else:
+        yield f"{subject}.updated", None
+
+
+def _comment(delivery: Delivery, action: str) -> _Named:
+    if action == "create":
+        yield "comment.created", None
+    elif delivery.comment and delivery.comment.hidden:
+        yield "comment.hidden", None
+    else:
+        yield "comment.edited", None
+
+
+_READERS: dict[str, Callable[[Delivery, str], _Named]] = {
+    "repo": _repo,
+    "repo.content": _content,
+    "repo.config": _config,
+    "discussion": _discussion,
+    "discussion.comment": _comment,
+}

@@ -1,0 +1,232 @@
+"""
+A launch: the one job that a delivery, a rule and an action owe each other, and its states.
+
+The states and moves are those of the launch protocol: a launch is committed before a byte leaves,
+and what may have been sent is `unknown`, never `ready` again on suspicion.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from jobhook.core.deliveries import short_digest
+from jobhook.core.errors import MissingSecret
+from jobhook.core.events import Event
+from jobhook.core.jobs import JobSpec, Stage
+from jobhook.core.matching import Decision
+from jobhook.core.payloads import fit_payload
+
+LAUNCH_LABEL = "jobhook-launch"
+INSTANCE_LABEL = "jobhook-instance"
+RULE_LABEL = "jobhook-rule"
+
+
+class LaunchState(StrEnum):
+    """Where a launch stands; the reason stands beside it."""
+
+    MATCHED = "matched"  # a rule fired; not yet allowed to be sent
+    READY = "ready"  # may be sent
+    SENDING = "sending"  # claimed; the request may be on its way
+    UNKNOWN = "unknown"  # it may have been carried out: find out before anything else
+    LAUNCHED = "launched"  # the Hub has the job
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    GONE = "gone"  # the job was deleted on the Hub
+    HELD = "held"  # waits for a person, or for what the reason names
+    SKIPPED = "skipped"  # decided not to launch
+    SUPERSEDED = "superseded"  # a newer launch took its place
+    EXPIRED = "expired"  # too old to be worth it
+    REJECTED = "rejected"  # the Hub said no for good
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing but a person's word moves the launch on."""
+        return not MOVES[self]
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the Hub has the job and it is not known to have ended."""
+        return self in {LaunchState.LAUNCHED, LaunchState.RUNNING}
+
+
+_S = LaunchState
+_ENDS = frozenset({_S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.GONE})
+_NEVER_SENT = frozenset({_S.SKIPPED, _S.SUPERSEDED, _S.EXPIRED})
+
+MOVES: Mapping[LaunchState, frozenset[LaunchState]] = {
+    _S.MATCHED: frozenset({_S.READY, _S.HELD}) | _NEVER_SENT,
+    _S.READY: frozenset({_S.SENDING, _S.HELD}) | _NEVER_SENT,
+    # Back to `ready` only after a refusal that is clear: nothing was done.
+    _S.SENDING: frozenset({_S.LAUNCHED, _S.READY, _S.UNKNOWN, _S.HELD, _S.REJECTED}),
+    _S.UNKNOWN: frozenset({_S.LAUNCHED, _S.READY, _S.HELD}),
+    _S.LAUNCHED: frozenset({_S.RUNNING}) | _ENDS,
+    _S.RUNNING: _ENDS,
+    _S.HELD: frozenset({_S.READY, _S.EXPIRED, _S.CANCELLED, _S.SUPERSEDED}),
+    **dict.fromkeys(_ENDS | _NEVER_SENT | {_S.REJECTED}, frozenset()),
+}
+
+_STATE_OF_STAGE = {
+    Stage.SCHEDULING: _S.LAUNCHED,
+    Stage.RUNNING: _S.RUNNING,
+    Stage.COMPLETED: _S.COMPLETED,
+    Stage.ERROR: _S.FAILED,
+    Stage.CANCELED: _S.CANCELLED,
+    Stage.DELETED: _S.GONE,
+}
+
+
+def may_move(old: LaunchState, new: LaunchState) -> bool:
+    """Whether the protocol knows the move from *old* to *new*."""
+    return new in MOVES[old]
+
+
+def state_of_stage(stage: str) -> LaunchState | None:
+    """Return the state of a launch whose job is in *stage*; None for a stage we do not know."""
+    return _STATE_OF_STAGE.get(Stage(stage)) if stage in Stage.__members__ else None
+
+
+def launch_id(
+    instance: str, source: str, delivery_key: str, rule_id: str, action: int, generation: int
+) -> str:
+    """
+    Return the id of a launch, derived and never drawn.
+
+    The same event gives the same id on every replica, after the loss of the database and on a
+    replay; *generation* changes only when a person asks for the launch again.
+    """
+    parts = (instance, source, delivery_key, rule_id, str(action), str(generation))
+    return "l" + short_digest(*parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """
+    One launch as it is stored.
+
+    Attributes:
+        id: See `launch_id`.
+        delivery: Our id of the delivery that caused it.
+        action: Which job of the rule's `run`, from 0.
+        rule_hash: `Rule.fingerprint` of the rule as it was.
+        event: The semantic event that set the rule off.
+        spec: The frozen job; its secrets have names only, and the payload is added when it is sent.
+        created_at: Milliseconds since 1970, UTC; so is *updated_at*.
+    """
+
+    id: str
+    delivery: str
+    rule: str
+    action: int
+    generation: int
+    rule_hash: str
+    event: str
+    spec: JobSpec
+    state: LaunchState = LaunchState.MATCHED
+    reason: str = ""
+    namespace: str | None = None
+    job_id: str | None = None
+    job_url: str | None = None
+    attempts: int = 0
+    due_at: int = 0
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The delivery that launches come from, as far as their jobs are told about it."""
+
+    instance: str
+    source: str
+    delivery: str
+    key: str
+
+
+def plan_launches(decision: Decision, origin: Origin, *, now: int) -> Iterator[Launch]:
+    """Yield the launches that a decision to fire owes, one for each action of the rule."""
+    rule, event = decision.rule, decision.event
+    if event is None:
+        return
+    for index, action in enumerate(rule.run):
+        identity = launch_id(origin.instance, origin.source, origin.key, rule.id, index, 0)
+        yield Launch(
+            id=identity,
+            delivery=origin.delivery,
+            rule=rule.id,
+            action=index,
+            generation=0,
+            rule_hash=rule.fingerprint,
+            event=event.name,
+            spec=_with_identity(action.spec(), identity, rule.id, event, origin),
+            state=LaunchState.READY,
+            created_at=now,
+            updated_at=now,
+        )
+
+
+def _with_identity(
+    spec: JobSpec, identity: str, rule_id: str, event: Event, origin: Origin
+) -> JobSpec:
+    injected = {
+        "WEBHOOK_REPO_ID": event.repo.name,
+        "WEBHOOK_REPO_TYPE": event.repo.type,
+        "WEBHOOK_ID": origin.key,
+        "JOBHOOK_LAUNCH_ID": identity,
+        "JOBHOOK_RULE": rule_id,
+        "JOBHOOK_EVENT": event.name,
+    }
+    labels = {
+        LAUNCH_LABEL: identity,
+        INSTANCE_LABEL: origin.instance,
+        RULE_LABEL: rule_id,
+    }
+    return replace(spec, env={**spec.env, **injected}, labels={**spec.labels, **labels})
+
+
+def job_of(spec: JobSpec, body: bytes, secrets: Mapping[str, str]) -> JobSpec:
+    """
+    Return the job exactly as it is sent: with the payload and the values of its secrets.
+
+    Raises:
+        MissingSecret: If *secrets* lacks one that the job is to get.
+    """
+    missing = [name for name in spec.secrets if name not in secrets]
+    if missing:
+        raise MissingSecret(f"set JOBHOOK_SECRET_{missing[0]} and start the service again")
+    return replace(
+        spec,
+        env={**spec.env, **fit_payload(body).env()},
+        secrets={name: secrets[name] for name in spec.secrets},
+    )
+
+
+def spec_to_json(spec: JobSpec) -> str:
+    """Return *spec* for the database: names of secrets only."""
+    return json.dumps(
+        {
+            "image": spec.image,
+            "command": spec.command,
+            "flavor": spec.flavor,
+            "timeout": spec.timeout,
+            "env": dict(spec.env),
+            "secrets": list(spec.secrets),
+            "labels": dict(spec.labels),
+        }
+    )
+
+
+def spec_from_json(text: str) -> JobSpec:
+    """Return what `spec_to_json` kept."""
+    kept = json.loads(text)
+    return JobSpec(
+        **{
+            **kept,
+            "command": tuple(kept["command"]),
+            "secrets": dict.fromkeys(kept["secrets"], ""),
+        }
+    )

@@ -1,0 +1,123 @@
+"""Decide which rules a delivery sets off, and say why, rule by rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jobhook.core.deliveries import Delivery, Unreadable, read_delivery
+from jobhook.core.events import BRANCHES, SCOPES, Event, events_of
+from jobhook.core.globs import GlobList
+from jobhook.core.rules import TOKEN_USER, Case, Rule
+from jobhook.core.samples import SAMPLE_USER, merged, sample_payload
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a rule fires on a delivery, and the reason in one line."""
+
+    rule: Rule
+    reason: str
+    event: Event | None = None
+
+    @property
+    def fired(self) -> bool:
+        """Whether the rule fires; *event* is what set it off."""
+        return self.event is not None
+
+
+def decide(
+    delivery: Delivery, events: tuple[Event, ...], rule: Rule, *, me: str | None
+) -> Decision:
+    """
+    Decide whether *delivery*, which means *events*, sets off *rule*.
+
+    A rule fires once for a delivery, on the first of its events that fits. *me* is the name of the
+    token's user, for `user:@me`; None if it is not known.
+    """
+    reason = _unwatched(delivery, rule, me) or _unwanted_repo(delivery, rule)
+    if reason:
+        return Decision(rule, reason)
+    reason = _unwanted_event(delivery, events, rule)
+    for event in events:
+        wanted = next((name for name in rule.on if name in (event.name, event.scope)), None)
+        if wanted is None:
+            continue
+        reason = _unwanted_ref(event, rule, raw=wanted in SCOPES)
+        if reason is None:
+            return Decision(rule, _happened(event), event)
+    return Decision(rule, reason or "")
+
+
+def broken_cases(rule: Rule) -> Iterator[tuple[int, str]]:
+    """Run the rule's examples; yield (index, sentence) for each that does not hold."""
+    for index, case in enumerate(rule.cases):
+        delivery = case_delivery(rule, case)
+        if isinstance(delivery, Unreadable):
+            yield index, f"case {case.name!r} makes no payload: {delivery.reason}"
+            continue
+        decision = decide(delivery, events_of(delivery), rule, me=SAMPLE_USER)
+        if decision.fired != case.fires:
+            should = "should fire but does not" if case.fires else "should not fire but does"
+            yield index, f"case {case.name!r} {should}: {decision.reason}"
+
+
+def case_delivery(rule: Rule, case: Case) -> Delivery | Unreadable:
+    """Return the payload that *case* means: its `event` laid over a sample of the first event."""
+    return read_delivery(json.dumps(merged(sample_payload(rule.on[0]), case.event)).encode())
+
+
+def _unwatched(delivery: Delivery, rule: Rule, me: str | None) -> str | None:
+    if not rule.watch or any(watch.covers(delivery, me) for watch in rule.watch):
+        return None
+    if me is None and any(watch.name == TOKEN_USER for watch in rule.watch):
+        return "the rule watches user:@me, and there is no token to tell who that is"
+    watched = ", ".join(
+        f"{watch} ({me})" if watch.name == TOKEN_USER else str(watch) for watch in rule.watch
+    )
+    return f"{_repo(delivery)} is not in what the rule watches: {watched}"
+
+
+def _unwanted_repo(delivery: Delivery, rule: Rule) -> str | None:
+    if rule.repos is None:
+        return None
+    repo = delivery.repo
+    if GlobList(rule.repos).allows((f"{repo.type}:{repo.name}",)):
+        return None
+    return f"{_repo(delivery)} is not among the rule's repos: {', '.join(rule.repos)}"
+
+
+def _unwanted_event(delivery: Delivery, events: tuple[Event, ...], rule: Rule) -> str:
+    if not events:
+        return f"the scope {delivery.event.scope[:100]!r} is not known"
+    names = ", ".join(dict.fromkeys(event.name for event in events))
+    return f"this is {names}; the rule is on {', '.join(rule.on)}"
+
+
+def _unwanted_ref(event: Event, rule: Rule, *, raw: bool) -> str | None:
+    if rule.refs is None:
+        # A raw scope covers what strangers push to refs/pr/* as well: that has to be asked for.
+        if raw and event.ref is not None and not event.ref.startswith(BRANCHES):
+            return f"{event.ref} is not a branch, and the rule names no refs"
+        return None
+    if event.ref is None:
+        return f"{event.name} has no ref; the rule wants {', '.join(rule.refs)}"
+    if GlobList(rule.refs).allows((event.ref, short_ref(event.ref))):
+        return None
+    return f"{event.ref} is not among the rule's refs: {', '.join(rule.refs)}"
+
+
+def short_ref(ref: str) -> str:
+    """Return *ref* as people write it: `main`, `v1`, `pr/4`, `convert/parquet`."""
+    short = ref.removeprefix("refs/")
+    return short.removeprefix("heads/").removeprefix("tags/")
+
+
+def _happened(event: Event) -> str:
+    where = f" {event.ref}" if event.ref else ""
+    return f"{event.name}{where} on {event.repo.type} {event.repo.name}"
+
+
+def _repo(delivery: Delivery) -> str:
+    return f"{delivery.repo.type} {delivery.repo.name}"

@@ -1,0 +1,66 @@
+"""What is kept of deliveries and of what was decided about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobhook.core.deliveries import DeliveryKey, DeliveryState
+
+# A second delivery without an id and with the same body counts as a copy for this long.
+WEAK_WINDOW_MS = 10 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """
+    A delivery that passed the secret, to be stored as it came.
+
+    Attributes:
+        received_at: Milliseconds since 1970, UTC.
+    """
+
+    source: str
+    key: DeliveryKey
+    body: bytes
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What storing a delivery gave: our id for it, and whether it was known already."""
+
+    delivery: str
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDelivery:
+    """
+    A delivery in the database, without its body.
+
+    Attributes:
+        key: What it is deduplicated by; `webhook_id` is None if that is only its body.
+        events: Names of the semantic events, once it was read.
+    """
+
+    id: str
+    source: str
+    key: str
+    webhook_id: str | None
+    received_at: int
+    state: DeliveryState
+    reason: str = ""
+    scope: str | None = None
+    action: str | None = None
+    repo_type: str | None = None
+    repo_name: str | None = None
+    events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One rule's word on one delivery."""
+
+    rule: str
+    fired: bool
+    reason: str

@@ -1,0 +1,40 @@
+"""One object for all that the Hub can be asked."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from jobhook.core.errors import HubBusy
+from jobhook.hub.jobs import JobsApi
+from jobhook.hub.repos import ReposApi
+from jobhook.hub.transport import DEADLINE_SECONDS, HubTransport
+from jobhook.hub.webhooks import WebhooksApi
+
+
+class AsyncHub(JobsApi, WebhooksApi, ReposApi):
+    """The Hub at *endpoint*, asked with *token*; an async context manager."""
+
+    def __init__(
+        self, endpoint: str, token: str | None, *, deadline: float = DEADLINE_SECONDS
+    ) -> None:
+        self.transport = HubTransport(endpoint, token, deadline=deadline)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.transport.__aexit__(kind, error, trace)
+
+    async def whoami(self) -> str:
+        """Return the name of the token's user."""
+        answer = await self.transport.get("/api/whoami-v2")
+        name = answer.body.get("name") if isinstance(answer.body, dict) else None
+        if not isinstance(name, str) or not name:
+            raise HubBusy("the Hub does not say whose token this is")
+        return name

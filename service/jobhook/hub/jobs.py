@@ -1,0 +1,120 @@
+"""Jobs on the Hub: start, look at, list, cancel, and read their logs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from urllib.parse import quote
+
+from jobhook.core.errors import HubBusy, OutcomeUnknown
+from jobhook.core.jobs import JobSpec, Stage
+from jobhook.hub.models import JobInfo, LogLine, read_job
+from jobhook.hub.transport import HubTransport
+
+_DATA = "data: {"
+_START_MARK = "===== Job started"
+# Keep-alives come about every 30 seconds.
+_QUIET_SECONDS = 120.0
+_RECONNECTS_MAX = 5
+
+
+class JobsApi:
+    """The calls under `/api/jobs`."""
+
+    transport: HubTransport
+
+    async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
+        """
+        Start *spec* in *namespace*; the request is sent once.
+
+        Raises:
+            HubRefused: The Hub said no; nothing runs.
+            HubBusy: Nothing runs, and it may be tried again.
+            OutcomeUnknown: It may run. Look for its labels before anything else.
+        """
+        path = f"/api/jobs/{quote(namespace, safe='')}"
+        answer = await self.transport.change("POST", path, json_body=spec.to_wire())
+        try:
+            return read_job(answer.body, self.transport.endpoint)
+        except (KeyError, TypeError, AttributeError) as exc:
+            raise OutcomeUnknown(f"the Hub's answer to POST {path} names no job") from exc
+
+    async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
+        """Return one job; raises `HubNotFound` when there is none."""
+        answer = await self.transport.get(_job_path(namespace, job_id))
+        return self._job(answer.body)
+
+    async def list_jobs(
+        self,
+        *,
+        namespace: str,
+        labels: Mapping[str, str] | None = None,
+        stages: Sequence[Stage] = (),
+    ) -> list[JobInfo]:
+        """
+        Return the jobs that carry all *labels*, in any of *stages*, from all pages.
+
+        The filter is the Hub's: whoever decides on money checks the labels again.
+        """
+        query = [("label", f"{key}={value}") for key, value in (labels or {}).items()]
+        query += [("stage", stage.value) for stage in stages]
+        path = f"/api/jobs/{quote(namespace, safe='')}"
+        jobs: list[JobInfo] = []
+        async for page in self.transport.pages(path, query):
+            if not isinstance(page, list):
+                raise HubBusy("the Hub's list of jobs is no list")
+            jobs += map(self._job, page)
+        return jobs
+
+    async def cancel_job(self, job_id: str, *, namespace: str) -> JobInfo:
+        """Cancel a job; one that has ended already is left as it is."""
+        answer = await self.transport.change("POST", f"{_job_path(namespace, job_id)}/cancel")
+        return self._job(answer.body)
+
+    async def follow_logs(self, job_id: str, *, namespace: str) -> AsyncIterator[LogLine]:
+        """
+        Yield every line of a job's log once, until the job has ended.
+
+        The Hub replays the log from its start on every connection, so a break is mended by
+        counting what was seen.
+
+        Raises:
+            HubBusy: After five breaks in a row.
+        """
+        seen, breaks = 0, 0
+        while True:
+            try:
+                index = 0
+                async for line in self._log_stream(job_id, namespace):
+                    index += 1
+                    if index > seen:
+                        seen, breaks = index, 0
+                        yield line
+                if (await self.inspect_job(job_id, namespace=namespace)).is_over:
+                    return
+            except HubBusy:
+                breaks += 1
+                if breaks > _RECONNECTS_MAX:
+                    raise
+            await asyncio.sleep(min(0.2 * 2**breaks, 10.0))
+
+    async def _log_stream(self, job_id: str, namespace: str) -> AsyncIterator[LogLine]:
+        path = f"{_job_path(namespace, job_id)}/logs"
+        async with self.transport.stream(path, quiet=_QUIET_SECONDS) as lines:
+            async for line in lines:
+                if line.startswith(_DATA):
+                    frame = json.loads(line.removeprefix("data: "))
+                    text = str(frame.get("data", "")).rstrip("\n")
+                    if not text.startswith(_START_MARK):
+                        yield LogLine(text=text, timestamp=frame.get("timestamp"))
+
+    def _job(self, wire: object) -> JobInfo:
+        try:
+            return read_job(wire, self.transport.endpoint)  # type: ignore[arg-type]
+        except (KeyError, TypeError, AttributeError) as exc:
+            raise HubBusy("the Hub answered with something that is no job") from exc
+
+
+def _job_path(namespace: str, job_id: str) -> str:
+    return f"/api/jobs/{quote(namespace, safe='')}/{quote(job_id, safe='')}"

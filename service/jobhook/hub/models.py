@@ -1,0 +1,141 @@
+"""
+What the Hub answers, with the field names of the official client (`huggingface_hub` 2.4).
+
+Readers are tolerant: a field that the Hub leaves out is None or empty, one that it adds is ignored.
+Only what cannot be done without (`id`, `status.stage`, `owner.name`) must be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from jobhook.core.jobs import Stage
+from jobhook.core.rules import Watch
+
+Wire = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStatus:
+    """Where a job stands; *stage* is a word of the Hub's that may be new to us."""
+
+    stage: str
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOwner:
+    """The user or org whose namespace a job runs in, and who pays."""
+
+    id: str
+    name: str
+    type: str = "user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobInfo:
+    """A job as the Hub tells of it; *secrets* holds names."""
+
+    id: str
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    docker_image: str | None = None
+    space_id: str | None = None
+    command: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    flavor: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    status: JobStatus
+    owner: JobOwner
+    endpoint: str
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job has ended; a stage we do not know is none of the ends."""
+        return self.status.stage in Stage.__members__ and Stage(self.status.stage).is_final
+
+    @property
+    def url(self) -> str:
+        """The job's page."""
+        return f"{self.endpoint}/jobs/{self.owner.name}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookInfo:
+    """
+    A webhook as the Hub tells of it; its secret is never told.
+
+    Attributes:
+        disabled: False, True, or `"suspended-after-failure"`.
+    """
+
+    id: str
+    url: str | None = None
+    watched: tuple[Watch, ...] = ()
+    domains: tuple[str, ...] = ()
+    disabled: bool | str = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of a job's log."""
+
+    text: str
+    timestamp: str | None = None
+
+
+def read_job(wire: Wire, endpoint: str) -> JobInfo:
+    """Return the job that *wire* describes; `KeyError` or `TypeError` if it describes none."""
+    status, owner = wire["status"], wire["owner"]
+    return JobInfo(
+        id=_text(wire["id"]),
+        created_at=read_date(wire.get("createdAt")),
+        started_at=read_date(wire.get("startedAt")),
+        finished_at=read_date(wire.get("finishedAt")),
+        docker_image=wire.get("dockerImage"),
+        space_id=wire.get("spaceId"),
+        command=tuple(wire.get("command") or ()),
+        arguments=tuple(wire.get("arguments") or ()),
+        environment=wire.get("environment") or {},
+        secrets=tuple(wire.get("secrets") or ()),
+        flavor=wire.get("flavor"),
+        labels=wire.get("labels") or {},
+        status=JobStatus(stage=_text(status["stage"]), message=status.get("message")),
+        owner=JobOwner(
+            id=owner.get("id") or "", name=_text(owner["name"]), type=owner.get("type") or "user"
+        ),
+        endpoint=endpoint,
+    )
+
+
+def read_webhook(wire: Wire) -> WebhookInfo:
+    """Return the webhook that *wire* describes; `KeyError` or `TypeError` if it describes none."""
+    return WebhookInfo(
+        id=_text(wire["id"]),
+        url=wire.get("url"),
+        watched=tuple(
+            Watch(_text(item["type"]), _text(item["name"])) for item in wire.get("watched") or ()
+        ),
+        domains=tuple(wire.get("domains") or ()),
+        disabled=wire.get("disabled") or False,
+    )
+
+
+def read_date(value: Any) -> datetime | None:
+    """Return an ISO 8601 date of the Hub's (UTC, `Z`), or None if there is none to read."""
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{type(value).__name__} where a text must be")
+    return value

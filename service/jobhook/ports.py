@@ -1,0 +1,139 @@
+"""
+What the flows need from the world, in their own words, with what may fail.
+
+Whoever implements one of these keeps the promises written here; the contract suite checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from jobhook.core.deliveries import DeliveryState
+from jobhook.core.events import Event
+from jobhook.core.jobs import JobSpec
+from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.records import Receipt, Received, StoredDelivery, Verdict
+from jobhook.core.registration import WantedWebhook
+from jobhook.hub.models import JobInfo, WebhookInfo
+
+
+class Clock(Protocol):
+    """Tells the time, so that tests can."""
+
+    def __call__(self) -> int:
+        """Return milliseconds since 1970, UTC."""
+
+
+class Store(Protocol):
+    """
+    Remembers deliveries, what was decided about them and the launches they led to.
+
+    What a method did is on disk when it returns. Every method raises `StoreUnavailable` when
+    nothing was done because the database is busy, full or gone.
+    """
+
+    async def record(self, received: Received) -> Receipt:
+        """
+        Store a delivery, unless its key is known for its source.
+
+        The same key with another body is kept beside the first as a `conflict`; the receipt names
+        the first. Deliveries without an id are copies of one another for `WEAK_WINDOW_MS`.
+        """
+
+    async def unrouted(self, limit: int) -> tuple[tuple[StoredDelivery, bytes], ...]:
+        """Return up to *limit* deliveries in state `stored` with their bodies, oldest first."""
+
+    async def route(
+        self,
+        delivery: StoredDelivery,
+        *,
+        events: Sequence[Event],
+        verdicts: Sequence[Verdict],
+        launches: Sequence[Launch],
+    ) -> None:
+        """
+        Keep what was decided about *delivery* (with its new state), all or nothing.
+
+        A launch whose id is known already is left as it is.
+        """
+
+    async def claim(self, now: int, limit: int) -> tuple[tuple[Launch, bytes], ...]:
+        """
+        Move up to *limit* due launches from `ready` to `sending`, oldest first.
+
+        Each is handed to one caller only, with the body of its delivery.
+        """
+
+    async def move(
+        self,
+        launch: Launch,
+        state: LaunchState,
+        *,
+        now: int,
+        reason: str = "",
+        job: JobInfo | None = None,
+        due_at: int = 0,
+    ) -> Launch:
+        """
+        Move *launch* on from the state it has; *job* is the job that it became.
+
+        Raises:
+            LaunchMoved: It is no longer in that state; nothing was changed.
+        """
+
+    async def abandon_sending(self, now: int) -> int:
+        """Move what a process left in `sending` when it died to `unknown`; return how many."""
+
+    async def followed(self) -> tuple[Launch, ...]:
+        """Return the launches whose jobs have not been seen to end."""
+
+    async def deliveries(
+        self, *, limit: int, state: DeliveryState | None = None
+    ) -> tuple[tuple[StoredDelivery, tuple[str, ...]], ...]:
+        """Return deliveries with the ids of their launches, newest first; *limit* 0 means all."""
+
+    async def delivery(self, delivery_id: str) -> StoredDelivery | None:
+        """Return one delivery, or None."""
+
+    async def body(self, delivery_id: str) -> bytes | None:
+        """Return the bytes of a delivery as they came, or None."""
+
+    async def verdicts(self, delivery_id: str) -> tuple[Verdict, ...]:
+        """Return what every rule said of a delivery."""
+
+    async def launches(
+        self, *, limit: int, state: LaunchState | None = None, delivery_id: str | None = None
+    ) -> tuple[Launch, ...]:
+        """Return launches, newest first; *limit* 0 means all."""
+
+    async def launch(self, launch_id: str) -> Launch | None:
+        """Return one launch, or None."""
+
+
+class Hub(Protocol):
+    """The Hub, as far as the flows use it; the errors are those of `HubError`."""
+
+    async def whoami(self) -> str:
+        """Return the name of the token's user."""
+
+    async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
+        """Start a job; `OutcomeUnknown` if it may have started, any other error if it has not."""
+
+    async def list_jobs(self, *, namespace: str, labels: dict[str, str]) -> list[JobInfo]:
+        """Return the jobs that carry all *labels*."""
+
+    async def list_webhooks(self) -> list[WebhookInfo]:
+        """Return every webhook of the token's user."""
+
+    async def create_webhook(self, wanted: WantedWebhook) -> WebhookInfo:
+        """Create a webhook."""
+
+    async def update_webhook(self, webhook_id: str, wanted: WantedWebhook) -> WebhookInfo:
+        """Give a webhook its full state."""
+
+    async def enable_webhook(self, webhook_id: str) -> WebhookInfo:
+        """Let a suspended webhook deliver again."""
+
+    async def delete_webhook(self, webhook_id: str) -> None:
+        """Delete a webhook."""
