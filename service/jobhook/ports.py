@@ -6,12 +6,12 @@ Whoever implements one of these keeps the promises written here; the contract su
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.events import Event
-from jobhook.core.jobs import JobSpec
+from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.records import Receipt, Received, StoredDelivery, Verdict
 from jobhook.core.registration import WantedWebhook
@@ -65,21 +65,12 @@ class Store(Protocol):
         Each is handed to one caller only, with the body of its delivery.
         """
 
-    async def move(
-        self,
-        launch: Launch,
-        state: LaunchState,
-        *,
-        now: int,
-        reason: str = "",
-        job: JobInfo | None = None,
-        due_at: int = 0,
-    ) -> Launch:
+    async def replace(self, old: Launch, new: Launch) -> None:
         """
-        Move *launch* on from the state it has; *job* is the job that it became.
+        Keep *new* in place of *old*.
 
         Raises:
-            LaunchMoved: It is no longer in that state; nothing was changed.
+            LaunchMoved: The launch is no longer what *old* says; nothing was changed.
         """
 
     async def abandon_sending(self, now: int) -> int:
@@ -120,8 +111,13 @@ class Hub(Protocol):
     async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
         """Start a job; `OutcomeUnknown` if it may have started, any other error if it has not."""
 
-    async def list_jobs(self, *, namespace: str, labels: dict[str, str]) -> list[JobInfo]:
-        """Return the jobs that carry all *labels*."""
+    async def list_jobs(
+        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage]
+    ) -> list[JobInfo]:
+        """Return the jobs that carry all *labels* and are in one of *stages*."""
+
+    async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
+        """Return one job; `HubNotFound` if there is none."""
 
     async def list_webhooks(self) -> list[WebhookInfo]:
         """Return every webhook of the token's user."""

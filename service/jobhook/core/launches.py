@@ -65,7 +65,8 @@ MOVES: Mapping[LaunchState, frozenset[LaunchState]] = {
     _S.SENDING: frozenset({_S.LAUNCHED, _S.READY, _S.UNKNOWN, _S.HELD, _S.REJECTED}),
     _S.UNKNOWN: frozenset({_S.LAUNCHED, _S.READY, _S.HELD}),
     _S.LAUNCHED: frozenset({_S.RUNNING}) | _ENDS,
-    _S.RUNNING: _ENDS,
+    # A platform that runs a job again has it wait again.
+    _S.RUNNING: frozenset({_S.LAUNCHED}) | _ENDS,
     _S.HELD: frozenset({_S.READY, _S.EXPIRED, _S.CANCELLED, _S.SUPERSEDED}),
     **dict.fromkeys(_ENDS | _NEVER_SENT | {_S.REJECTED}, frozenset()),
 }
@@ -80,14 +81,23 @@ _STATE_OF_STAGE = {
 }
 
 
-def may_move(old: LaunchState, new: LaunchState) -> bool:
-    """Whether the protocol knows the move from *old* to *new*."""
-    return new in MOVES[old]
-
-
 def state_of_stage(stage: str) -> LaunchState | None:
     """Return the state of a launch whose job is in *stage*; None for a stage we do not know."""
     return _STATE_OF_STAGE.get(Stage(stage)) if stage in Stage.__members__ else None
+
+
+def moved(
+    launch: Launch,
+    state: LaunchState,
+    *,
+    now: int,
+    reason: str = "",
+    due_at: int = 0,
+) -> Launch:
+    """Return *launch* in its next *state*; `ValueError` if the protocol does not know the move."""
+    if state not in MOVES[launch.state]:
+        raise ValueError(f"a launch cannot move from {launch.state} to {state}")
+    return replace(launch, state=state, reason=reason, due_at=due_at, updated_at=now)
 
 
 def launch_id(

@@ -84,7 +84,8 @@ async def serving(
     server = _EmbeddedServer(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="serving")
     try:
-        while not server.started and not task.done():
+        # uvicorn tells that it is ready by this flag only.
+        while not server.started and not task.done():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         yield
     finally:

@@ -1,0 +1,5 @@
+"""`python -m jobhook` is `jobhook`."""
+
+from jobhook.cli import main
+
+main()

@@ -1,0 +1,291 @@
+"""The store on SQLite: one machine, one process that writes, any number that read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from jobhook.adapters.sqlite import Reader, Writer, WriterLock, open_reader, open_writer
+from jobhook.core.deliveries import DeliveryState, delivery_id, short_digest
+from jobhook.core.errors import LaunchMoved
+from jobhook.core.events import Event
+from jobhook.core.launches import Launch, LaunchState, spec_from_json, spec_to_json
+from jobhook.core.records import WEAK_WINDOW_MS, Receipt, Received, StoredDelivery, Verdict
+
+_DELIVERY = (
+    "d.id, d.source, d.key, d.webhook_id, d.received_at, d.state, d.reason, d.scope, d.action, "
+    "d.repo_type, d.repo_name, d.events"
+)
+_NO_LIMIT = -1
+
+
+class SqliteReads:
+    """What can be asked of the database while somebody else writes to it."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def deliveries(
+        self, *, limit: int, state: DeliveryState | None = None
+    ) -> tuple[tuple[StoredDelivery, tuple[str, ...]], ...]:
+        rows = await self._reader.fetch(
+            f"SELECT {_DELIVERY}, (SELECT json_group_array(l.id) FROM launch l"  # noqa: S608
+            " WHERE l.delivery = d.id) AS launches FROM delivery d"
+            " WHERE (?1 IS NULL OR d.state = ?1) ORDER BY d.seq DESC LIMIT ?2",
+            (state, limit or _NO_LIMIT),
+        )
+        return tuple((_delivery(row), tuple(json.loads(row["launches"]))) for row in rows)
+
+    async def delivery(self, delivery_id: str) -> StoredDelivery | None:
+        rows = await self._reader.fetch(
+            f"SELECT {_DELIVERY} FROM delivery d WHERE d.id = ?",  # noqa: S608
+            (delivery_id,),
+        )
+        return _delivery(rows[0]) if rows else None
+
+    async def body(self, delivery_id: str) -> bytes | None:
+        rows = await self._reader.fetch("SELECT body FROM delivery WHERE id = ?", (delivery_id,))
+        return rows[0]["body"] if rows else None
+
+    async def verdicts(self, delivery_id: str) -> tuple[Verdict, ...]:
+        rows = await self._reader.fetch(
+            "SELECT said FROM verdict WHERE delivery = ?", (delivery_id,)
+        )
+        return tuple(Verdict(*said) for row in rows for said in json.loads(row["said"]))
+
+    async def launches(
+        self, *, limit: int, state: LaunchState | None = None, delivery_id: str | None = None
+    ) -> tuple[Launch, ...]:
+        rows = await self._reader.fetch(
+            "SELECT * FROM launch WHERE (?1 IS NULL OR state = ?1)"
+            " AND (?2 IS NULL OR delivery = ?2) ORDER BY seq DESC LIMIT ?3",
+            (state, delivery_id, limit or _NO_LIMIT),
+        )
+        return tuple(map(_launch, rows))
+
+    async def launch(self, launch_id: str) -> Launch | None:
+        rows = await self._reader.fetch("SELECT * FROM launch WHERE id = ?", (launch_id,))
+        return _launch(rows[0]) if rows else None
+
+    async def unrouted(self, limit: int) -> tuple[tuple[StoredDelivery, bytes], ...]:
+        rows = await self._reader.fetch(
+            f"SELECT {_DELIVERY}, d.body FROM delivery d"  # noqa: S608
+            " WHERE d.state = 'stored' ORDER BY d.seq LIMIT ?",
+            (limit,),
+        )
+        return tuple((_delivery(row), row["body"]) for row in rows)
+
+    async def followed(self) -> tuple[Launch, ...]:
+        rows = await self._reader.fetch(
+            "SELECT * FROM launch WHERE state IN ('launched', 'running') ORDER BY seq"
+        )
+        return tuple(map(_launch, rows))
+
+
+class SqliteStore(SqliteReads):
+    """The store that a running service has."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        super().__init__(reader)
+        self._writer = writer
+
+    async def record(self, received: Received) -> Receipt:
+        return await self._writer.submit(lambda connection: _record(connection, received))
+
+    async def route(
+        self,
+        delivery: StoredDelivery,
+        *,
+        events: Sequence[Event],
+        verdicts: Sequence[Verdict],
+        launches: Sequence[Launch],
+    ) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE delivery SET state = ?, reason = ?, scope = ?, action = ?, repo_type = ?,"
+                " repo_name = ?, events = ? WHERE id = ?",
+                (
+                    delivery.state,
+                    delivery.reason,
+                    delivery.scope,
+                    delivery.action,
+                    delivery.repo_type,
+                    delivery.repo_name,
+                    json.dumps(delivery.events),
+                    delivery.id,
+                ),
+            )
+            said = json.dumps([[v.rule, v.fired, v.reason] for v in verdicts])
+            connection.execute("INSERT OR REPLACE INTO verdict VALUES (?, ?)", (delivery.id, said))
+            connection.executemany(_INSERT_LAUNCH, map(_launch_row, launches))
+
+        await self._writer.submit(work)
+
+    async def claim(self, now: int, limit: int) -> tuple[tuple[Launch, bytes], ...]:
+        def work(connection: sqlite3.Connection) -> tuple[tuple[Launch, bytes], ...]:
+            rows = connection.execute(
+                "UPDATE launch SET state = 'sending', attempts = attempts + 1, updated_at = ?1"
+                " WHERE seq IN (SELECT seq FROM launch WHERE state = 'ready' AND due_at <= ?1"
+                " ORDER BY seq LIMIT ?2) RETURNING *",
+                (now, limit),
+            ).fetchall()
+            # RETURNING promises no order.
+            rows.sort(key=lambda row: row["seq"])
+            return tuple((_launch(row), _body(connection, row["delivery"])) for row in rows)
+
+        return await self._writer.submit(work)
+
+    async def replace(self, old: Launch, new: Launch) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            done = connection.execute(
+                "UPDATE launch SET state = ?, reason = ?, namespace = ?, job_id = ?, job_url = ?,"
+                " due_at = ?, updated_at = ? WHERE id = ? AND state = ? AND attempts = ?",
+                (
+                    new.state,
+                    new.reason,
+                    new.namespace,
+                    new.job_id,
+                    new.job_url,
+                    new.due_at,
+                    new.updated_at,
+                    old.id,
+                    old.state,
+                    old.attempts,
+                ),
+            )
+            if not done.rowcount:
+                raise LaunchMoved(f"launch {old.id} is no longer {old.state}")
+
+        await self._writer.submit(work)
+
+    async def abandon_sending(self, now: int) -> int:
+        reason = "the service stopped while the request was on its way"
+
+        def work(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                "UPDATE launch SET state = 'unknown', reason = ?, updated_at = ?"
+                " WHERE state = 'sending'",
+                (reason, now),
+            ).rowcount
+
+        return await self._writer.submit(work)
+
+
+@asynccontextmanager
+async def sqlite_store(path: Path) -> AsyncIterator[SqliteStore]:
+    """Open the store for the one process that writes; raises `StoreError` if another one does."""
+    with WriterLock(path):
+        writer = Writer(open_writer(path), path)
+        reader = Reader(open_reader(path), path)
+        try:
+            yield SqliteStore(reader, writer)
+        finally:
+            await reader.aclose()
+            await writer.aclose()
+
+
+@asynccontextmanager
+async def sqlite_reads(path: Path) -> AsyncIterator[SqliteReads]:
+    """Open the database for reading, beside a running service or without one."""
+    reader = Reader(open_reader(path), path)
+    try:
+        yield SqliteReads(reader)
+    finally:
+        await reader.aclose()
+
+
+def _record(connection: sqlite3.Connection, received: Received) -> Receipt:
+    key, weak_key = received.key.value, None
+    if received.key.is_weak:
+        weak_key = key
+        earlier = connection.execute(
+            "SELECT id FROM delivery WHERE source = ? AND weak_key = ? AND received_at > ?",
+            (received.source, weak_key, received.received_at - WEAK_WINDOW_MS),
+        ).fetchone()
+        if earlier:
+            return Receipt(earlier["id"], duplicate=True)
+        key = f"{key}@{received.received_at}"
+    identity = delivery_id(received.source, key)
+    if _insert_delivery(connection, identity, key, weak_key, received, DeliveryState.STORED):
+        return Receipt(identity, duplicate=False)
+    if _body(connection, identity) != received.body:
+        other = f"{key}#{short_digest(received.body.hex())}"
+        conflict = delivery_id(received.source, other)
+        _insert_delivery(connection, conflict, other, None, received, DeliveryState.CONFLICT)
+    return Receipt(identity, duplicate=True)
+
+
+def _insert_delivery(
+    connection: sqlite3.Connection,
+    identity: str,
+    key: str,
+    weak_key: str | None,
+    received: Received,
+    state: DeliveryState,
+) -> bool:
+    reason = "its Webhook-Id was used before, for another body" if state == "conflict" else ""
+    done = connection.execute(
+        "INSERT INTO delivery (id, source, key, webhook_id, weak_key, received_at, state, reason,"
+        " body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, key) DO NOTHING",
+        (
+            identity,
+            received.source,
+            key,
+            received.key.webhook_id,
+            weak_key,
+            received.received_at,
+            state,
+            reason,
+            received.body,
+        ),
+    )
+    return bool(done.rowcount)
+
+
+def _body(connection: sqlite3.Connection, delivery_id: str) -> bytes:
+    row = connection.execute("SELECT body FROM delivery WHERE id = ?", (delivery_id,)).fetchone()
+    body: bytes = row["body"]
+    return body
+
+
+def _delivery(row: sqlite3.Row) -> StoredDelivery:
+    return StoredDelivery(
+        id=row["id"],
+        source=row["source"],
+        key=row["key"],
+        webhook_id=row["webhook_id"],
+        received_at=row["received_at"],
+        state=DeliveryState(row["state"]),
+        reason=row["reason"],
+        scope=row["scope"],
+        action=row["action"],
+        repo_type=row["repo_type"],
+        repo_name=row["repo_name"],
+        events=tuple(json.loads(row["events"])),
+    )
+
+
+_LAUNCH_COLUMNS = (
+    "id delivery rule action generation rule_hash event spec state reason namespace job_id job_url "
+    "attempts due_at created_at updated_at"
+).split()
+_INSERT_LAUNCH = (
+    f"INSERT INTO launch ({', '.join(_LAUNCH_COLUMNS)})"  # noqa: S608
+    f" VALUES ({', '.join('?' * len(_LAUNCH_COLUMNS))}) ON CONFLICT DO NOTHING"
+)
+
+
+def _launch_row(launch: Launch) -> list[Any]:
+    values = {name: getattr(launch, name) for name in _LAUNCH_COLUMNS}
+    return list({**values, "spec": spec_to_json(launch.spec)}.values())
+
+
+def _launch(row: sqlite3.Row) -> Launch:
+    values = {name: row[name] for name in _LAUNCH_COLUMNS}
+    return Launch(
+        **{**values, "spec": spec_from_json(row["spec"]), "state": LaunchState(row["state"])}
+    )

@@ -1,0 +1,53 @@
+"""Every command by its name."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+import typer
+
+from jobhook import __version__
+from jobhook.cli import records, registration, rules, service
+from jobhook.cli.output import say
+
+app = typer.Typer(
+    name="jobhook",
+    help="Turn what happens on the Hugging Face Hub into Hub Jobs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+secret_app = typer.Typer(help="Webhook secrets.", no_args_is_help=True)
+
+app.command("demo")(service.demo)
+app.command("serve")(service.serve)
+app.command("devhub")(service.devhub)
+app.add_typer(rules.app, name="rules")
+app.command("apply")(registration.apply)
+app.add_typer(records.deliveries_app, name="deliveries")
+app.add_typer(records.launches_app, name="launches")
+app.add_typer(secret_app, name="secret")
+
+
+@secret_app.command("new")
+def new_secret() -> None:
+    """Print a new webhook secret of 256 bits."""
+    say(secrets.token_urlsafe(32))
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        say(f"jobhook {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say which."),
+    ] = False,
+) -> None:
+    """Turn what happens on the Hugging Face Hub into Hub Jobs."""

@@ -1,0 +1,95 @@
+"""What people and programs read: tables, and JSON on stdout with nothing beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+# Control characters, and those that turn the direction of text: strangers choose titles and names.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+_PIPE_WIDTH = 400
+
+# What a state means to somebody who looks over many.
+_COLOURS = {
+    "matched": "green",
+    "completed": "green",
+    "running": "cyan",
+    "launched": "cyan",
+    "failed": "red",
+    "rejected": "red",
+    "quarantined": "red",
+    "conflict": "red",
+    "unknown": "yellow",
+    "held": "yellow",
+    "unparsed": "yellow",
+}
+
+
+def plain(text: object) -> str:
+    """Return *text* with everything that could steer a terminal shown as an escape."""
+    return _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", str(text))
+
+
+def say(line: str) -> None:
+    """Print one line for a person or a pipe."""
+    sys.stdout.write(plain(line) + "\n")
+
+
+def warn(line: str) -> None:
+    """Print one line on stderr."""
+    sys.stderr.write(plain(line) + "\n")
+
+
+def print_json(value: Any) -> None:
+    """Print *value* as JSON."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print *rows* under *columns*, or the sentence *empty*."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        # The first column is what other commands are given: it must stay in one piece.
+        table.add_column(column, overflow="fold", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    if table.row_count:
+        _console().print(table)
+    else:
+        say(empty)
+
+
+def print_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Print names and values below one another, leaving out what is empty."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        if value not in (None, "", ()):
+            table.add_row(name, _cell(value))
+    _console().print(table)
+
+
+def when(milliseconds: int) -> str:
+    """Return a time of ours as people and programs read it, in UTC."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _console() -> Console:
+    # A pipe has no width: whatever reads it wants whole lines.
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def _cell(value: object) -> Text:
+    text = plain("" if value is None else value)
+    return Text(text, style=_COLOURS.get(text, ""))

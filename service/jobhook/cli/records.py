@@ -1,0 +1,229 @@
+"""`jobhook deliveries` and `jobhook launches`: what came in and what it led to."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from jobhook.adapters.store_sqlite import SqliteReads, sqlite_reads
+from jobhook.cli.output import print_facts, print_json, print_table, say, when
+from jobhook.cli.rules import AsJson, settings_with
+from jobhook.core.deliveries import DeliveryState, load_json
+from jobhook.core.errors import StoreError
+from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.records import StoredDelivery
+
+T = TypeVar("T")
+
+deliveries_app = typer.Typer(help="What the Hub delivered.", no_args_is_help=True)
+launches_app = typer.Typer(help="The jobs that rules launched.", no_args_is_help=True)
+
+Limit = Annotated[int, typer.Option("--limit", min=0, help="How many, newest first; 0 means all.")]
+Database = Annotated[
+    str | None, typer.Option("--database", help="Where it is kept (JOBHOOK_DATABASE).")
+]
+
+
+@deliveries_app.command("ls")
+def list_deliveries(
+    limit: Limit = 100,
+    state: Annotated[DeliveryState | None, typer.Option("--state")] = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """List deliveries."""
+    found = _read(database, lambda store: store.deliveries(limit=limit, state=state))
+    if as_json:
+        print_json([{**_delivery(each), "launches": list(ids)} for each, ids in found])
+        return
+    print_table(
+        ("DELIVERY", "RECEIVED", "STATE", "EVENTS", "REPO", "LAUNCHES", "REASON"),
+        (
+            (
+                each.id,
+                when(each.received_at),
+                each.state,
+                ", ".join(each.events),
+                f"{each.repo_type} {each.repo_name}" if each.repo_name else "",
+                len(ids) or "",
+                each.reason,
+            )
+            for each, ids in found
+        ),
+        empty="there are no deliveries",
+    )
+
+
+@deliveries_app.command("show")
+def show_delivery(
+    delivery: Annotated[str, typer.Argument(help="Its id.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Print the body as it came.")] = False,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one delivery, and what every rule said of it."""
+
+    async def read(store: SqliteReads) -> tuple[Any, ...]:
+        stored = await store.delivery(delivery)
+        if stored is None:
+            raise StoreError(f"there is no delivery {delivery}")
+        return (
+            stored,
+            await store.body(delivery) or b"",
+            await store.verdicts(delivery),
+            await store.launches(limit=0, delivery_id=delivery),
+        )
+
+    stored, body, verdicts, launches = _read(database, read)
+    if raw:
+        sys.stdout.buffer.write(body)
+        return
+    if as_json:
+        said = [{"rule": v.rule, "fired": v.fired, "reason": v.reason} for v in verdicts]
+        ids = [launch.id for launch in launches]
+        told = {**_delivery(stored), "launches": ids, "verdicts": said, "payload": _payload(body)}
+        print_json(told)
+        return
+    print_facts(
+        [
+            ("delivery", stored.id),
+            ("Webhook-Id", stored.webhook_id or "none came; known by its body for 10 minutes"),
+            ("received", when(stored.received_at)),
+            ("state", stored.state),
+            ("reason", stored.reason),
+            ("event", f"{stored.scope}/{stored.action}" if stored.scope else None),
+            ("means", ", ".join(stored.events)),
+            ("repo", f"{stored.repo_type} {stored.repo_name}" if stored.repo_name else None),
+            ("body", f"{len(body):,} bytes (see it with --raw)"),
+        ]
+    )
+    say("")
+    print_table(
+        ("RULE", "FIRED", "REASON"),
+        ((v.rule, "yes" if v.fired else "no", v.reason) for v in verdicts),
+        empty="no rule was asked",
+    )
+    if launches:
+        say("")
+        _print_launches(launches)
+
+
+@launches_app.command("ls")
+def list_launches(
+    limit: Limit = 100,
+    state: Annotated[LaunchState | None, typer.Option("--state")] = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """List launches."""
+    found = _read(database, lambda store: store.launches(limit=limit, state=state))
+    if as_json:
+        print_json([_launch(launch) for launch in found])
+    else:
+        _print_launches(found)
+
+
+@launches_app.command("show")
+def show_launch(
+    launch: Annotated[str, typer.Argument(help="Its id.")],
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one launch and the job it stands for."""
+
+    async def read(store: SqliteReads) -> Launch:
+        found = await store.launch(launch)
+        if found is None:
+            raise StoreError(f"there is no launch {launch}")
+        return found
+
+    found = _read(database, read)
+    if as_json:
+        print_json({**_launch(found), "event": found.event, "job": _job(found)})
+        return
+    print_facts(
+        [
+            *((name, value) for name, value in _launch(found).items() if name != "id"),
+            ("event", found.event),
+            ("attempts", found.attempts),
+            ("generation", found.generation),
+            ("rule hash", found.rule_hash[:12]),
+        ]
+    )
+    say("")
+    print_json(_job(found))
+
+
+def _read(database: str | None, ask: Callable[[SqliteReads], Awaitable[T]]) -> T:
+    path = settings_with(database=database).database
+
+    async def read() -> T:
+        async with sqlite_reads(path) as store:
+            return await ask(store)
+
+    return asyncio.run(read())
+
+
+def _print_launches(launches: tuple[Launch, ...]) -> None:
+    print_table(
+        ("LAUNCH", "RULE", "STATE", "JOB", "FLAVOR", "UPDATED", "REASON"),
+        (
+            (
+                launch.id,
+                launch.rule,
+                launch.state,
+                launch.job_id,
+                launch.spec.flavor,
+                when(launch.updated_at),
+                launch.reason,
+            )
+            for launch in launches
+        ),
+        empty="there are no launches",
+    )
+
+
+def _delivery(stored: StoredDelivery) -> dict[str, Any]:
+    repo = {"type": stored.repo_type, "name": stored.repo_name} if stored.repo_name else None
+    return {
+        "id": stored.id,
+        "webhook_id": stored.webhook_id,
+        "received_at": when(stored.received_at),
+        "scope": stored.scope,
+        "action": stored.action,
+        "repo": repo,
+        "events": list(stored.events),
+        "state": stored.state,
+        "reason": stored.reason,
+    }
+
+
+def _launch(launch: Launch) -> dict[str, Any]:
+    return {
+        "id": launch.id,
+        "delivery": launch.delivery,
+        "rule": launch.rule,
+        "action": launch.action,
+        "state": launch.state,
+        "reason": launch.reason,
+        "job_id": launch.job_id,
+        "job_url": launch.job_url,
+        "flavor": launch.spec.flavor,
+        "created_at": when(launch.created_at),
+        "updated_at": when(launch.updated_at),
+    }
+
+
+def _job(launch: Launch) -> dict[str, Any]:
+    return {**launch.spec.to_wire(), "secrets": list(launch.spec.secrets)}
+
+
+def _payload(body: bytes) -> Any:
+    try:
+        return load_json(body)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,202 @@
+"""`jobhook rules`: look at the rules without a service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jobhook.adapters.rulefiles import load_rules
+from jobhook.cli.output import print_json, print_table, say, warn
+from jobhook.core.deliveries import Unreadable, delivery_id, read_delivery
+from jobhook.core.errors import HubError, JobHookError, RulesError, UsageError
+from jobhook.core.events import events_of
+from jobhook.core.launches import Origin, job_of, plan_launches
+from jobhook.core.matching import Decision, decide
+from jobhook.core.rules import RuleSet, rule_schema
+from jobhook.flows.intake import SOURCE
+from jobhook.hub import AsyncHub
+from jobhook.settings import Settings
+
+app = typer.Typer(help="Check the rules and try them on payloads.", no_args_is_help=True)
+
+_WHO_AM_I_SECONDS = 5.0
+_HIDDEN = "***"
+
+RulesFolder = Annotated[
+    Path | None, typer.Option("--rules", help="The folder with the rule files (JOBHOOK_RULES).")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+def settings_with(**given: object) -> Settings:
+    """Return the settings of the environment, with the options that were *given* on top."""
+    options = {f"JOBHOOK_{name.upper()}": str(v) for name, v in given.items() if v is not None}
+    return Settings.from_env({**os.environ, **options})
+
+
+@app.command("check")
+def check(rules: RulesFolder = None, as_json: AsJson = False) -> None:
+    """Validate every rule file and run the rules' own cases; exit 1 if anything is wrong."""
+    folder = settings_with(rules=rules).rules
+    try:
+        loaded, problems = load_rules(folder, run_cases=True), ()
+    except RulesError as exc:
+        loaded, problems = RuleSet(), exc.problems
+    if as_json:
+        rows = [("error", problem) for problem in problems]
+        rows += [("warning", problem) for problem in loaded.warnings]
+        print_json(
+            [
+                {
+                    "severity": severity,
+                    "file": problem.file,
+                    "line": problem.line,
+                    "column": problem.column,
+                    "message": problem.message,
+                }
+                for severity, problem in rows
+            ]
+        )
+    else:
+        for problem in problems:
+            warn(str(problem))
+        for warning in loaded.warnings:
+            warn(f"{warning} (warning)")
+        cases = sum(len(rule.cases) for rule in loaded.rules)
+        say(
+            f"{len(problems)} problems: nothing would be loaded"
+            if problems
+            else f"{len(loaded.rules)} rules and {cases} cases are fine"
+        )
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_rules(rules: RulesFolder = None, as_json: AsJson = False) -> None:
+    """List the rules."""
+    loaded = load_rules(settings_with(rules=rules).rules).rules
+    if as_json:
+        print_json([rule.model_dump(mode="json") for rule in loaded])
+        return
+    print_table(
+        ("RULE", "ON", "WATCHES", "JOBS", "DESCRIPTION"),
+        (
+            (
+                rule.id,
+                ", ".join(rule.on),
+                ", ".join(map(str, rule.watch)),
+                ", ".join(f"{action.flavor} {action.timeout}s" for action in rule.run),
+                rule.description,
+            )
+            for rule in loaded
+        ),
+        empty="there are no rules",
+    )
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of a rule file, for editors."""
+    print_json(rule_schema())
+
+
+@app.command("test")
+def try_payload(
+    payload: Annotated[Path, typer.Argument(metavar="PAYLOAD.json", help="A webhook payload.")],
+    rules: RulesFolder = None,
+    me: Annotated[
+        str | None, typer.Option("--me", help="Who user:@me is (default: the token's user).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say for every rule whether the payload sets it off, why, and the exact job."""
+    settings = settings_with(rules=rules)
+    loaded = load_rules(settings.rules).rules
+    body = _payload(payload)
+    delivery = read_delivery(body)
+    if isinstance(delivery, Unreadable):
+        raise UsageError(f"{payload}: {delivery.reason}")
+    me = me or _token_user(settings)
+    events = events_of(delivery)
+    rows = [
+        _row(decide(delivery, events, rule, me=me), body, payload.stem, settings) for rule in loaded
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        names = ", ".join(dict.fromkeys(event.name for event in events)) or "nothing we know"
+        say(f"{payload}: {names} on {delivery.repo.type} {delivery.repo.name}")
+        for row in rows:
+            _print_row(row)
+
+
+def _payload(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise UsageError(f"{path} cannot be read: {exc.strerror}") from exc
+
+
+def _token_user(settings: Settings) -> str | None:
+    if not settings.hf_token:
+        return None
+
+    async def ask() -> str:
+        hub = AsyncHub(settings.hf_endpoint, settings.hf_token, deadline=_WHO_AM_I_SECONDS)
+        async with hub:
+            return await hub.whoami()
+
+    try:
+        return asyncio.run(ask())
+    except HubError as exc:
+        warn(f"jobhook: who user:@me is cannot be told ({exc}): give it with --me")
+        return None
+
+
+def _row(decision: Decision, body: bytes, key: str, settings: Settings) -> dict[str, Any]:
+    origin = Origin(
+        instance=settings.instance, source=SOURCE, delivery=delivery_id(SOURCE, key), key=key
+    )
+    jobs = []
+    for launch in plan_launches(decision, origin, now=0):
+        try:
+            hidden = dict.fromkeys(launch.spec.secrets, _HIDDEN)
+            jobs.append(job_of(launch.spec, body, hidden).to_wire())
+        except JobHookError as exc:
+            warn(f"jobhook: {decision.rule.id}: the job would be rejected: {exc}")
+    return {
+        "rule": decision.rule.id,
+        "fired": decision.fired,
+        "reason": decision.reason,
+        "jobs": jobs,
+    }
+
+
+def _print_row(row: dict[str, Any]) -> None:
+    say(f"{'fired' if row['fired'] else 'not fired':10} {row['rule']}: {row['reason']}")
+    for job in row["jobs"]:
+        say(f"{'':10} would launch on {job['flavor']} for at most {job['timeoutSeconds']} s:")
+        say(f"{'':12} image    {job.get('dockerImage') or job.get('spaceId')}")
+        say(f"{'':12} command  {_command(job)}")
+        for name, value in job["environment"].items():
+            say(f"{'':12} env      {name}={_shortened(value)}")
+        for name in job.get("secrets", {}):
+            say(f"{'':12} secret   {name}")
+        for name, value in job["labels"].items():
+            say(f"{'':12} label    {name}={value}")
+
+
+def _command(job: dict[str, Any]) -> str:
+    words = shlex.join(job["command"])
+    return words if "\n" not in words else f"{shlex.join(job['command'][:2])} … (see --json)"
+
+
+def _shortened(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= 120 else f"{one_line[:100]}… ({len(text):,} characters)"

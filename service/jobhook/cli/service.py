@@ -1,0 +1,120 @@
+"""`jobhook serve`, `devhub` and `demo`: the commands that run something."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+
+from jobhook.adapters.logs import configure_logs
+from jobhook.cli.output import say
+from jobhook.cli.rules import RulesFolder, settings_with
+from jobhook.core.errors import UsageError
+from jobhook.devhub import TOKEN as DEV_TOKEN
+from jobhook.devhub import DevHub
+from jobhook.settings import Settings
+from jobhook.web.serving import listen, url_of
+from jobhook.wiring import for_devhub, running_devhub, running_service
+
+DEVHUB_PORT = 7861
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def serve(
+    devhub: Annotated[
+        bool, typer.Option("--devhub", help="Run a Hub inside, so that no account is needed.")
+    ] = False,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
+    rules: RulesFolder = None,
+    database: Annotated[str | None, typer.Option(help="Such as sqlite:///jobhook.db.")] = None,
+    devhub_port: Annotated[
+        int, typer.Option(help="The port of the devhub; 0 takes a free one.")
+    ] = DEVHUB_PORT,
+) -> None:
+    """Receive webhooks and launch jobs until it is told to stop (SIGTERM)."""
+    settings = settings_with(host=host, port=port, rules=rules, database=database)
+    _run(_serve(settings, devhub_port if devhub else None))
+
+
+def devhub(
+    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = DEVHUB_PORT,
+    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    data: Annotated[
+        Path | None, typer.Option(help="A folder that keeps everything (default: memory).")
+    ] = None,
+    users: Annotated[Path | None, typer.Option(help="A JSON file with more users.")] = None,
+) -> None:
+    """Run a Hub on this machine, for jobhook, `hf` and huggingface_hub."""
+    if host not in _LOOPBACK:
+        raise UsageError(
+            f"devhub runs the commands of whoever reaches it, and is no sandbox: "
+            f"it listens on a loopback address only, not on {host}"
+        )
+    configure_logs()
+    _run(_devhub(host, port, data, users))
+
+
+def demo(rules: RulesFolder = None) -> None:
+    """Show it all once: a devhub, a service, one real push, one rule, one job and its log."""
+    from jobhook.cli.demo import run_demo
+
+    raise typer.Exit(uvloop.run(run_demo(settings_with(rules=rules).rules)))
+
+
+def _run(program: Coroutine[Any, Any, None]) -> None:
+    uvloop.run(program)
+
+
+async def _serve(settings: Settings, devhub_port: int | None) -> None:
+    stop = _stop_on_signal()
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(listen(settings.host, settings.port))
+        if devhub_port is not None:
+            hub_listener = stack.enter_context(listen("127.0.0.1", devhub_port))
+            hub_url = url_of(hub_listener)
+            secret = secrets.token_urlsafe(32)
+            settings = for_devhub(
+                settings, devhub_url=hub_url, own_url=url_of(listener), secret=secret
+            )
+            await stack.enter_async_context(running_devhub(DevHub(hub_url), hub_listener))
+            _print_exports(hub_url)
+        configure_logs(secrets=settings.secrets)
+        await stack.enter_async_context(running_service(settings, listener))
+        await stop.wait()
+
+
+async def _devhub(host: str, port: int, data: Path | None, users: Path | None) -> None:
+    stop = _stop_on_signal()
+    with listen(host, port) as listener:
+        url = url_of(listener)
+        async with running_devhub(DevHub(url, data=data, users=users), listener):
+            _print_exports(url)
+            say("# Jobs run here as your own processes, with your rights: this is not a sandbox.")
+            await stop.wait()
+
+
+def _print_exports(url: str) -> None:
+    say(f"export HF_ENDPOINT={url}")
+    say(f"export HF_TOKEN={DEV_TOKEN}")
+
+
+def _stop_on_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def first(number: int) -> None:
+        stop.set()
+        # A second signal ends the process as it would any other.
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, first, number)
+    return stop

@@ -1,0 +1,9 @@
+"""A Hub on this machine, for trying things out: an ASGI app that speaks as the Hub does."""
+
+from __future__ import annotations
+
+from .accounts import ORG, OTHER_TOKEN, OTHER_USER, TOKEN, USER
+from .hub import DevHub
+from .limits import Limits
+
+__all__ = ["ORG", "OTHER_TOKEN", "OTHER_USER", "TOKEN", "USER", "DevHub", "Limits"]

@@ -1,0 +1,90 @@
+"""The whole of a devhub: opens and closes its parts in the right order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from .accounts import BUILT_IN, Accounts, read_users
+from .app import make_app
+from .content_routes import ContentRoutes
+from .deliveries import Deliveries
+from .job_routes import JobRoutes
+from .limits import Limits
+from .page import PageRoutes
+from .repo_routes import RepoRoutes
+from .repo_store import Repos
+from .running import Jobs
+from .storage import Workspace
+from .webhook_routes import WebhookRoutes
+from .webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from starlette.types import ASGIApp
+
+
+class DevHub:
+    """
+    A Hub on this machine. Not a sandbox: jobs run as this user.
+
+    It is to be entered before `app` is served at *url*. With *data*, what it holds is there again
+    the next time; *users* is a JSON file with users beside the built-in ones.
+
+    Raises:
+        UsageError: If the users file cannot be used, or, when entered, the data folder.
+    """
+
+    app: ASGIApp
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        data: Path | None = None,
+        users: Path | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        url = url.rstrip("/")
+        limits = limits or Limits()
+        accounts = Accounts((*BUILT_IN, *(read_users(users) if users else ())))
+        self._workspace = Workspace(data)
+        self._webhooks = Webhooks(self._workspace)
+        self._deliveries = Deliveries(url, self._webhooks, accounts, limits)
+        self._repos = Repos(url, self._workspace, self._deliveries.emit)
+        self._jobs = Jobs(self._workspace, limits)
+        self.app = make_app(
+            [
+                *PageRoutes(url, accounts).routes(),
+                *JobRoutes(url, accounts, self._jobs, limits).routes(),
+                *WebhookRoutes(accounts, self._webhooks, limits).routes(),
+                *RepoRoutes(url, accounts, self._repos, limits).routes(),
+                *ContentRoutes(url, accounts, self._repos, limits).routes(),
+            ]
+        )
+
+    async def __aenter__(self) -> Self:
+        self._workspace.open()
+        try:
+            self._webhooks.open()
+            self._repos.open()
+            self._jobs.open()
+        except BaseException:
+            self._workspace.close()
+            raise
+        self._deliveries.open()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # All that changes is written when it changes: there is nothing to save here.
+        try:
+            await self._jobs.close()
+            await self._deliveries.close()
+        finally:
+            self._workspace.close()

@@ -1,0 +1,136 @@
+"""`/api/jobs`: launch, list, look, cancel, read the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from jobhook.core.jobs import Stage
+
+from .hardware import HARDWARE
+from .jobspec import JobBody
+from .requests import known_asker, namespace_of, param
+from .wire import Json, Refusal, checked, next_link, page, read_object
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from .accounts import Accounts, Namespace, User
+    from .jobs import Job
+    from .limits import Limits
+    from .running import Jobs
+
+
+class JobRoutes:
+    """The routes of jobs."""
+
+    def __init__(self, url: str, accounts: Accounts, jobs: Jobs, limits: Limits) -> None:
+        self._url = url
+        self._accounts = accounts
+        self._jobs = jobs
+        self._limits = limits
+
+    def routes(self) -> list[Route]:
+        """Return the routes, in the order in which they are tried."""
+        one = "/api/jobs/{namespace}/{job_id}"
+        return [
+            Route("/api/jobs/hardware", self.hardware),
+            Route("/api/jobs/{namespace}", self.list),
+            Route("/api/jobs/{namespace}", self.create, methods=["POST"]),
+            Route(one, self.show),
+            Route(f"{one}/cancel", self.cancel, methods=["POST"]),
+            Route(f"{one}/logs", self.logs),
+        ]
+
+    async def hardware(self, request: Request) -> Response:
+        """Tell what there is to run on; everybody may know."""
+        return Json([hardware.to_wire() for hardware in HARDWARE.values()])
+
+    async def create(self, request: Request) -> Response:
+        """Launch a job."""
+        user, namespace = self._allowed(request, writing=True)
+        body = checked(JobBody, await read_object(request, self._limits.body_bytes))
+        return Json(self._jobs.create(body, namespace, user.namespace).to_wire(self._url))
+
+    async def list(self, request: Request) -> Response:
+        """Tell the jobs of a namespace, the newest first, a page at a time."""
+        _, namespace = self._allowed(request)
+        stages = {_stage(name) for name in request.query_params.getlist("stage")}
+        labels = [_label(text) for text in request.query_params.getlist("label")]
+        found = [
+            job
+            for job in _after(self._jobs.of(namespace.name), request.query_params.get("cursor"))
+            if (not stages or job.stage in stages)
+            and all(job.body.labels.get(key) == value for key, value in labels)
+        ]
+        jobs, end = page(found, 0, self._limits.page_items)
+        headers = next_link(request, self._url, jobs[-1].id) if end else {}
+        return Json([job.to_wire(self._url) for job in jobs], headers=headers)
+
+    async def show(self, request: Request) -> Response:
+        """Tell one job."""
+        return Json(self._job(request).to_wire(self._url))
+
+    async def cancel(self, request: Request) -> Response:
+        """End a job; the answer comes when nothing of it runs any more."""
+        job = await self._jobs.cancel(self._job(request, writing=True))
+        return Json(job.to_wire(self._url))
+
+    async def logs(self, request: Request) -> Response:
+        """Stream the log of a job until it ends."""
+        log = self._jobs.log(self._job(request))
+        tail = _tail(request.query_params.get("tail"))
+        return StreamingResponse(
+            log.frames(tail),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-cache, no-transform"},
+        )
+
+    def _allowed(self, request: Request, *, writing: bool = False) -> tuple[User, Namespace]:
+        user = known_asker(request, self._accounts)
+        namespace = namespace_of(request, self._accounts)
+        may = self._accounts.may_write if writing else self._accounts.may_read
+        if not may(user, namespace.name):
+            raise Refusal(403, f"You may not use jobs in the namespace {namespace.name!r}")
+        return user, namespace
+
+    def _job(self, request: Request, *, writing: bool = False) -> Job:
+        _, namespace = self._allowed(request, writing=writing)
+        job = self._jobs.find(namespace.name, param(request, "job_id"))
+        if job is None:
+            raise Refusal(404, "There is no such job in this namespace")
+        return job
+
+
+def _stage(name: str) -> Stage:
+    try:
+        return Stage(name)
+    except ValueError:
+        raise Refusal(400, f"stage: {name[:40]!r} is not one of {', '.join(Stage)}") from None
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise Refusal(400, f"label: {text[:120]!r} is not written key=value")
+    return key, value
+
+
+def _after(jobs: list[Job], cursor: str | None) -> list[Job]:
+    """Return those that come after the job that *cursor* names, whatever has become of it since."""
+    if cursor is None:
+        return jobs
+    ids = [job.id for job in jobs]
+    if cursor not in ids:
+        raise Refusal(400, "cursor: it is not from an earlier answer to this question")
+    return jobs[ids.index(cursor) + 1 :]
+
+
+def _tail(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Refusal(400, "tail: it must be a whole number of lines, 0 or more")
+    return int(text)

@@ -1,0 +1,96 @@
+"""One job of a devhub: what is known of it, and how that is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobhook.core.jobs import Stage
+
+from .accounts import Namespace
+from .jobspec import JobBody
+from .wire import now, stamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is known of one job."""
+
+    id: str
+    owner: Namespace
+    creator: Namespace
+    body: JobBody
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    stage: Stage = Stage.SCHEDULING
+    message: str | None = None
+    failures: int = 0
+
+    def to_wire(self, url: str) -> dict[str, Any]:
+        """Return the job as the Hub tells it; what is not known is absent."""
+        status: dict[str, Any] = {"stage": self.stage, "message": self.message}
+        if self.failures:
+            status["failureCount"] = self.failures
+        return {
+            "type": "job",
+            "id": self.id,
+            "createdAt": stamp(self.created_at),
+            **self._moments(),
+            **self.body.to_wire(),
+            "createdBy": {"id": self.creator.id, "name": self.creator.name},
+            "owner": self.owner.to_wire(url),
+            "initiator": self.creator.to_wire(url),
+            "durations": self._durations(),
+            "status": status,
+        }
+
+    def _moments(self) -> dict[str, str]:
+        known = {"startedAt": self.started_at, "finishedAt": self.finished_at}
+        return {name: stamp(moment) for name, moment in known.items() if moment}
+
+    def _durations(self) -> dict[str, int]:
+        """Return whole seconds; those of a job that has not started are only the total."""
+        end = self.finished_at or now()
+        spans = {"totalSecs": (self.created_at, end)}
+        if self.started_at:
+            spans["schedulingSecs"] = (self.created_at, self.started_at)
+            spans["runningSecs"] = (self.started_at, end)
+        return {
+            name: int((until - since).total_seconds()) for name, (since, until) in spans.items()
+        }
+
+    def to_stored(self) -> dict[str, Any]:
+        """Return what `from_stored` reads."""
+        return {
+            "id": self.id,
+            "owner": {"name": self.owner.name, "type": self.owner.type},
+            "creator": self.creator.name,
+            "body": self.body.model_dump(by_alias=True, exclude_none=True),
+            "stage": self.stage,
+            "message": self.message,
+            "failures": self.failures,
+            "createdAt": self.created_at,
+            "startedAt": self.started_at,
+            "finishedAt": self.finished_at,
+        }
+
+    @classmethod
+    def from_stored(cls, stored: dict[str, Any]) -> Job:
+        """Return the job that `to_stored` described."""
+        moments = {
+            name: datetime.fromisoformat(stored[key]) if stored[key] else None
+            for name, key in (("started_at", "startedAt"), ("finished_at", "finishedAt"))
+        }
+        return cls(
+            id=stored["id"],
+            owner=Namespace(**stored["owner"]),
+            creator=Namespace(name=stored["creator"], type="user"),
+            body=JobBody.model_validate(stored["body"]),
+            stage=Stage(stored["stage"]),
+            message=stored["message"],
+            failures=stored["failures"],
+            created_at=datetime.fromisoformat(stored["createdAt"]),
+            **moments,
+        )

@@ -1,0 +1,162 @@
+"""Run one command as a process group of its own, and leave nothing of it behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobhook.core.errors import JobHookError
+
+from .limits import KIB
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Callable, Mapping, Sequence
+
+_BLOCK = 64 * KIB
+_ROUNDS = 20
+
+
+class CannotStart(JobHookError):
+    """There is no such command, or the system refuses to run it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """
+    How a command ended.
+
+    Attributes:
+        code: The exit code, 128 and the signal for one that was killed; None if we ended it.
+        timed_out: Whether we ended it because its time was over.
+    """
+
+    code: int | None = None
+    timed_out: bool = False
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    folder: Path,
+    env: Mapping[str, str],
+    mark: str,
+    timeout: float,
+    stop: asyncio.Event,
+    output: Callable[[bytes], None],
+    grace: float,
+) -> Ending:
+    """
+    Run *argv* until it ends, its time is over or *stop* is set; *output* gets what it prints.
+
+    Every process of its group is dead when this returns, also those that outlived the first one;
+    on Linux those too that left the group, as long as they kept the variable *mark* of *env*.
+
+    Raises:
+        CannotStart: If it does not come to run.
+    """
+    read_end, write_end = os.pipe()
+    try:
+        process = await _start(argv, folder, env, write_end)
+    except BaseException:
+        os.close(read_end)
+        raise
+    finally:
+        # Ours must be closed, or the pipe would never end.
+        os.close(write_end)
+    copying = asyncio.create_task(_copy(read_end, output), name=f"output of {process.pid}")
+    try:
+        return await _ending(process, timeout, stop, grace)
+    finally:
+        _signal_group(process.pid, signal.SIGKILL)
+        await asyncio.to_thread(_kill_strays, f"{mark}={env[mark]}".encode())
+        # Somebody who left the group may hold the pipe open for ever.
+        await asyncio.wait({copying}, timeout=grace)
+        copying.cancel()
+
+
+async def _start(argv: Sequence[str], folder: Path, env: Mapping[str, str], pipe: int) -> Process:
+    program = argv[0] if "/" in argv[0] else shutil.which(argv[0], path=env["PATH"])
+    if program is None:
+        raise CannotStart(f"{argv[0][:200]}: command not found")
+    try:
+        # A pipe of our own: to wait for a process is not to wait for all who inherit its pipe.
+        return await asyncio.create_subprocess_exec(
+            program,
+            *argv[1:],
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            cwd=folder,
+            env=env,
+            start_new_session=True,
+        )
+    except OSError as exc:
+        raise CannotStart(f"{argv[0][:200]}: {exc.strerror}") from exc
+
+
+async def _ending(process: Process, timeout: float, stop: asyncio.Event, grace: float) -> Ending:
+    exited = asyncio.ensure_future(process.wait())
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({exited, stopped}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+    if exited.done():
+        code = exited.result()
+        return Ending(code=code if code >= 0 else 128 - code)
+    await _end_group(process, exited, grace)
+    return Ending(timed_out=not stop.is_set())
+
+
+async def _end_group(process: Process, exited: asyncio.Future[int], grace: float) -> None:
+    _signal_group(process.pid, signal.SIGTERM)
+    await asyncio.wait({exited}, timeout=grace)
+    _signal_group(process.pid, signal.SIGKILL)
+    await exited
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    # macOS answers EPERM where nobody of the group is left but those already dead.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _kill_strays(mark: bytes) -> None:
+    """Kill whoever has *mark* in its environment, until there is nobody, or they outrun us."""
+    for _ in range(_ROUNDS):
+        strays = [
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/environ")
+            if _holds(path, mark)
+        ]
+        for pid in strays:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if not strays:
+            return
+
+
+def _holds(path: Path, mark: bytes) -> bool:
+    # Processes of others cannot be read, and any may be gone by now; a dead one reads as empty.
+    with contextlib.suppress(OSError):
+        return mark in path.read_bytes().split(b"\0")
+    return False
+
+
+async def _copy(read_end: int, output: Callable[[bytes], None]) -> None:
+    reader = asyncio.StreamReader(limit=_BLOCK)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
+    )
+    try:
+        while block := await reader.read(_BLOCK):
+            output(block)
+    finally:
+        transport.close()

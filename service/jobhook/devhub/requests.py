@@ -1,0 +1,59 @@
+"""Who asks, and what for: the part of a request that every route reads the same way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from .wire import Refusal
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from .accounts import Accounts, Namespace, User
+
+NO_TOKEN = "Invalid username or password."  # noqa: S105 - the Hub's words
+WRONG_TOKEN = "Invalid credentials in Authorization header"  # noqa: S105
+
+
+def asker(request: Request, accounts: Accounts) -> User | None:
+    """Return whose token came, None if none came; an unknown one is refused."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if not scheme:
+        return None
+    user = accounts.of_token(token.strip()) if scheme.lower() == "bearer" else None
+    if user is None:
+        raise Refusal(401, WRONG_TOKEN)
+    return user
+
+
+def known_asker(request: Request, accounts: Accounts) -> User:
+    """Return whose token came; to come without is refused."""
+    user = asker(request, accounts)
+    if user is None:
+        raise Refusal(401, NO_TOKEN)
+    return user
+
+
+def namespace_of(request: Request, accounts: Accounts) -> Namespace:
+    """Return the namespace in the path."""
+    namespace = accounts.namespace(param(request, "namespace"))
+    if namespace is None:
+        raise Refusal(404, "There is no such user or organization")
+    return namespace
+
+
+def param(request: Request, name: str) -> str:
+    """Return one part of the path, as it was before it was quoted."""
+    return unquote(request.path_params[name])
+
+
+def revision_and_path(rest: str) -> tuple[str, str]:
+    """
+    Split what follows `tree/` or `resolve/` in a path, still quoted, in revision and file.
+
+    A revision with slashes comes quoted; `refs/pr/1` is also understood as it is.
+    """
+    parts = rest.split("/")
+    count = 3 if parts[0] == "refs" and len(parts) > 2 else 1
+    return unquote("/".join(parts[:count])), unquote("/".join(parts[count:])).strip("/")

@@ -1,0 +1,188 @@
+"""All jobs of a devhub, and running those that are not finished."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from jobhook.core.jobs import Stage
+
+from .jobs import Job
+from .logs import JobLog
+from .processes import CannotStart, Ending, run
+from .wire import new_id, now
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .accounts import Namespace
+    from .jobspec import JobBody
+    from .limits import Limits
+    from .storage import Workspace
+
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_LEFT_ALONE = "devhub stopped while the job was not finished"
+_CANCELED = (Stage.CANCELED, None)
+_ABANDONED = (Stage.ERROR, _LEFT_ALONE)
+
+_Verdict = tuple[Stage, str | None]
+
+
+@dataclass(slots=True)
+class _Run:
+    """What exists of a job only while it is not finished."""
+
+    task: asyncio.Task[None] = field(init=False)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    verdict: _Verdict = _CANCELED
+
+
+class Jobs:
+    """All jobs, oldest first; those that are not finished are being run."""
+
+    def __init__(self, workspace: Workspace, limits: Limits) -> None:
+        self._workspace = workspace
+        self._shelf = workspace.shelf("jobs")
+        self._limits = limits
+        self._jobs: dict[str, Job] = {}
+        self._logs: dict[str, JobLog] = {}
+        self._runs: dict[str, _Run] = {}
+        self._free = asyncio.Semaphore(limits.jobs_at_once)
+
+    def open(self) -> None:
+        """Read the jobs of an earlier devhub; what it did not finish, nobody will."""
+        _link_python(self._workspace.folder("bin"))
+        stored = self._shelf.read(Job.from_stored)
+        for job in sorted(stored, key=lambda job: (job.created_at, job.id)):
+            self._logs[job.id] = self._log(job.id)
+            self._jobs[job.id] = job
+            if not job.stage.is_final:
+                self._change(job.id, stage=Stage.ERROR, message=_LEFT_ALONE, finished_at=now())
+
+    async def close(self) -> None:
+        """End every job that still runs, with all its processes."""
+        await asyncio.gather(*(self._end(job_id, _ABANDONED) for job_id in list(self._runs)))
+
+    def create(self, body: JobBody, owner: Namespace, creator: Namespace) -> Job:
+        """Take a job on; it runs as soon as there is room."""
+        job = Job(id=new_id(), owner=owner, creator=creator, body=body, created_at=now())
+        self._jobs[job.id] = job
+        self._shelf.put(job.id, job.to_stored())
+        self._logs[job.id] = self._log(job.id)
+        self._logs[job.id].expect()
+        run_ = self._runs[job.id] = _Run()
+        run_.task = asyncio.create_task(self._run(job, run_), name=f"job {job.id}")
+        return job
+
+    def find(self, namespace: str, job_id: str) -> Job | None:
+        """Return this job of *namespace*."""
+        job = self._jobs.get(job_id)
+        return job if job and job.owner.name == namespace else None
+
+    def of(self, namespace: str) -> list[Job]:
+        """Return the jobs of *namespace*, the newest first."""
+        return [job for job in reversed(self._jobs.values()) if job.owner.name == namespace]
+
+    def log(self, job: Job) -> JobLog:
+        """Return the log of *job*."""
+        return self._logs[job.id]
+
+    async def cancel(self, job: Job) -> Job:
+        """End *job*, unless it is over, and return it when nothing of it runs any more."""
+        await self._end(job.id, _CANCELED)
+        return self._jobs[job.id]
+
+    async def _run(self, job: Job, run_: _Run) -> None:
+        """Run *job* when there is room; only here a job gets beyond SCHEDULING."""
+        async with self._free:
+            self._change(job.id, stage=Stage.RUNNING, started_at=now())
+            home = self._workspace.folder("homes", job.id)
+            try:
+                self._logs[job.id].start()
+                verdict = await self._attempts(job, run_, home)
+            except CannotStart as exc:
+                self._logs[job.id].note(f"devhub: {exc}")
+                verdict = (Stage.ERROR, f"The command cannot start: {exc}")
+            except OSError as exc:
+                verdict = (Stage.ERROR, f"devhub cannot run the job: {exc.strerror}")
+            self._finish(job.id, run_.verdict if run_.stop.is_set() else verdict)
+            # What a job leaves behind may be a lot to remove.
+            await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+
+    async def _attempts(self, job: Job, run_: _Run, home: Path) -> _Verdict:
+        """Run the command until it succeeds, as often as asked for, within one timeout."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + job.body.timeout
+        for attempt in range(1, job.body.attempts + 1):
+            ending = await run(
+                job.body.argv,
+                folder=home,
+                env=self._environment(job, home),
+                mark="JOB_ID",
+                timeout=deadline - loop.time(),
+                stop=run_.stop,
+                output=self._logs[job.id].write,
+                grace=self._limits.kill_grace,
+            )
+            if not ending.code:
+                break
+            self._change(job.id, failures=attempt)
+        return _verdict(ending)
+
+    def _environment(self, job: Job, home: Path) -> dict[str, str]:
+        """Return all that a job sees; nothing of our own environment is among it."""
+        return {
+            "PATH": f"{self._workspace.folder('bin')}:{_SYSTEM_PATH}",
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            **job.body.environment,
+            **job.body.secrets,
+            "JOB_ID": job.id,
+            **job.body.hardware.to_env(),
+        }
+
+    async def _end(self, job_id: str, verdict: _Verdict) -> None:
+        run_ = self._runs.get(job_id)
+        if run_ is None:
+            return
+        run_.verdict = verdict
+        run_.stop.set()
+        if self._jobs[job_id].stage is Stage.SCHEDULING:
+            run_.task.cancel()
+        await asyncio.wait({run_.task})
+        if job_id in self._runs:
+            # It was still waiting for room.
+            self._finish(job_id, verdict)
+
+    def _finish(self, job_id: str, verdict: _Verdict) -> None:
+        stage, message = verdict
+        self._change(job_id, stage=stage, message=message, finished_at=now())
+        del self._runs[job_id]
+        # Last: who reads the log to its end and then asks, finds the final stage.
+        self._logs[job_id].end()
+
+    def _change(self, job_id: str, **changes: Any) -> None:
+        job = self._jobs[job_id] = replace(self._jobs[job_id], **changes)
+        self._shelf.put(job_id, job.to_stored())
+
+    def _log(self, job_id: str) -> JobLog:
+        return JobLog(self._workspace.folder("logs") / f"{job_id}.jsonl", self._limits)
+
+
+def _verdict(ending: Ending) -> _Verdict:
+    if ending.timed_out:
+        return Stage.ERROR, "Job timeout"
+    if ending.code:
+        return Stage.ERROR, f"Job failed with exit code: {ending.code}"
+    return Stage.COMPLETED, None
+
+
+def _link_python(folder: Path) -> None:
+    """Let `python` in a job be the one that runs us."""
+    for name in ("python", "python3"):
+        link = folder / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(sys.executable)

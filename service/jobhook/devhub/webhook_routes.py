@@ -1,0 +1,93 @@
+"""`/api/settings/webhooks`: one's own webhooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .requests import known_asker, param
+from .webhooks import Webhook, WebhookBody, WebhookChange
+from .wire import Json, Refusal, checked, read_object
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from .accounts import Accounts
+    from .limits import Limits
+    from .webhooks import Webhooks
+
+_ALL = "/api/settings/webhooks"
+_ONE = f"{_ALL}/{{webhook_id}}"
+
+
+class WebhookRoutes:
+    """The routes of webhooks."""
+
+    def __init__(self, accounts: Accounts, webhooks: Webhooks, limits: Limits) -> None:
+        self._accounts = accounts
+        self._webhooks = webhooks
+        self._limits = limits
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route(_ALL, self.list),
+            Route(_ALL, self.create, methods=["POST"]),
+            Route(_ONE, self.show),
+            Route(_ONE, self.update, methods=["POST"]),
+            Route(_ONE, self.delete, methods=["DELETE"]),
+            Route(f"{_ONE}/enable", self.enable, methods=["POST"]),
+            Route(f"{_ONE}/disable", self.disable, methods=["POST"]),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        """Tell all webhooks of who asks, as a bare array."""
+        user = known_asker(request, self._accounts)
+        return Json([webhook.to_wire() for webhook in self._webhooks.of(user)])
+
+    async def create(self, request: Request) -> Response:
+        """Make a webhook."""
+        user = known_asker(request, self._accounts)
+        body = checked(WebhookBody, await self._body(request))
+        return _told(self._webhooks.create(user, body))
+
+    async def show(self, request: Request) -> Response:
+        """Tell one webhook."""
+        return _told(self._webhook(request))
+
+    async def update(self, request: Request) -> Response:
+        """Change a webhook."""
+        self._webhook(request)
+        change = checked(WebhookChange, await self._body(request))
+        # Looked up again: it may have been deleted while the body came.
+        return _told(self._webhooks.update(self._webhook(request), change))
+
+    async def delete(self, request: Request) -> Response:
+        """Forget a webhook."""
+        self._webhooks.delete(self._webhook(request))
+        return Json({})
+
+    async def enable(self, request: Request) -> Response:
+        """Let events reach a webhook."""
+        return _told(self._webhooks.enable(self._webhook(request)))
+
+    async def disable(self, request: Request) -> Response:
+        """Let no event reach a webhook."""
+        return _told(self._webhooks.disable(self._webhook(request)))
+
+    def _webhook(self, request: Request) -> Webhook:
+        user = known_asker(request, self._accounts)
+        return self._webhooks.find(user, param(request, "webhook_id"))
+
+    async def _body(self, request: Request) -> dict[str, Any]:
+        body = await read_object(request, self._limits.body_bytes)
+        for name in ("jobSourceId", "job", "secrets"):
+            if body.get(name):
+                raise Refusal(400, f"{name}: devhub does not have webhooks that run a job yet")
+        return body
+
+
+def _told(webhook: Webhook) -> Response:
+    return Json({"webhook": webhook.to_wire()})

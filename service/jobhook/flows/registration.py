@@ -1,0 +1,127 @@
+"""Make the Hub's webhook equal what the rules watch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+from jobhook.core.registration import RECEIVER_PATH, WantedWebhook, wanted_webhook
+from jobhook.core.rules import Rule
+from jobhook.flows.identity import Identity
+from jobhook.flows.worker import Worker
+from jobhook.hub.models import WebhookInfo
+from jobhook.ports import Hub
+
+SUSPENDED = "suspended-after-failure"
+
+Step = Literal["create", "update", "enable", "keep", "remove"]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step towards the wanted state, and why in one line."""
+
+    step: Step
+    webhook_id: str | None
+    reason: str
+
+
+class Registrar(Worker):
+    """Registers the service's webhook at its start, in the background until it is done."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        rules: Sequence[Rule],
+        identity: Identity,
+        public_url: str,
+        secret: str,
+    ) -> None:
+        super().__init__()
+        self._hub = hub
+        self._rules = rules
+        self._identity = identity
+        self._public_url = public_url
+        self._secret = secret
+
+    async def step(self) -> bool:
+        await register(self._hub, self.wanted(), url=self._public_url + RECEIVER_PATH)
+        self.stop()
+        return False
+
+    def wanted(self) -> WantedWebhook | None:
+        """Return the webhook that the rules need; the identity must be known."""
+        return wanted_webhook(
+            self._rules,
+            public_url=self._public_url,
+            me=self._identity.me or "",
+            secret=self._secret,
+        )
+
+
+def plan_registration(
+    wanted: WantedWebhook | None, existing: Iterable[WebhookInfo], *, url: str
+) -> tuple[Change, ...]:
+    """Return the steps from *existing* to *wanted*; webhooks with another URL are left alone."""
+    ours = sorted((hook for hook in existing if hook.url == url), key=lambda hook: hook.id)
+    if wanted is None:
+        return tuple(Change("remove", hook.id, "no rule watches anything") for hook in ours)
+    if not ours:
+        watched = ", ".join(map(str, wanted.watched))
+        return (Change("create", None, f"{' and '.join(wanted.domains)} events of {watched}"),)
+    first, *extra = ours
+    removals = (Change("remove", hook.id, f"{first.id} has the same URL") for hook in extra)
+    return (*_towards(wanted, first), *removals)
+
+
+async def register(hub: Hub, wanted: WantedWebhook | None, *, url: str) -> tuple[Change, ...]:
+    """
+    Bring the Hub's webhooks with *url* to what is wanted and return the steps that were taken.
+
+    Raises:
+        HubError: A step failed; those before it stand, and the whole may be done again.
+    """
+    changes = plan_registration(wanted, await hub.list_webhooks(), url=url)
+    for change in changes:
+        await _take(hub, change, wanted)
+        log.info("webhook.registered", step=change.step, url=url, reason=change.reason)
+    return changes
+
+
+async def _take(hub: Hub, change: Change, wanted: WantedWebhook | None) -> None:
+    if wanted is not None and change.step == "create":
+        await hub.create_webhook(wanted)
+    elif wanted is not None and change.step in {"update", "keep"}:
+        await hub.update_webhook(change.webhook_id or "", wanted)
+    elif change.step == "enable":
+        await hub.enable_webhook(change.webhook_id or "")
+    elif change.step == "remove":
+        await hub.delete_webhook(change.webhook_id or "")
+
+
+def _towards(wanted: WantedWebhook, hook: WebhookInfo) -> Iterable[Change]:
+    differences = [
+        f"{name} {_listed(old)} → {_listed(new)}"
+        for name, old, new in (
+            ("watched", hook.watched, wanted.watched),
+            ("domains", hook.domains, wanted.domains),
+        )
+        if set(old) != set(new)
+    ]
+    if differences:
+        yield Change("update", hook.id, "; ".join(differences))
+    else:
+        # The Hub never tells the secret, so whether it is still ours cannot be seen.
+        yield Change("keep", hook.id, "as the rules want it; the secret is sent again")
+    if hook.disabled == SUSPENDED:
+        yield Change("enable", hook.id, "the Hub suspended it after failed deliveries")
+
+
+def _listed(items: Iterable[object]) -> str:
+    return ", ".join(map(str, items)) or "nothing"

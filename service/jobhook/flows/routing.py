@@ -1,0 +1,144 @@
+"""Decide what a stored delivery leads to: every rule's verdict, and the launches that are owed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from jobhook.core.deliveries import Delivery, DeliveryState, Unreadable, read_delivery
+from jobhook.core.events import Event, events_of
+from jobhook.core.launches import Launch, Origin, plan_launches
+from jobhook.core.matching import Decision, decide
+from jobhook.core.records import StoredDelivery, Verdict
+from jobhook.core.rules import Rule
+from jobhook.flows.identity import Identity
+from jobhook.flows.worker import Worker
+from jobhook.ports import Clock, Store
+
+_AT_ONCE = 100
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What one delivery leads to."""
+
+    delivery: StoredDelivery
+    events: tuple[Event, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    launches: tuple[Launch, ...] = ()
+
+
+class Router(Worker):
+    """Routes what is stored, oldest first, each delivery in one transaction."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        rules: Sequence[Rule],
+        identity: Identity,
+        instance: str,
+        on_launches: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._clock = clock
+        self._rules = rules
+        self._identity = identity
+        self._instance = instance
+        self._on_launches = on_launches
+
+    async def step(self) -> bool:
+        waiting = await self._store.unrouted(_AT_ONCE)
+        for stored, body in waiting:
+            await self._route(stored, body)
+        return len(waiting) == _AT_ONCE
+
+    async def _route(self, stored: StoredDelivery, body: bytes) -> None:
+        try:
+            routed = route(
+                stored,
+                body,
+                self._rules,
+                me=self._identity.me,
+                instance=self._instance,
+                now=self._clock(),
+            )
+        except Exception as exc:
+            # One delivery must not stop all the others.
+            log.exception("delivery.quarantined", delivery=stored.id)
+            reason = f"jobhook failed on it: {type(exc).__name__}"
+            routed = Routed(replace(stored, state=DeliveryState.QUARANTINED, reason=reason))
+        await self._store.route(
+            routed.delivery,
+            events=routed.events,
+            verdicts=routed.verdicts,
+            launches=routed.launches,
+        )
+        _tell(routed)
+        if routed.launches:
+            self._on_launches()
+
+
+def route(
+    stored: StoredDelivery,
+    body: bytes,
+    rules: Sequence[Rule],
+    *,
+    me: str | None,
+    instance: str,
+    now: int,
+) -> Routed:
+    """Decide what *body* leads to; *me* is the name of the token's user."""
+    delivery = read_delivery(body)
+    if isinstance(delivery, Unreadable):
+        unparsed = replace(stored, state=DeliveryState.UNPARSED, reason=delivery.reason)
+        return Routed(unparsed)
+    events = events_of(delivery)
+    decisions = [decide(delivery, events, rule, me=me) for rule in rules]
+    origin = Origin(instance=instance, source=stored.source, delivery=stored.id, key=stored.key)
+    return Routed(
+        delivery=_read(stored, delivery, events, decisions),
+        events=events,
+        verdicts=tuple(Verdict(d.rule.id, d.fired, d.reason) for d in decisions),
+        launches=tuple(
+            launch for decision in decisions for launch in plan_launches(decision, origin, now=now)
+        ),
+    )
+
+
+def _read(
+    stored: StoredDelivery,
+    delivery: Delivery,
+    events: tuple[Event, ...],
+    decisions: Sequence[Decision],
+) -> StoredDelivery:
+    fired = [decision.rule.id for decision in decisions if decision.fired]
+    if not events:
+        reason = f"the scope {delivery.event.scope!r} is not known"
+    elif fired:
+        reason = f"fired {', '.join(fired)}"
+    else:
+        reason = f"none of {len(decisions)} rules fired"
+    return replace(
+        stored,
+        state=DeliveryState.MATCHED if fired else DeliveryState.IGNORED,
+        reason=reason,
+        scope=delivery.event.scope,
+        action=delivery.event.action,
+        repo_type=delivery.repo.type,
+        repo_name=delivery.repo.name,
+        events=tuple(dict.fromkeys(event.name for event in events)),
+    )
+
+
+def _tell(routed: Routed) -> None:
+    bound = log.bind(delivery=routed.delivery.id)
+    bound.info("delivery.routed", state=routed.delivery.state, reason=routed.delivery.reason)
+    for launch in routed.launches:
+        bound.info("launch.planned", rule=launch.rule, launch=launch.id)

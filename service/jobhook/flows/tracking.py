@@ -1,0 +1,80 @@
+"""Follow the launched jobs to their end."""
+
+from __future__ import annotations
+
+import structlog
+
+from jobhook.core.errors import HubNotFound, LaunchMoved
+from jobhook.core.jobs import Stage
+from jobhook.core.launches import INSTANCE_LABEL, Launch, LaunchState, moved, state_of_stage
+from jobhook.flows.identity import Identity
+from jobhook.flows.worker import Worker
+from jobhook.hub.models import JobInfo
+from jobhook.ports import Clock, Hub, Store
+
+_ACTIVE = (Stage.SCHEDULING, Stage.RUNNING)
+
+log = structlog.get_logger()
+
+
+class Tracker(Worker):
+    """
+    Asks the Hub what became of our jobs: one list of the active ones for all of them.
+
+    Only a job that is no longer among them is looked at by itself, once, for how it ended.
+    """
+
+    idle = 2.0
+
+    def __init__(
+        self, store: Store, hub: Hub, clock: Clock, *, identity: Identity, instance: str
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._hub = hub
+        self._clock = clock
+        self._identity = identity
+        self._instance = instance
+
+    async def step(self) -> bool:
+        launches = await self._store.followed()
+        if launches:
+            listed = await self._hub.list_jobs(
+                namespace=self._identity.namespace,
+                labels={INSTANCE_LABEL: self._instance},
+                stages=_ACTIVE,
+            )
+            jobs = {job.id: job for job in listed}
+            for launch in launches:
+                await self._follow(launch, jobs.get(launch.job_id or ""))
+        return False
+
+    async def _follow(self, launch: Launch, job: JobInfo | None) -> None:
+        state, message = await self._state_of(launch, job)
+        if state in {None, launch.state}:
+            return
+        new = moved(launch, state or launch.state, now=self._clock(), reason=message)
+        try:
+            await self._store.replace(launch, new)
+        except LaunchMoved:
+            return
+        log.info(
+            "launch.moved",
+            delivery=launch.delivery,
+            rule=launch.rule,
+            launch=launch.id,
+            job=launch.job_id,
+            state=new.state,
+            reason=new.reason,
+        )
+
+    async def _state_of(
+        self, launch: Launch, job: JobInfo | None
+    ) -> tuple[LaunchState | None, str]:
+        try:
+            job = job or await self._hub.inspect_job(
+                launch.job_id or "", namespace=launch.namespace or self._identity.namespace
+            )
+        except HubNotFound as exc:
+            return LaunchState.GONE, str(exc)
+        return state_of_stage(job.status.stage), job.status.message or ""

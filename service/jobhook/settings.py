@@ -1,0 +1,228 @@
+"""
+The settings of the service, read once from the environment that is passed in.
+
+This is the only module that knows the names of environment variables. A name with our prefix that
+is not known is an error, because a setting that is silently ignored is worse than none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jobhook.core.deliveries import SECRET_MAX_BYTES, SECRET_MIN_BYTES
+from jobhook.core.errors import SettingsError
+from jobhook.core.jobs import LABEL_VALUE, SECRET_NAME
+from jobhook.core.rules import did_you_mean
+
+PREFIX = "JOBHOOK_"
+JOB_SECRET_PREFIX = "JOBHOOK_SECRET_"  # noqa: S105 - a name
+HUB_ENDPOINT = "https://huggingface.co"
+# Kubernetes gives every container variables that are named after its services.
+_NOT_OURS = re.compile(r"JOBHOOK_(SERVICE|PORT)_.*")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A variable of ours: its name without the prefix, its default, and what it is for."""
+
+    name: str
+    default: str
+    help: str
+    secret: bool = False
+
+
+SETTINGS = (
+    Setting("DATABASE", "sqlite:///jobhook.db", "Where everything is kept: `sqlite:///PATH`."),
+    Setting("RULES", "rules", "The folder with the rule files."),
+    Setting(
+        "WEBHOOK_SECRETS",
+        "",
+        "Comma-separated secrets that deliveries may carry; the first registers the webhook. "
+        "`WEBHOOK_SECRET` adds one.",
+        secret=True,
+    ),
+    Setting("QUERY_SECRET", "off", "Whether `?secret=` in the URL is accepted as well."),
+    Setting("NAMESPACE", "", "The user or org that jobs run in (default: the token's user)."),
+    Setting("PUBLIC_URL", "", "Where the Hub reaches this service (default: the Space's own URL)."),
+    Setting(
+        "REGISTER", "", "Whether to make the Hub's webhook at start (default: with a public URL)."
+    ),
+    Setting("HOST", "127.0.0.1", "The address to listen on."),
+    Setting("PORT", "7860", "The port to listen on."),
+    Setting("INSTANCE", "jobhook", "The name in the labels and ids of this service's jobs."),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """
+    What the service is told.
+
+    Attributes:
+        database: The path of the SQLite file.
+        job_secrets: What rules may hand to jobs, by name without the prefix.
+        is_space: Whether this runs on a Space, whose disk does not outlive a restart.
+    """
+
+    database: Path
+    rules: Path
+    webhook_secrets: tuple[str, ...] = field(repr=False)
+    query_secret: bool
+    namespace: str | None
+    public_url: str | None
+    register: bool
+    host: str
+    port: int
+    instance: str
+    job_secrets: Mapping[str, str] = field(repr=False)
+    hf_endpoint: str
+    hf_token: str | None = field(repr=False)
+    is_space: bool
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that must not be seen in any output."""
+        token = (self.hf_token,) if self.hf_token else ()
+        return (*self.webhook_secrets, *self.job_secrets.values(), *token)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """
+        Return the settings that *environ* means.
+
+        Raises:
+            SettingsError: A name is misspelt, or a value cannot be.
+        """
+        ours, job_secrets = _our_values(environ)
+        public_url = _public_url(ours["PUBLIC_URL"], environ)
+        return cls(
+            database=_database(ours["DATABASE"]),
+            rules=Path(ours["RULES"]),
+            webhook_secrets=_webhook_secrets(ours["WEBHOOK_SECRETS"], environ),
+            query_secret=_switch("QUERY_SECRET", ours["QUERY_SECRET"]),
+            namespace=ours["NAMESPACE"] or None,
+            public_url=public_url,
+            register=_switch("REGISTER", ours["REGISTER"] or ("on" if public_url else "off")),
+            host=ours["HOST"],
+            port=_port(ours["PORT"]),
+            instance=_instance(ours["INSTANCE"]),
+            job_secrets=job_secrets,
+            hf_endpoint=(environ.get("HF_ENDPOINT") or HUB_ENDPOINT).rstrip("/"),
+            hf_token=_hf_token(environ),
+            is_space=bool(environ.get("SPACE_ID")),
+        )
+
+
+def _our_values(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    values = {setting.name: setting.default for setting in SETTINGS}
+    secret_names = {setting.name for setting in SETTINGS if setting.secret}
+    job_secrets: dict[str, str] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or _NOT_OURS.fullmatch(variable):
+            continue
+        name = variable.removeprefix(PREFIX)
+        if name == "PORT" and "://" in text:
+            continue  # Kubernetes again, for a service that is called jobhook
+        if name in values:
+            values[name] = text.strip()
+        elif name.removesuffix("_FILE") in secret_names:
+            values[name.removesuffix("_FILE")] = _file(variable, text)
+        elif variable.startswith(JOB_SECRET_PREFIX):
+            job_secrets.update([_job_secret(variable, text)])
+        else:
+            hint = did_you_mean(variable, [PREFIX + known for known in values])
+            raise SettingsError(f"there is no setting {variable}{hint}")
+    return values, job_secrets
+
+
+def _job_secret(variable: str, text: str) -> tuple[str, str]:
+    name, value = variable.removeprefix(JOB_SECRET_PREFIX), text
+    if name.endswith("_FILE"):
+        name, value = name.removesuffix("_FILE"), _file(variable, text)
+    if not SECRET_NAME.fullmatch(name):
+        raise SettingsError(f"{variable}: the Hub takes no secret named {name!r}")
+    return name, value
+
+
+def _file(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"{variable}: {path} cannot be read") from exc
+
+
+def _database(url: str) -> Path:
+    scheme, separator, path = url.partition(":///")
+    if scheme != "sqlite" or not separator or not path:
+        shown = url.rpartition("@")[2]
+        raise SettingsError(
+            f"JOBHOOK_DATABASE {shown!r} cannot be used: write sqlite:///jobhook.db"
+        )
+    return Path(path)
+
+
+def _webhook_secrets(text: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    given = [*text.split(","), environ.get("WEBHOOK_SECRET", "")]
+    secrets = tuple(dict.fromkeys(secret.strip() for secret in given if secret.strip()))
+    for secret in secrets:
+        if not (secret.isascii() and secret.isprintable()):
+            raise SettingsError("a webhook secret may only hold printable ASCII")
+        if not SECRET_MIN_BYTES <= len(secret) <= SECRET_MAX_BYTES:
+            raise SettingsError(
+                f"a webhook secret must have {SECRET_MIN_BYTES} to {SECRET_MAX_BYTES} characters: "
+                "make one with `jobhook secret new`"
+            )
+    return secrets
+
+
+def _public_url(text: str, environ: Mapping[str, str]) -> str | None:
+    space = environ.get("SPACE_HOST")
+    url = text or (f"https://{space}" if space else "")
+    if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).netloc):
+        raise SettingsError(f"JOBHOOK_PUBLIC_URL {url!r} is no http(s) URL")
+    return url.rstrip("/") or None
+
+
+def _switch(name: str, text: str) -> bool:
+    words = {"on": True, "true": True, "1": True, "yes": True}
+    words |= {"off": False, "false": False, "0": False, "no": False, "": False}
+    if text.lower() not in words:
+        raise SettingsError(f"{PREFIX}{name} is {text!r}: write on or off")
+    return words[text.lower()]
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:6]) <= 65535):
+        raise SettingsError(f"JOBHOOK_PORT is {text!r}: write a number from 0 to 65535")
+    return int(text)
+
+
+def _instance(text: str) -> str:
+    if not text or not LABEL_VALUE.fullmatch(text):
+        raise SettingsError(
+            f"JOBHOOK_INSTANCE is {text!r}: it becomes a label, so only letters, digits, `.`, `_` "
+            "and `-`, 100 at most"
+        )
+    return text
+
+
+def _hf_token(environ: Mapping[str, str]) -> str | None:
+    """Return the token as the Hub's own tools find it: the environment, else the saved login."""
+    given = environ.get("HF_TOKEN") or environ.get("HUGGING_FACE_HUB_TOKEN")
+    if given:
+        return given.strip()
+    home = Path(environ.get("HF_HOME") or _cache(environ) / "huggingface")
+    path = Path(environ.get("HF_TOKEN_PATH") or home / "token")
+    try:
+        return path.expanduser().read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError, RuntimeError):
+        return None
+
+
+def _cache(environ: Mapping[str, str]) -> Path:
+    home = environ.get("HOME")
+    return Path(environ.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else "~/.cache"))
