@@ -2,7 +2,9 @@
 YAML as rule files use it, with the place of everything.
 
 The types are those of YAML 1.2's core schema, where `on` is a key and no truth value. What YAML
-offers beyond plain data (tags, anchors, aliases) and keys that stand twice are refused.
+offers beyond plain data (tags, anchors, aliases), keys that stand twice and deep nesting are
+refused. The parser's events are read one by one, because PyYAML's own composer ends the whole
+process when a file is nested deeply.
 """
 
 from __future__ import annotations
@@ -14,14 +16,18 @@ from typing import Any
 import yaml
 
 Path = tuple[str | int, ...]
-_PLAIN_TAGS = frozenset({"str", "seq", "map", "int", "float", "bool", "null"})
-_PREFIX = "tag:yaml.org,2002:"
+
+_DEPTH_MAX = 32
+_BOOL = re.compile("true|True|TRUE|false|False|FALSE")
+_INT = re.compile("[-+]?[0-9]{1,18}")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]{1,18}(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?")
+_NULL = re.compile("~|null|Null|NULL|")
 
 
 class YamlFault(Exception):
     """Text that cannot be used; *line* and *column* count from 1."""
 
-    def __init__(self, message: str, mark: yaml.Mark | None) -> None:
+    def __init__(self, message: str, mark: Any) -> None:
         super().__init__(message)
         self.line, self.column = _place(mark) if mark else (1, 1)
 
@@ -46,91 +52,84 @@ class Document:
         return self.places.get(path, (1, 1))
 
 
-class _Loader(yaml.CSafeLoader):
-    """Resolves plain scalars as YAML 1.2 does."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own class attribute
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?[0-9]{1,18}", "-+0123456789"),
-    (
-        "float",
-        r"[-+]?(?:\.[0-9]+|[0-9]{1,18}(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?",
-        "-+.0123456789",
-    ),
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-):
-    _Loader.add_implicit_resolver(_PREFIX + _tag, re.compile(f"^(?:{_pattern})$"), list(_first))
-
-
 def read_yaml(text: str) -> Document:
     """Return what *text* says; raises `YamlFault` where it cannot be read."""
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
+        # Loading, with the C parser, as far as events: nothing is constructed.
+        loader = yaml.CSafeLoader(text)
+        try:
+            return _Reader(loader).document()
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as exc:
         raise YamlFault(exc.problem or "this is not YAML", exc.problem_mark) from exc
-    except (yaml.YAMLError, RecursionError) as exc:
+    except yaml.YAMLError as exc:
         raise YamlFault(f"this is not YAML: {str(exc).splitlines()[0]}", None) from exc
-    finally:
-        loader.dispose()
-    document = Document(None)
-    if node is None:
-        return document
-    value = _Builder(document.places).build(node, ())
-    return Document(value, document.places)
 
 
-class _Builder:
-    def __init__(self, places: dict[Path, tuple[int, int]]) -> None:
-        self._places = places
-        self._seen: set[int] = set()
+class _Reader:
+    def __init__(self, loader: yaml.CSafeLoader) -> None:
+        self._loader = loader
+        self._places: dict[Path, tuple[int, int]] = {}
 
-    def build(self, node: yaml.Node, path: Path) -> Any:
-        kind = node.tag.removeprefix(_PREFIX)
-        if kind not in _PLAIN_TAGS:
-            raise YamlFault(
-                f"the tag {node.tag!r} is not allowed: write plain data", node.start_mark
-            )
-        # The composer gives an alias the very node that its anchor has.
-        if id(node) in self._seen:
-            raise YamlFault("aliases are not allowed: write it out", node.start_mark)
-        self._seen.add(id(node))
-        self._places.setdefault(path, _place(node.start_mark))
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
-        return _scalar(kind, node)
+    def document(self) -> Document:
+        self._next()  # the stream starts
+        event = self._next()
+        if isinstance(event, yaml.StreamEndEvent):
+            return Document(None)
+        value = self._value(self._next(), ())
+        self._next()  # the document ends
+        event = self._next()
+        if not isinstance(event, yaml.StreamEndEvent):
+            raise YamlFault("there is another document: one rule a file", event.start_mark)
+        return Document(value, self._places)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def _next(self) -> Any:
+        return self._loader.get_event()
+
+    def _value(self, event: Any, path: Path) -> Any:
+        if isinstance(event, yaml.AliasEvent) or event.anchor:
+            raise YamlFault("anchors and aliases are not allowed: write it out", event.start_mark)
+        if event.tag is not None:
+            raise YamlFault(f"the tag {event.tag!r} is not allowed", event.start_mark)
+        if len(path) > _DEPTH_MAX:
+            raise YamlFault(f"nested over {_DEPTH_MAX} levels", event.start_mark)
+        self._places.setdefault(path, _place(event.start_mark))
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(path)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(path)
+        plain, _ = event.implicit
+        return _plain_scalar(event.value) if plain else event.value
+
+    def _mapping(self, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = key_node.value
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise YamlFault("a key must be plain text", key_node.start_mark)
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent):
+                raise YamlFault("a key must be plain text", event.start_mark)
+            key = event.value
             if key in result:
-                raise YamlFault(f"the key {key!r} stands twice", key_node.start_mark)
-            self._places[*path, key] = _place(key_node.start_mark)
-            result[key] = self.build(value_node, (*path, key))
+                raise YamlFault(f"the key {key!r} stands twice", event.start_mark)
+            self._places[*path, key] = _place(event.start_mark)
+            result[key] = self._value(self._next(), (*path, key))
+        return result
+
+    def _sequence(self, path: Path) -> list[Any]:
+        result: list[Any] = []
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            result.append(self._value(event, (*path, len(result))))
         return result
 
 
-def _scalar(kind: str, node: yaml.Node) -> Any:
-    text = node.value
-    try:
-        if kind == "int":
-            return int(text)
-        if kind == "float":
-            return float(text)
-    except ValueError as exc:
-        raise YamlFault(f"{text!r} is no number", node.start_mark) from exc
-    if kind == "bool":
+def _plain_scalar(text: str) -> Any:
+    if _BOOL.fullmatch(text):
         return text.lower() == "true"
-    return None if kind == "null" else text
+    if _INT.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return None if _NULL.fullmatch(text) else text
 
 
-def _place(mark: yaml.Mark) -> tuple[int, int]:
+def _place(mark: Any) -> tuple[int, int]:
     return mark.line + 1, mark.column + 1

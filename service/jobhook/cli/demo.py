@@ -23,6 +23,7 @@ from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.records import StoredDelivery
 from jobhook.devhub import TOKEN, USER, DevHub
 from jobhook.hub import AsyncHub
+from jobhook.hub.models import WebhookInfo
 from jobhook.settings import Settings
 from jobhook.web.serving import listen, url_of
 from jobhook.wiring import Service, for_devhub, running_devhub, running_service
@@ -92,7 +93,7 @@ async def _parts(
 
 
 async def _tell(story: _Story, service: Service, hub: AsyncHub) -> None:
-    webhook = await _until(_first(hub.list_webhooks), "the webhook is not on the devhub")
+    webhook = await _until(lambda: _first_webhook(hub), "the webhook is not on the devhub")
     watched = ", ".join(map(str, webhook.watched))
     story.done(f"webhook {webhook.id} is registered with a fresh secret; it watches {watched}")
 
@@ -125,6 +126,10 @@ async def _tell(story: _Story, service: Service, hub: AsyncHub) -> None:
     story.done("the job is COMPLETED, and the launch is completed")
 
 
+async def _first_webhook(hub: AsyncHub) -> WebhookInfo | None:
+    return next(iter(await hub.list_webhooks()), None)
+
+
 async def _delivery_of_push(service: Service) -> StoredDelivery | None:
     for delivery, _ in await service.store.deliveries(limit=10):
         if "commit.pushed" in delivery.events and delivery.repo_name == REPO:
@@ -144,13 +149,6 @@ async def _launched(service: Service, delivery: StoredDelivery) -> Launch | None
 async def _ended(service: Service, launch: Launch) -> Launch | None:
     service_view = await service.store.launch(launch.id)
     return service_view if service_view and service_view.state.is_final else None
-
-
-def _first(listed: Callable[[], Awaitable[list[T]]]) -> Callable[[], Awaitable[T | None]]:
-    async def first() -> T | None:
-        return next(iter(await listed()), None)
-
-    return first
 
 
 async def _until(look: Callable[[], Awaitable[T | None]], otherwise: str) -> T:

@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from jobhook.adapters.store_sqlite import SqliteReads, sqlite_reads
+from jobhook.cli.options import AsJson, Database, settings_with
 from jobhook.cli.output import print_facts, print_json, print_table, say, when
-from jobhook.cli.rules import AsJson, settings_with
 from jobhook.core.deliveries import DeliveryState, load_json
 from jobhook.core.errors import StoreError
 from jobhook.core.launches import Launch, LaunchState
@@ -23,9 +23,6 @@ deliveries_app = typer.Typer(help="What the Hub delivered.", no_args_is_help=Tru
 launches_app = typer.Typer(help="The jobs that rules launched.", no_args_is_help=True)
 
 Limit = Annotated[int, typer.Option("--limit", min=0, help="How many, newest first; 0 means all.")]
-Database = Annotated[
-    str | None, typer.Option("--database", help="Where it is kept (JOBHOOK_DATABASE).")
-]
 
 
 @deliveries_app.command("ls")

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from jobhook.adapters.rulefiles import load_rules
+from jobhook.cli.options import AsJson, RulesFolder, settings_with
 from jobhook.cli.output import print_json, say
-from jobhook.cli.rules import AsJson, RulesFolder, settings_with
 from jobhook.core.errors import SettingsError
 from jobhook.core.registration import RECEIVER_PATH, wanted_webhook
 from jobhook.core.rules import RuleSet

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from jobhook.adapters.rulefiles import load_rules
+from jobhook.cli.options import AsJson, RulesFolder, settings_with
 from jobhook.cli.output import print_json, print_table, say, warn
 from jobhook.core.deliveries import Unreadable, delivery_id, read_delivery
-from jobhook.core.errors import HubError, JobHookError, RulesError, UsageError
+from jobhook.core.errors import HubError, JobHookError, Problem, RulesError, UsageError
 from jobhook.core.events import events_of
 from jobhook.core.launches import Origin, job_of, plan_launches
 from jobhook.core.matching import Decision, decide
@@ -27,54 +28,47 @@ app = typer.Typer(help="Check the rules and try them on payloads.", no_args_is_h
 _WHO_AM_I_SECONDS = 5.0
 _HIDDEN = "***"
 
-RulesFolder = Annotated[
-    Path | None, typer.Option("--rules", help="The folder with the rule files (JOBHOOK_RULES).")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-
-
-def settings_with(**given: object) -> Settings:
-    """Return the settings of the environment, with the options that were *given* on top."""
-    options = {f"JOBHOOK_{name.upper()}": str(v) for name, v in given.items() if v is not None}
-    return Settings.from_env({**os.environ, **options})
-
 
 @app.command("check")
 def check(rules: RulesFolder = None, as_json: AsJson = False) -> None:
     """Validate every rule file and run the rules' own cases; exit 1 if anything is wrong."""
-    folder = settings_with(rules=rules).rules
-    try:
-        loaded, problems = load_rules(folder, run_cases=True), ()
-    except RulesError as exc:
-        loaded, problems = RuleSet(), exc.problems
+    loaded, problems = _checked(settings_with(rules=rules).rules)
     if as_json:
-        rows = [("error", problem) for problem in problems]
-        rows += [("warning", problem) for problem in loaded.warnings]
         print_json(
-            [
-                {
-                    "severity": severity,
-                    "file": problem.file,
-                    "line": problem.line,
-                    "column": problem.column,
-                    "message": problem.message,
-                }
-                for severity, problem in rows
-            ]
+            [_problem("error", problem) for problem in problems]
+            + [_problem("warning", warning) for warning in loaded.warnings]
         )
     else:
-        for problem in problems:
-            warn(str(problem))
-        for warning in loaded.warnings:
-            warn(f"{warning} (warning)")
-        cases = sum(len(rule.cases) for rule in loaded.rules)
-        say(
-            f"{len(problems)} problems: nothing would be loaded"
-            if problems
-            else f"{len(loaded.rules)} rules and {cases} cases are fine"
-        )
+        _print_check(loaded, problems)
     if problems:
         raise typer.Exit(1)
+
+
+def _checked(folder: Path) -> tuple[RuleSet, tuple[Problem, ...]]:
+    try:
+        return load_rules(folder, run_cases=True), ()
+    except RulesError as exc:
+        return RuleSet(), exc.problems
+
+
+def _problem(severity: str, problem: Problem) -> dict[str, Any]:
+    return {"severity": severity, **asdict(problem)}
+
+
+def _print_check(loaded: RuleSet, problems: tuple[Problem, ...]) -> None:
+    for problem in problems:
+        warn(str(problem))
+    for warning in loaded.warnings:
+        warn(f"{warning} (warning)")
+    cases = sum(len(rule.cases) for rule in loaded.rules)
+    if problems:
+        say(f"{_count(len(problems), 'problem')}: nothing would be loaded")
+    else:
+        say(f"{_count(len(loaded.rules), 'rule')} and {_count(cases, 'case')} hold")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @app.command("list")

@@ -14,8 +14,8 @@ import typer
 import uvloop
 
 from jobhook.adapters.logs import configure_logs
+from jobhook.cli.options import Database, RulesFolder, settings_with
 from jobhook.cli.output import say
-from jobhook.cli.rules import RulesFolder, settings_with
 from jobhook.core.errors import UsageError
 from jobhook.devhub import TOKEN as DEV_TOKEN
 from jobhook.devhub import DevHub
@@ -34,7 +34,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
     rules: RulesFolder = None,
-    database: Annotated[str | None, typer.Option(help="Such as sqlite:///jobhook.db.")] = None,
+    database: Database = None,
     devhub_port: Annotated[
         int, typer.Option(help="The port of the devhub; 0 takes a free one.")
     ] = DEVHUB_PORT,

@@ -51,13 +51,12 @@ class JobLog:
 
     def write(self, output: bytes) -> None:
         """Write what a job printed, in whatever pieces it came."""
-        *lines, self._rest = (self._rest + output).split(b"\n")
+        if self._full:
+            return
         longest = self._limits.log_line_bytes
-        pieces = [piece for line in lines for piece in _cut(line, longest)]
-        while len(self._rest) > longest:
-            pieces.append(self._rest[:longest])
-            self._rest = self._rest[longest:]
-        self._keep(pieces)
+        *lines, rest = (self._rest + output).split(b"\n")
+        *begun, self._rest = _cut(rest, longest)
+        self._keep([*(piece for line in lines for piece in _cut(line, longest)), *begun])
 
     def end(self) -> None:
         """Write what is left, and let the readers go once they have read everything."""

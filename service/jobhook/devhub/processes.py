@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _BLOCK = 64 * KIB
 _ROUNDS = 20
+_PAUSE = 0.005
+# The dead count until the first process of the machine has buried them, which may take its time.
+_BURIAL = 3.0
 
 
 class CannotStart(JobHookError):
@@ -75,8 +79,10 @@ async def run(
         return await _ending(process, timeout, stop, grace)
     finally:
         _signal_group(process.pid, signal.SIGKILL)
+        await process.wait()
         await asyncio.to_thread(_kill_strays, f"{mark}={env[mark]}".encode())
-        # Somebody who left the group may hold the pipe open for ever.
+        await _group_gone(process.pid)
+        # Whoever got away may hold the pipe open for ever.
         await asyncio.wait({copying}, timeout=grace)
         copying.cancel()
 
@@ -128,6 +134,25 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
+async def _group_gone(group: int) -> None:
+    """Wait until nothing is left of *group*; nobody announces the end of a grandchild."""
+    for _ in range(round(_BURIAL / _PAUSE)):
+        if _is_gone(group):
+            return
+        await asyncio.sleep(_PAUSE)
+
+
+def _is_gone(group: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        # Where we are the first process, as in a container, orphans are ours to bury.
+        os.waitpid(-group, os.WNOHANG)
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return True
+    return False
+
+
 def _kill_strays(mark: bytes) -> None:
     """Kill whoever has *mark* in its environment, until there is nobody, or they outrun us."""
     for _ in range(_ROUNDS):
@@ -141,6 +166,7 @@ def _kill_strays(mark: bytes) -> None:
                 os.kill(pid, signal.SIGKILL)
         if not strays:
             return
+        time.sleep(_PAUSE)
 
 
 def _holds(path: Path, mark: bytes) -> bool:

@@ -92,8 +92,11 @@ class Workspace:
 
     def folder(self, *names: str) -> Path:
         """Return a folder of this workspace, made if there is none."""
-        path = self.root.joinpath(*names)
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.root
+        for name in names:
+            # One by one: `parents=True` would leave those above open to others.
+            path = path / name
+            path.mkdir(mode=0o700, exist_ok=True)
         return path
 
     def shelf(self, name: str) -> Shelf:
@@ -129,7 +132,7 @@ class Shelf:
             return
         for path in sorted(self._workspace.folder(self._name).glob("*.json")):
             try:
-                yield parse(orjson.loads(path.read_bytes()))
+                yield parse({**orjson.loads(path.read_bytes())})
             except (ValueError, TypeError, KeyError) as exc:
                 raise UsageError(
                     f"{path} is damaged: remove it, or give another data folder"

@@ -19,9 +19,25 @@ if TYPE_CHECKING:
 class _EmbeddedServer(uvicorn.Server):
     """A uvicorn server that leaves the signals to whoever runs the process."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told_to_stop = asyncio.Event()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        # The tick keeps the date header right; uvicorn's own loop looks ten times a second
+        # whether it is to stop.
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._told_to_stop.wait()
+
+    def stop(self) -> None:
+        self.should_exit = True
+        self._told_to_stop.set()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -37,15 +53,17 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(2048)
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.socket(family, kind))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(2048)
+            stack.pop_all()
+            return listener
     except OSError as exc:
         raise UsageError(
             f"cannot listen on {host}:{port} ({exc.strerror}): give another --host or --port"
         ) from exc
-    return listener
 
 
 def url_of(listener: socket.socket) -> str:
@@ -89,5 +107,5 @@ async def serving(
             await asyncio.sleep(0.001)
         yield
     finally:
-        server.should_exit = True
+        server.stop()
         await task

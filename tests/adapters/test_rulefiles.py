@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jobhook.adapters.rulefiles import FILE_MAX_BYTES, load_rules
+from jobhook.core.errors import Problem, RulesError, UsageError
+
+GOOD = """\
+id: retrain
+watch: ["org:acme"]
+on: [commit.pushed]
+run:
+  image: python:3.12
+  command: [python, train.py]
+cases:
+  - {name: ours, event: {repo: {name: acme/x}}, fires: true}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "rules").mkdir()
+    return tmp_path / "rules"
+
+
+def problems(folder: Path, **files: str) -> list[str]:
+    """Write *files*, load the folder and return what is wrong, without the folder's name."""
+    for stem, text in files.items():
+        (folder / f"{stem}.yaml").write_text(dedent(text))
+    with pytest.raises(RulesError) as caught:
+        load_rules(folder, run_cases=True)
+    return [str(problem).removeprefix(f"{folder}/") for problem in caught.value.problems]
+
+
+def test_a_good_file_is_a_rule(folder: Path) -> None:
+    (folder / "retrain.yaml").write_text(GOOD)
+    (rule,) = load_rules(folder, run_cases=True).rules
+    assert rule.id == "retrain"
+    assert [str(watch) for watch in rule.watch] == ["org:acme"]
+
+
+def test_folders_below_are_read_and_other_files_are_not(folder: Path) -> None:
+    (folder / "team").mkdir()
+    (folder / "team" / "retrain.yml").write_text(GOOD)
+    (folder / "README.md").write_text("not a rule")
+    (folder / "rule.schema.json").write_text("{}")
+    assert len(load_rules(folder).rules) == 1
+
+
+def test_an_empty_folder_is_fine(folder: Path) -> None:
+    assert load_rules(folder).rules == ()
+
+
+def test_a_folder_that_is_not_there_is_said_in_one_sentence(folder: Path) -> None:
+    with pytest.raises(UsageError, match="there is no rules folder at"):
+        load_rules(folder / "nowhere")
+
+
+def test_one_bad_file_loads_nothing(folder: Path) -> None:
+    assert problems(folder, retrain=GOOD, bad="id: bad\n") == [
+        "bad.yaml:1:1: `on` is missing",
+        "bad.yaml:1:1: `run` is missing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        pytest.param(
+            ("on:", "onn:"), "3:1: there is no key `onn` here; did you mean `on`?", id="key"
+        ),
+        pytest.param(
+            ("commit.pushed", "comit.pushed"),
+            "3:6: `on` there is no event 'comit.pushed'; did you mean `commit.pushed`?",
+            id="event",
+        ),
+        pytest.param(
+            ("image:", "imag:"),
+            "5:3: there is no key `imag` here; did you mean `image`?",
+            id="in run",
+        ),
+        pytest.param(
+            ("train.py]", "3]"),
+            '6:21: `run.command` must be text; put it in quotes: "3"',
+            id="number",
+        ),
+        pytest.param(
+            ("[commit.pushed]", "commit.pushed"),
+            "3:1: `on` must be a list: [commit.pushed]",
+            id="no list",
+        ),
+        pytest.param(
+            ("[commit.pushed]", "[]"), "3:1: `on` needs at least one item", id="empty list"
+        ),
+        pytest.param(
+            ("org:acme", "acme"),
+            "2:9: `watch` 'acme' is not `type:name`: write, for instance, `user:@me` or `org:acme`",
+            id="watch",
+        ),
+        pytest.param(
+            ("command:", "debounce: 1\n  command:"),
+            "6:3: `debounce` is a word of the language that this version cannot carry out yet: "
+            "remove it",
+            id="reserved",
+        ),
+        pytest.param(
+            ("command:", "timeout: 5x\n  command:"),
+            "6:3: `run.timeout` timeout '5x' is no length of time: write seconds, or a number with "
+            "s, m, h or d",
+            id="timeout",
+        ),
+        pytest.param(
+            ("fires: true", "fires: yes"),
+            "8:49: `cases.fires` must be true or false",
+            id="truth value",
+        ),
+        pytest.param(
+            ("fires: true", "fires: false"),
+            "8:5: case 'ours' should not fire but does: "
+            "commit.pushed refs/heads/main on model acme/x",
+            id="case",
+        ),
+        pytest.param(
+            ("id: retrain", "id: other"),
+            "1:1: the id is 'other' and the file 'retrain.yaml': they must be the same",
+            id="id",
+        ),
+        pytest.param(
+            ("id: retrain", "id: retrain\nid: x"), "2:1: the key 'id' stands twice", id="twice"
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_the_remedy(
+    folder: Path, change: tuple[str, str], problem: str
+) -> None:
+    found = problems(folder, retrain=GOOD.replace(*change))
+    assert f"retrain.yaml:{problem}" in found
+
+
+def test_the_second_of_two_jobs_is_named_by_its_place(folder: Path) -> None:
+    text = """\
+        id: retrain
+        on: [commit.pushed]
+        run:
+          - {image: a, command: [x]}
+          - {image: a, command: [x], flavour: b}
+        """
+    assert problems(folder, retrain=text) == [
+        "retrain.yaml:5:30: there is no key `flavour` here; did you mean `flavor`?"
+    ]
+
+
+def test_an_id_may_stand_once_only(folder: Path) -> None:
+    (folder / "team").mkdir()
+    (folder / "team" / "retrain.yaml").write_text(GOOD)
+    (problem,) = problems(folder, retrain=GOOD)
+    assert (
+        problem
+        == f"team/retrain.yaml:1:1: there is a rule 'retrain' already, in {folder}/retrain.yaml"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param(b"\xff\xfe", "not UTF-8", id="not UTF-8"),
+        pytest.param(b"x" * (FILE_MAX_BYTES + 1), "over 262,144 bytes", id="too large"),
+        pytest.param(b"- a\n", "holds no rule", id="a list"),
+        pytest.param(b"", "holds no rule", id="empty"),
+        pytest.param(b"a: [", "expected", id="no YAML"),
+    ],
+)
+def test_a_file_that_is_no_rule_is_told(folder: Path, content: bytes, problem: str) -> None:
+    (folder / "a.yaml").write_bytes(content)
+    with pytest.raises(RulesError, match=problem):
+        load_rules(folder)
+
+
+def test_a_file_that_cannot_be_read_is_told(folder: Path) -> None:
+    (folder / "a.yaml").mkdir()
+    with pytest.raises(RulesError, match="cannot be read: Is a directory"):
+        load_rules(folder)
+
+
+def test_warnings_do_not_stop_the_loading(folder: Path) -> None:
+    text = GOOD.replace('watch: ["org:acme"]\n', "").replace(
+        "image:", "flavor: a10-small\n  image:"
+    )
+    (folder / "retrain.yaml").write_text(text)
+    warnings = [str(warning) for warning in load_rules(folder).warnings]
+    assert warnings == [
+        f"{folder}/retrain.yaml:1:1: the rule has no `watch`: no webhook is registered for it",
+        f"{folder}/retrain.yaml:4:3: "
+        "flavor 'a10-small' is not known here; did you mean `a10g-small`?",
+    ]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(start=st.integers(0, len(GOOD)), length=st.integers(0, 20), junk=st.text(max_size=5))
+def test_a_damaged_file_is_a_rule_or_a_told_problem(
+    folder: Path, start: int, length: int, junk: str
+) -> None:
+    text = GOOD[:start] + junk + GOOD[start + length :]
+    (folder / "retrain.yaml").write_text(text, encoding="utf-8", newline="")
+    found: tuple[Problem, ...] = ()
+    try:
+        load_rules(folder, run_cases=True)
+    except RulesError as exc:
+        found = exc.problems
+    assert all(problem.line >= 1 and problem.message for problem in found)

@@ -1,0 +1,238 @@
+"""What every store must do; a new store is finished when this passes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from factories import BODY, NOON, make_launch, make_received, make_spec, make_stored
+from jobhook.core.deliveries import DeliveryState
+from jobhook.core.errors import LaunchMoved
+from jobhook.core.launches import Launch, LaunchState, moved
+from jobhook.core.records import WEAK_WINDOW_MS, StoredDelivery, Verdict
+from jobhook.ports import Store
+
+pytestmark = pytest.mark.anyio
+
+
+async def stored_delivery(store: Store, webhook_id: str = "w1") -> StoredDelivery:
+    receipt = await store.record(make_received(webhook_id))
+    delivery = await store.delivery(receipt.delivery)
+    assert delivery is not None
+    return delivery
+
+
+async def stored_launch(store: Store, **given: object) -> Launch:
+    delivery = await stored_delivery(store)
+    launch = make_launch(delivery=delivery.id, **given)
+    await store.route(
+        replace(delivery, state=DeliveryState.MATCHED), events=(), verdicts=(), launches=[launch]
+    )
+    return launch
+
+
+async def test_a_delivery_is_kept_byte_by_byte(store: Store) -> None:
+    receipt = await store.record(make_received(body=b"\x00\xff not json \r\n"))
+    assert not receipt.duplicate
+    assert await store.body(receipt.delivery) == b"\x00\xff not json \r\n"
+
+
+async def test_a_new_delivery_waits_to_be_routed(store: Store) -> None:
+    receipt = await store.record(make_received())
+    ((delivery, body),) = await store.unrouted(10)
+    assert delivery == make_stored(id=receipt.delivery)
+    assert body == BODY
+
+
+async def test_the_same_id_again_is_a_duplicate_of_the_first(store: Store) -> None:
+    first = await store.record(make_received(at=NOON))
+    again = await store.record(make_received(at=NOON + 90 * 24 * 3_600_000))
+    assert (again.delivery, again.duplicate) == (first.delivery, True)
+    assert len(await store.deliveries(limit=0)) == 1
+
+
+async def test_a_hundred_copies_at_once_are_stored_once(store: Store) -> None:
+    receipts = await asyncio.gather(*(store.record(make_received()) for _ in range(100)))
+    assert sorted(receipt.duplicate for receipt in receipts) == [False] + [True] * 99
+    assert len(await store.unrouted(1000)) == 1
+
+
+async def test_the_same_id_from_another_source_is_another_delivery(store: Store) -> None:
+    first = await store.record(make_received())
+    other = await store.record(replace(make_received(), source="other"))
+    assert other.delivery != first.delivery
+    assert not other.duplicate
+
+
+async def test_the_same_id_with_another_body_is_kept_as_a_conflict(store: Store) -> None:
+    first = await store.record(make_received(body=b"first"))
+    second = await store.record(make_received(body=b"second"))
+    third = await store.record(make_received(body=b"second"))
+    assert (second.delivery, second.duplicate) == (first.delivery, True)
+    assert third == second
+    ((conflict, _),) = await store.deliveries(limit=0, state=DeliveryState.CONFLICT)
+    assert await store.body(conflict.id) == b"second"
+    assert await store.body(first.delivery) == b"first"
+    assert conflict.reason
+    assert [delivery.id for delivery, _ in await store.unrouted(10)] == [first.delivery]
+
+
+@pytest.mark.parametrize(
+    ("later", "duplicate"),
+    [
+        pytest.param(0, True, id="at once"),
+        pytest.param(WEAK_WINDOW_MS - 1, True, id="within the window"),
+        pytest.param(WEAK_WINDOW_MS, False, id="after the window"),
+    ],
+)
+async def test_without_an_id_the_body_tells_for_ten_minutes(
+    store: Store, later: int, duplicate: bool
+) -> None:
+    first = await store.record(make_received(None))
+    second = await store.record(make_received(None, at=NOON + later))
+    assert second.duplicate is duplicate
+    assert (second.delivery == first.delivery) is duplicate
+
+
+async def test_routing_keeps_the_decision_and_its_launches(store: Store) -> None:
+    delivery = await stored_delivery(store)
+    launch = make_launch(delivery=delivery.id, spec=make_spec(env={"AB": "ü"}, labels={"k": "v"}))
+    read = replace(
+        delivery,
+        state=DeliveryState.MATCHED,
+        reason="fired retrain",
+        scope="repo.content",
+        action="update",
+        repo_type="dataset",
+        repo_name="acme/corpus",
+        events=("commit.pushed",),
+    )
+    said = (Verdict("retrain", True, "yes"), Verdict("other", False, "no"))
+    await store.route(read, events=(), verdicts=said, launches=[launch])
+    assert await store.deliveries(limit=1) == ((read, (launch.id,)),)
+    assert await store.verdicts(delivery.id) == said
+    assert await store.launch(launch.id) == launch
+    assert await store.launches(limit=0, delivery_id=delivery.id) == (launch,)
+    assert await store.unrouted(10) == ()
+
+
+async def test_routing_twice_leaves_the_first_launch_alone(store: Store) -> None:
+    launch = await stored_launch(store)
+    ((claimed, _),) = await store.claim(NOON, 1)
+    delivery = await store.delivery(launch.delivery)
+    assert delivery is not None
+    await store.route(delivery, events=(), verdicts=(), launches=[launch])
+    assert await store.launch(launch.id) == claimed
+
+
+async def test_a_launch_is_claimed_once(store: Store) -> None:
+    launch = await stored_launch(store)
+    ((claimed, body),) = await store.claim(NOON + 5, 10)
+    assert claimed == replace(launch, state=LaunchState.SENDING, attempts=1, updated_at=NOON + 5)
+    assert body == BODY
+    assert await store.claim(NOON + 6, 10) == ()
+
+
+async def test_claims_at_once_share_no_launch(store: Store) -> None:
+    delivery = await stored_delivery(store)
+    launches = [make_launch(id=f"l{n}", rule=f"rule-{n}", delivery=delivery.id) for n in range(20)]
+    await store.route(delivery, events=(), verdicts=(), launches=launches)
+    claims = await asyncio.gather(*(store.claim(NOON, 3) for _ in range(10)))
+    claimed = [launch.id for claim in claims for launch, _ in claim]
+    assert sorted(claimed) == sorted(launch.id for launch in launches)
+
+
+async def test_the_oldest_launches_are_claimed_first(store: Store) -> None:
+    delivery = await stored_delivery(store)
+    launches = [make_launch(id=f"l{n}", rule=f"r{n}", delivery=delivery.id) for n in range(3)]
+    await store.route(delivery, events=(), verdicts=(), launches=launches)
+    assert [launch.id for launch, _ in await store.claim(NOON, 2)] == ["l0", "l1"]
+
+
+async def test_a_launch_that_is_not_due_is_not_claimed(store: Store) -> None:
+    await stored_launch(store, due_at=NOON + 1)
+    assert await store.claim(NOON, 10) == ()
+    assert len(await store.claim(NOON + 1, 10)) == 1
+
+
+async def test_what_came_of_a_launch_is_kept(store: Store) -> None:
+    await stored_launch(store)
+    ((claimed, _),) = await store.claim(NOON, 1)
+    launched = replace(
+        moved(claimed, LaunchState.LAUNCHED, now=NOON + 9, reason="r"),
+        namespace="acme",
+        job_id="j1",
+        job_url="https://hub.test/jobs/acme/j1",
+    )
+    await store.replace(claimed, launched)
+    assert await store.launch(claimed.id) == launched
+    assert await store.followed() == (launched,)
+
+
+async def test_a_late_writer_is_told_that_the_launch_has_moved(store: Store) -> None:
+    await stored_launch(store)
+    ((claimed, _),) = await store.claim(NOON, 1)
+    await store.replace(claimed, moved(claimed, LaunchState.UNKNOWN, now=NOON))
+    with pytest.raises(LaunchMoved):
+        await store.replace(claimed, moved(claimed, LaunchState.LAUNCHED, now=NOON))
+    kept = await store.launch(claimed.id)
+    assert kept is not None
+    assert kept.state == LaunchState.UNKNOWN
+
+
+async def test_a_writer_of_an_earlier_attempt_is_fenced_off(store: Store) -> None:
+    await stored_launch(store)
+    ((first, _),) = await store.claim(NOON, 1)
+    await store.replace(first, moved(first, LaunchState.READY, now=NOON))
+    ((second, _),) = await store.claim(NOON, 1)
+    with pytest.raises(LaunchMoved):
+        await store.replace(first, moved(first, LaunchState.LAUNCHED, now=NOON))
+    assert await store.launch(second.id) == second
+
+
+async def test_what_was_left_in_sending_becomes_unknown_and_never_ready(store: Store) -> None:
+    launch = await stored_launch(store)
+    await store.claim(NOON, 1)
+    assert await store.abandon_sending(NOON + 1) == 1
+    kept = await store.launch(launch.id)
+    assert kept is not None
+    assert kept.state == LaunchState.UNKNOWN
+    assert kept.reason
+    assert await store.claim(NOON + 10**9, 10) == ()
+
+
+async def test_only_launched_and_running_jobs_are_followed(store: Store) -> None:
+    delivery = await stored_delivery(store)
+    launches = [
+        make_launch(id=f"l-{state}", rule=f"r-{state}", delivery=delivery.id, state=state)
+        for state in LaunchState
+    ]
+    await store.route(delivery, events=(), verdicts=(), launches=launches)
+    assert {launch.state for launch in await store.followed()} == {
+        LaunchState.LAUNCHED,
+        LaunchState.RUNNING,
+    }
+
+
+async def test_lists_are_newest_first_filtered_and_bounded(store: Store) -> None:
+    for number in range(3):
+        await store.record(make_received(f"w{number}", at=NOON + number))
+    everything = await store.deliveries(limit=0)
+    assert [delivery.key for delivery, _ in everything] == ["w2", "w1", "w0"]
+    assert len(await store.deliveries(limit=2)) == 2
+    assert await store.deliveries(limit=0, state=DeliveryState.MATCHED) == ()
+
+
+async def test_launches_are_listed_by_state(store: Store) -> None:
+    launch = await stored_launch(store)
+    assert await store.launches(limit=1, state=LaunchState.READY) == (launch,)
+    assert await store.launches(limit=1, state=LaunchState.HELD) == ()
+
+
+async def test_what_is_not_there_is_none(store: Store) -> None:
+    assert await store.delivery("d0") is None
+    assert await store.body("d0") is None
+    assert await store.launch("l0") is None
+    assert await store.verdicts("d0") == ()

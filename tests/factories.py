@@ -1,0 +1,94 @@
+"""Values with everything defaulted, so that a test says only what it is about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jobhook.core.deliveries import DeliveryKey, DeliveryState
+from jobhook.core.jobs import JobSpec
+from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.records import Received, StoredDelivery
+from jobhook.core.rules import Rule
+from jobhook.hub.models import JobInfo, JobOwner, JobStatus
+
+ROOT = Path(__file__).parent.parent
+DELIVERIES = Path(__file__).parent / "data" / "deliveries"
+NOON = 1_800_000_000_000
+BODY = (
+    b'{"event":{"action":"update","scope":"repo.content"},'
+    b'"repo":{"type":"dataset","name":"acme/corpus","private":false,"headSha":"b"},'
+    b'"updatedRefs":[{"ref":"refs/heads/main","oldSha":"a","newSha":"b"}]}'
+)
+
+
+def sample(number: str) -> bytes:
+    """The recorded delivery whose file's name starts with *number*."""
+    (path,) = DELIVERIES.glob(f"{number}_*.json")
+    return path.read_bytes()
+
+
+def make_rule(**given: Any) -> Rule:
+    """A rule that fires on pushes to data sets of acme."""
+    return Rule.model_validate(
+        {
+            "id": "retrain",
+            "watch": ["org:acme"],
+            "on": ["commit.pushed"],
+            "run": {"image": "python:3.12", "command": ["python", "-V"]},
+        }
+        | given
+    )
+
+
+def make_received(webhook_id: str | None = "w1", body: bytes = BODY, at: int = NOON) -> Received:
+    """A delivery as it comes through the door."""
+    value = webhook_id or f"body:{hash(body)}"
+    key = DeliveryKey(value=value, webhook_id=webhook_id)
+    return Received(source="hub", key=key, body=body, received_at=at)
+
+
+def make_stored(**given: Any) -> StoredDelivery:
+    """A delivery that is stored and not looked at."""
+    default: dict[str, Any] = {
+        "id": "d1",
+        "source": "hub",
+        "key": "w1",
+        "webhook_id": "w1",
+        "received_at": NOON,
+        "state": DeliveryState.STORED,
+    }
+    return StoredDelivery(**default | given)
+
+
+def make_spec(**given: Any) -> JobSpec:
+    """A small job."""
+    return JobSpec(**{"image": "python:3.12", "command": ("python", "-V")} | given)
+
+
+def make_launch(**given: Any) -> Launch:
+    """A launch that is ready to be sent."""
+    default: dict[str, Any] = {
+        "id": "l1",
+        "delivery": "d1",
+        "rule": "retrain",
+        "action": 0,
+        "generation": 0,
+        "rule_hash": "f" * 64,
+        "event": "commit.pushed",
+        "spec": make_spec(),
+        "state": LaunchState.READY,
+        "created_at": NOON,
+        "updated_at": NOON,
+    }
+    return Launch(**default | given)
+
+
+def make_job(job_id: str = "j1", stage: str = "SCHEDULING", message: str | None = None) -> JobInfo:
+    """A job as the Hub tells of it."""
+    return JobInfo(
+        id=job_id,
+        status=JobStatus(stage=stage, message=message),
+        owner=JobOwner(id="o1", name="acme"),
+        endpoint="https://hub.test",
+    )

@@ -1,0 +1,89 @@
+"""What stands in for the world: a Hub that does as it is told, and a clock that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from factories import NOON, make_job
+from jobhook.core.errors import HubError, HubNotFound
+from jobhook.core.jobs import JobSpec, Stage
+from jobhook.core.registration import WantedWebhook
+from jobhook.hub.models import JobInfo, WebhookInfo
+
+
+class ScriptedHub:
+    """A Hub that remembers what it was asked, and fails where it is told to."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, JobSpec]] = []
+        self.jobs: dict[str, JobInfo] = {}
+        self.webhooks: list[WebhookInfo] = []
+        self.calls: list[tuple[str, ...]] = []
+        self.failures: list[HubError] = []
+
+    def _maybe_fail(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+
+    async def whoami(self) -> str:
+        self._maybe_fail()
+        return "acme"
+
+    async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
+        self._maybe_fail()
+        self.started.append((namespace, spec))
+        job = make_job(f"j{len(self.started)}")
+        self.jobs[job.id] = job
+        return job
+
+    async def list_jobs(
+        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage]
+    ) -> list[JobInfo]:
+        self.calls.append(("list", namespace, *(f"{k}={v}" for k, v in labels.items())))
+        self._maybe_fail()
+        return [job for job in self.jobs.values() if job.status.stage in stages]
+
+    async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
+        self.calls.append(("inspect", namespace, job_id))
+        if job_id not in self.jobs:
+            raise HubNotFound("there is no such job")
+        return self.jobs[job_id]
+
+    async def list_webhooks(self) -> list[WebhookInfo]:
+        self._maybe_fail()
+        return self.webhooks
+
+    async def create_webhook(self, wanted: WantedWebhook) -> WebhookInfo:
+        self.calls.append(("create", wanted.url, wanted.secret))
+        return WebhookInfo(id="new", url=wanted.url)
+
+    async def update_webhook(self, webhook_id: str, wanted: WantedWebhook) -> WebhookInfo:
+        self.calls.append(("update", webhook_id, wanted.secret))
+        return WebhookInfo(id=webhook_id, url=wanted.url)
+
+    async def enable_webhook(self, webhook_id: str) -> WebhookInfo:
+        self.calls.append(("enable", webhook_id))
+        return WebhookInfo(id=webhook_id)
+
+    async def delete_webhook(self, webhook_id: str) -> None:
+        self.calls.append(("delete", webhook_id))
+
+
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Bell:
+    """Counts how often it was rung."""
+
+    def __init__(self) -> None:
+        self.rung = 0
+
+    def __call__(self) -> None:
+        self.rung += 1

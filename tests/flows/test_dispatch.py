@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from factories import BODY, NOON, make_launch, make_received, make_spec
+from fakes import Bell, HandClock, ScriptedHub
+from jobhook.adapters.store_sqlite import SqliteStore
+from jobhook.core.errors import (
+    HubBusy,
+    HubError,
+    HubForbidden,
+    HubNotFound,
+    HubRefused,
+    HubUnauthorized,
+    OutcomeUnknown,
+)
+from jobhook.core.jobs import JobSpec
+from jobhook.core.launches import Launch, LaunchState
+from jobhook.flows import dispatch
+from jobhook.flows.dispatch import Dispatcher
+from jobhook.flows.identity import Identity
+from jobhook.hub.models import JobInfo
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def dispatcher(store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell) -> Dispatcher:
+    identity = Identity(hub, "acme")
+    return Dispatcher(
+        store,
+        hub,
+        clock,
+        identity=identity,
+        secrets={"TOKEN": "s3cret"},
+        on_launched=bell,
+    )
+
+
+async def ready(store: SqliteStore, **given: Any) -> Launch:
+    receipt = await store.record(make_received())
+    delivery = await store.delivery(receipt.delivery)
+    assert delivery is not None
+    launch = make_launch(delivery=delivery.id, **given)
+    await store.route(delivery, events=(), verdicts=(), launches=[launch])
+    return launch
+
+
+async def kept(store: SqliteStore, launch: Launch) -> Launch:
+    found = await store.launch(launch.id)
+    assert found is not None
+    return found
+
+
+async def test_a_ready_launch_becomes_a_job(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, bell: Bell
+) -> None:
+    launch = await ready(store)
+    await dispatcher.step()
+    found = await kept(store, launch)
+    assert (found.state, found.namespace, found.job_id, found.job_url) == (
+        LaunchState.LAUNCHED,
+        "acme",
+        "j1",
+        "https://hub.test/jobs/acme/j1",
+    )
+    assert bell.rung == 1
+    await dispatcher.step()
+    assert len(hub.started) == 1
+
+
+async def test_the_job_gets_the_payload_and_the_secrets_that_its_rule_names(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    await ready(store, spec=make_spec(secrets={"TOKEN": ""}, env={"AB": "c"}))
+    await dispatcher.step()
+    ((_, spec),) = hub.started
+    assert spec.secrets == {"TOKEN": "s3cret"}
+    assert spec.env["AB"] == "c"
+    assert json.loads(spec.env["WEBHOOK_PAYLOAD"]) == json.loads(BODY)
+
+
+async def test_no_secret_gets_into_the_database(dispatcher: Dispatcher, store: SqliteStore) -> None:
+    launch = await ready(store, spec=make_spec(secrets={"TOKEN": ""}))
+    await dispatcher.step()
+    assert (await kept(store, launch)).spec.secrets == {"TOKEN": ""}
+
+
+async def test_a_secret_that_the_service_lacks_holds_the_launch(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await ready(store, spec=make_spec(secrets={"OTHER": ""}))
+    await dispatcher.step()
+    found = await kept(store, launch)
+    assert (found.state, found.reason) == (
+        LaunchState.HELD,
+        "secret: set JOBHOOK_SECRET_OTHER and start the service again",
+    )
+    assert hub.started == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "state", "reason"),
+    [
+        pytest.param(OutcomeUnknown("lost"), LaunchState.UNKNOWN, "lost", id="nobody knows"),
+        pytest.param(HubBusy("down"), LaunchState.READY, "down", id="not for now"),
+        pytest.param(HubRefused("bad", status=400), LaunchState.REJECTED, "bad", id="never"),
+        pytest.param(
+            HubNotFound("who?", status=404), LaunchState.REJECTED, "who?", id="no namespace"
+        ),
+        pytest.param(HubUnauthorized("t", status=401), LaunchState.HELD, "auth: t", id="token"),
+        pytest.param(HubForbidden("r", status=403), LaunchState.HELD, "auth: r", id="rights"),
+        pytest.param(
+            HubRefused("pay", status=402), LaunchState.HELD, "budget-upstream: pay", id="no credit"
+        ),
+    ],
+)
+async def test_every_answer_has_its_state(
+    dispatcher: Dispatcher,
+    store: SqliteStore,
+    hub: ScriptedHub,
+    bell: Bell,
+    failure: HubError,
+    state: LaunchState,
+    reason: str,
+) -> None:
+    launch = await ready(store)
+    hub.failures.append(failure)
+    await dispatcher.step()
+    found = await kept(store, launch)
+    assert (found.state, found.reason, found.job_id) == (state, reason, None)
+    assert bell.rung == 0
+
+
+async def test_what_may_have_been_sent_is_never_sent_again(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    await ready(store)
+    hub.failures.append(OutcomeUnknown("lost"))
+    await dispatcher.step()
+    clock.now += 10**9
+    await dispatcher.step()
+    assert hub.started == []
+
+
+async def test_a_busy_hub_is_asked_again_later_and_later(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    launch = await ready(store)
+    waits = []
+    for _ in range(12):
+        hub.failures.append(HubBusy("down"))
+        await dispatcher.step()
+        due_at = (await kept(store, launch)).due_at
+        waits.append(due_at - clock.now)
+        clock.now = due_at
+    assert waits == [1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000] + [300_000] * 3
+    await dispatcher.step()
+    assert len(hub.started) == 1
+
+
+async def test_the_hub_says_how_long_to_wait(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    launch = await ready(store)
+    hub.failures.append(HubBusy("429", retry_after=55.0))
+    await dispatcher.step()
+    assert (await kept(store, launch)).due_at == NOON + 55_000
+    clock.now += 54_999
+    await dispatcher.step()
+    assert hub.started == []
+
+
+async def test_a_job_that_the_wire_cannot_carry_is_rejected(
+    dispatcher: Dispatcher, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch = await ready(store)
+    monkeypatch.setattr("jobhook.core.payloads.PAYLOAD_MAX_BYTES", 10**9)
+    monkeypatch.setattr("jobhook.core.jobs.ENV_STRING_MAX_BYTES", 100)
+    await dispatcher.step()
+    found = await kept(store, launch)
+    assert found.state == LaunchState.REJECTED
+    assert "WEBHOOK_PAYLOAD" in found.reason
+
+
+async def test_a_result_that_comes_too_late_changes_nothing(
+    store: SqliteStore, clock: HandClock, bell: Bell
+) -> None:
+    class SlowHub(ScriptedHub):
+        async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
+            # Meanwhile somebody else decides that nobody knows what became of it.
+            await store.abandon_sending(NOON)
+            return await super().start_job(namespace, spec)
+
+    hub = SlowHub()
+    dispatcher = Dispatcher(
+        store, hub, clock, identity=Identity(hub, "acme"), secrets={}, on_launched=bell
+    )
+    launch = await ready(store)
+    await dispatcher.step()
+    assert (await kept(store, launch)).state == LaunchState.UNKNOWN
+    assert bell.rung == 0
+
+
+async def test_two_dispatchers_on_one_store_send_each_launch_once(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell
+) -> None:
+    await ready(store)
+    delivery = (await store.deliveries(limit=1))[0][0]
+    more = [make_launch(id=f"m{n}", rule=f"r{n}", delivery=delivery.id) for n in range(40)]
+    await store.route(delivery, events=(), verdicts=(), launches=more)
+    dispatchers = [
+        Dispatcher(store, hub, clock, identity=Identity(hub, "a"), secrets={}, on_launched=bell)
+        for _ in range(4)
+    ]
+    for _ in range(3):
+        await asyncio.gather(*(each.step() for each in dispatchers))
+    assert len(hub.started) == 41
+
+
+async def test_a_full_batch_says_that_there_may_be_more(
+    dispatcher: Dispatcher, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "_AT_ONCE", 1)
+    await ready(store)
+    assert await dispatcher.step() is True
+    assert await dispatcher.step() is False
+
+
+async def test_a_launch_keeps_its_identity_through_every_attempt(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    launch = await ready(store, spec=make_spec(labels={"jobhook-launch": "l1"}))
+    hub.failures.append(HubBusy("down"))
+    await dispatcher.step()
+    clock.now += 10_000
+    await dispatcher.step()
+    ((_, spec),) = hub.started
+    assert spec.labels == {"jobhook-launch": "l1"}
+    assert (await kept(store, launch)).attempts == 2

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from factories import DELIVERIES, make_received, make_rule, make_stored, sample
+from fakes import Bell, HandClock, ScriptedHub
+from jobhook.adapters.store_sqlite import SqliteStore
+from jobhook.core.deliveries import DeliveryState, read_delivery
+from jobhook.core.launches import LaunchState
+from jobhook.core.rules import Rule
+from jobhook.flows import routing
+from jobhook.flows.identity import Identity
+from jobhook.flows.routing import Router
+
+pytestmark = pytest.mark.anyio
+
+
+class RoutingTable:
+    """Routes bodies with the given rules and tells what became of them."""
+
+    def __init__(self, store: SqliteStore, clock: HandClock, bell: Bell) -> None:
+        self.store = store
+        self.clock = clock
+        self.bell = bell
+
+    async def route(self, *bodies: bytes, rules: Sequence[Rule] = (make_rule(),)) -> list[str]:
+        for body in bodies:
+            await self.store.record(make_received(f"w{hash(body)}", body))
+        await self.router(rules).step()
+        return [delivery.state for delivery, _ in reversed(await self.store.deliveries(limit=0))]
+
+    def router(self, rules: Sequence[Rule]) -> Router:
+        identity = Identity(ScriptedHub(), None)
+        identity.me = "acme"
+        return Router(
+            self.store,
+            self.clock,
+            rules=rules,
+            identity=identity,
+            instance="test",
+            on_launches=self.bell,
+        )
+
+
+@pytest.fixture
+def table(store: SqliteStore, clock: HandClock, bell: Bell) -> RoutingTable:
+    return RoutingTable(store, clock, bell)
+
+
+def push(owner: str = "acme") -> bytes:
+    return sample("14").replace(b"tinylab", owner.encode())
+
+
+async def test_a_delivery_that_a_rule_wants_becomes_a_launch(table: RoutingTable) -> None:
+    assert await table.route(push()) == ["matched"]
+    (launch,) = await table.store.launches(limit=0)
+    assert (launch.rule, launch.state, launch.event) == (
+        "retrain",
+        LaunchState.READY,
+        "commit.pushed",
+    )
+    assert table.bell.rung == 1
+
+
+async def test_a_delivery_that_no_rule_wants_is_ignored_with_reasons(table: RoutingTable) -> None:
+    assert await table.route(push("other")) == ["ignored"]
+    ((delivery, launches),) = await table.store.deliveries(limit=0)
+    assert (delivery.reason, launches) == ("none of 1 rules fired", ())
+    (verdict,) = await table.store.verdicts(delivery.id)
+    assert not verdict.fired
+    assert "not in what the rule watches" in verdict.reason
+    assert table.bell.rung == 0
+
+
+async def test_every_action_of_every_rule_that_fires_is_a_launch(table: RoutingTable) -> None:
+    two = [{"image": "a", "command": ["x"]}, {"image": "b", "command": ["y"]}]
+    await table.route(push(), rules=[make_rule(id="one"), make_rule(id="two", run=two)])
+    launches = await table.store.launches(limit=0)
+    assert {(launch.rule, launch.action) for launch in launches} == {
+        ("one", 0),
+        ("two", 0),
+        ("two", 1),
+    }
+    ((delivery, _),) = await table.store.deliveries(limit=0)
+    assert delivery.reason == "fired one, two"
+
+
+@pytest.mark.parametrize("path", sorted(DELIVERIES.glob("*.json")), ids=lambda path: path.stem)
+async def test_every_recorded_delivery_is_decided(table: RoutingTable, path: object) -> None:
+    name = str(path).rpartition("/")[2]
+    (state,) = await table.route(sample(name.partition("_")[0]))
+    assert state == ("unparsed" if name.startswith("91") else "ignored")
+
+
+async def test_a_body_that_is_no_payload_is_unparsed_and_launches_nothing(
+    table: RoutingTable,
+) -> None:
+    assert await table.route(b"{", b"[]", b"\xff", b'{"event":"move"}') == ["unparsed"] * 4
+    assert all(delivery.reason for delivery, _ in await table.store.deliveries(limit=0))
+    assert await table.store.launches(limit=0) == ()
+
+
+async def test_a_wholly_unknown_scope_is_ignored_and_said(table: RoutingTable) -> None:
+    body = push().replace(b"repo.content", b"planet.moved")
+    assert await table.route(body) == ["ignored"]
+    ((delivery, _),) = await table.store.deliveries(limit=0)
+    assert delivery.reason == "the scope 'planet.moved' is not known"
+    assert delivery.events == ()
+
+
+async def test_a_delivery_that_breaks_us_is_put_aside_and_the_others_go_on(
+    table: RoutingTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def poisoned(body: bytes) -> object:
+        if b"poison" in body:
+            raise ZeroDivisionError
+        return read_delivery(body)
+
+    monkeypatch.setattr(routing, "read_delivery", poisoned)
+    assert await table.route(b"poison", push()) == ["quarantined", "matched"]
+
+
+async def test_routing_the_same_delivery_again_gives_the_same_launch(table: RoutingTable) -> None:
+    stored = make_stored(state=DeliveryState.STORED)
+    first, second = (
+        routing.route(stored, push(), [make_rule()], me=None, instance="i", now=now)
+        for now in (1, 2)
+    )
+    assert [launch.id for launch in first.launches] == [launch.id for launch in second.launches]
+
+
+async def test_a_long_queue_is_taken_in_parts(
+    table: RoutingTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "_AT_ONCE", 2)
+    for number in range(3):
+        await table.store.record(make_received(f"w{number}"))
+    router = table.router([])
+    assert await router.step() is True
+    assert await router.step() is False

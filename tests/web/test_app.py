@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from doors import Door
+from jobhook.web.app import PUBLIC_PATHS
+
+pytestmark = pytest.mark.anyio
+
+GUESSES = [
+    "/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+    "/api/v1/jobs",
+    "/admin",
+]
+
+
+@pytest.mark.parametrize("path", GUESSES)
+async def test_nothing_answers_a_stranger_but_what_is_public(door: Door, path: str) -> None:
+    answer = await door.client.get(path)
+    assert (answer.status_code == 200) is (path in PUBLIC_PATHS)
+
+
+async def test_health_is_a_status_and_nothing_else(door: Door) -> None:
+    assert (await door.client.get("/healthz")).json() == {"status": "ok"}
+    assert (await door.client.get("/readyz")).json() == {"status": "ok"}
+
+
+async def test_a_draining_service_is_healthy_but_not_ready(door: Door) -> None:
+    door.intake.drain()
+    assert (await door.client.get("/healthz")).status_code == 200
+    answer = await door.client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        pytest.param("GET", "/nowhere", 404, "not_found", id="unknown path"),
+        pytest.param("POST", "/webhooks/other", 404, "not_found", id="unknown source"),
+        pytest.param("POST", "/healthz", 405, "method_not_allowed", id="wrong method"),
+        pytest.param("GET", "/webhooks/hub", 405, "method_not_allowed", id="the receiver"),
+    ],
+)
+async def test_every_error_has_the_same_shape(
+    door: Door, method: str, path: str, status: int, code: str
+) -> None:
+    answer = await door.client.request(method, path)
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert (error["code"], error["details"], set(error)) == (
+        code,
+        None,
+        {"code", "message", "details"},
+    )
