@@ -15,6 +15,7 @@ from .wire import Refusal, new_id, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from .accounts import Namespace, User
     from .changes import Change
@@ -84,15 +85,7 @@ class Repos:
                     f"You already created this {repo_type} repo: {repo.full_name}",
                     extra={"url": known.web_url(self._url), "id": known.id},
                 )
-            first = write_commit(
-                self.objects(repo),
-                {".gitattributes": self.objects(repo).put("blob", b"")},
-                parents=(),
-                author="system",
-                message="initial commit",
-                when=when,
-            )
-            repo = self._keep(replace(repo, refs={MAIN: first}))
+            repo = self._keep(replace(repo, refs={MAIN: _first_commit(self.objects(repo), when)}))
         self._emit(Event(repo=repo, scope="repo", action="create"))
         return repo
 
@@ -200,3 +193,14 @@ class Repos:
         self._repos[repo.type, repo.full_name] = repo
         self._shelf.put(repo.id, repo.to_stored())
         return repo
+
+
+def _first_commit(objects: Objects, when: datetime) -> str:
+    return write_commit(
+        objects,
+        {".gitattributes": objects.put("blob", b"")},
+        parents=(),
+        author="system",
+        message="initial commit",
+        when=when,
+    )

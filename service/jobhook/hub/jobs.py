@@ -17,6 +17,7 @@ _START_MARK = "===== Job started"
 # Keep-alives come about every 30 seconds.
 _QUIET_SECONDS = 120.0
 _RECONNECTS_MAX = 5
+_RECONNECT_SECONDS = 0.2
 
 
 class JobsApi:
@@ -97,23 +98,30 @@ class JobsApi:
                 breaks += 1
                 if breaks > _RECONNECTS_MAX:
                     raise
-            await asyncio.sleep(min(0.2 * 2**breaks, 10.0))
+            await asyncio.sleep(min(_RECONNECT_SECONDS * 2**breaks, 10.0))
 
     async def _log_stream(self, job_id: str, namespace: str) -> AsyncIterator[LogLine]:
         path = f"{_job_path(namespace, job_id)}/logs"
         async with self.transport.stream(path, quiet=_QUIET_SECONDS) as lines:
             async for line in lines:
                 if line.startswith(_DATA):
-                    frame = json.loads(line.removeprefix("data: "))
-                    text = str(frame.get("data", "")).rstrip("\n")
-                    if not text.startswith(_START_MARK):
-                        yield LogLine(text=text, timestamp=frame.get("timestamp"))
+                    log_line = _log_line(line.removeprefix("data: "))
+                    if not log_line.text.startswith(_START_MARK):
+                        yield log_line
 
     def _job(self, wire: object) -> JobInfo:
         try:
             return read_job(wire, self.transport.endpoint)  # type: ignore[arg-type]
         except (KeyError, TypeError, AttributeError) as exc:
             raise HubBusy("the Hub answered with something that is no job") from exc
+
+
+def _log_line(frame: str) -> LogLine:
+    try:
+        told = json.loads(frame)
+    except ValueError as exc:
+        raise HubBusy("the Hub's log holds a line that cannot be read") from exc
+    return LogLine(text=str(told.get("data", "")).rstrip("\n"), timestamp=told.get("timestamp"))
 
 
 def _job_path(namespace: str, job_id: str) -> str:

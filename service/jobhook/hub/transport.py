@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import re
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -74,11 +75,13 @@ class HubTransport:
         self._deadline = deadline
         # A request that must not be sent twice never meets a connection that the Hub is just
         # closing: those get a fresh one each (F11).
-        self._pooled = self._client(keepalive=20)
-        self._fresh = self._client(keepalive=0)
+        tls = httpx2.create_ssl_context()
+        self._pooled = self._client(tls, keepalive=20)
+        self._fresh = self._client(tls, keepalive=0)
 
-    def _client(self, *, keepalive: int) -> httpx2.AsyncClient:
+    def _client(self, tls: ssl.SSLContext, *, keepalive: int) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
+            verify=tls,
             timeout=httpx2.Timeout(self._deadline, connect=min(_CONNECT_SECONDS, self._deadline)),
             follow_redirects=False,
             limits=httpx2.Limits(max_connections=100, max_keepalive_connections=keepalive),

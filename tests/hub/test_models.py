@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from jobhook.hub.models import read_date, read_job
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        pytest.param("2026-11-23T10:00:00Z", datetime(2026, 11, 23, 10, tzinfo=UTC), id="seconds"),
+        pytest.param(
+            "2026-11-23T10:00:00.5Z", datetime(2026, 11, 23, 10, 0, 0, 500_000, UTC), id="tenths"
+        ),
+        pytest.param("yesterday", None, id="no date"),
+        pytest.param(5, None, id="a number"),
+        pytest.param(None, None, id="nothing"),
+    ],
+)
+def test_dates_are_read_as_far_as_they_can_be(text: Any, date: datetime | None) -> None:
+    assert read_date(text) == date
+
+
+def test_a_job_needs_no_more_than_its_id_stage_and_owner() -> None:
+    job = read_job({"id": "1", "status": {"stage": "NEW"}, "owner": {"name": "a"}}, "https://h")
+    assert (job.status.stage, job.is_over, job.url) == ("NEW", False, "https://h/jobs/a/1")
+
+
+def test_everything_the_hub_tells_of_a_job_is_there() -> None:
+    job = read_job(
+        {
+            "id": "1",
+            "createdAt": "2026-11-23T10:00:00Z",
+            "startedAt": "2026-11-23T10:00:01Z",
+            "finishedAt": "2026-11-23T10:00:02Z",
+            "spaceId": "a/b",
+            "arguments": ["x"],
+            "environment": {"A": "b"},
+            "secrets": ["T"],
+            "labels": {"k": "v"},
+            "status": {"stage": "ERROR", "message": "Job timeout"},
+            "owner": {"id": "2", "name": "a", "type": "org"},
+        },
+        "https://h",
+    )
+    assert job.started_at is not None
+    assert job.finished_at is not None
+    assert (job.space_id, job.arguments, job.secrets) == ("a/b", ("x",), ("T",))
+    assert (job.environment, job.labels) == ({"A": "b"}, {"k": "v"})
+    assert (job.status.message, job.owner.type, job.is_over) == ("Job timeout", "org", True)

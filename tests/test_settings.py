@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobhook.core.errors import SettingsError
+from jobhook.settings import SETTINGS, Settings
+
+SECRET = "0123456789abcdef"
+
+
+def read(**environ: str) -> Settings:
+    return Settings.from_env(environ)
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    settings = read()
+    assert (settings.database, settings.rules) == (Path("jobhook.db"), Path("rules"))
+    assert (settings.host, settings.port, settings.instance) == ("127.0.0.1", 7860, "jobhook")
+    assert (settings.public_url, settings.register, settings.namespace) == (None, False, None)
+    assert (settings.hf_endpoint, settings.hf_token) == ("https://huggingface.co", None)
+    assert (settings.webhook_secrets, settings.query_secret, settings.is_space) == (
+        (),
+        False,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "field", "value"),
+    [
+        pytest.param(
+            {"JOBHOOK_DATABASE": "sqlite:////data/a.db"},
+            "database",
+            Path("/data/a.db"),
+            id="absolute",
+        ),
+        pytest.param({"JOBHOOK_RULES": "my/rules"}, "rules", Path("my/rules"), id="rules"),
+        pytest.param({"JOBHOOK_HOST": "0.0.0.0"}, "host", "0.0.0.0", id="host"),  # noqa: S104
+        pytest.param({"JOBHOOK_PORT": "0"}, "port", 0, id="a free port"),
+        pytest.param({"JOBHOOK_INSTANCE": "team-a"}, "instance", "team-a", id="instance"),
+        pytest.param({"JOBHOOK_NAMESPACE": "acme"}, "namespace", "acme", id="namespace"),
+        pytest.param(
+            {"JOBHOOK_PUBLIC_URL": "https://us.test/"}, "public_url", "https://us.test", id="url"
+        ),
+        pytest.param(
+            {"SPACE_HOST": "a-b.hf.space"}, "public_url", "https://a-b.hf.space", id="on a Space"
+        ),
+        pytest.param(
+            {"JOBHOOK_PUBLIC_URL": "https://us.test"}, "register", True, id="register with a URL"
+        ),
+        pytest.param(
+            {"JOBHOOK_PUBLIC_URL": "https://us.test", "JOBHOOK_REGISTER": "off"},
+            "register",
+            False,
+            id="do not register",
+        ),
+        pytest.param({"JOBHOOK_QUERY_SECRET": "on"}, "query_secret", True, id="switched on"),
+        pytest.param(
+            {"JOBHOOK_WEBHOOK_SECRETS": f"{SECRET}, {SECRET}2,"},
+            "webhook_secrets",
+            (SECRET, SECRET + "2"),
+            id="two secrets",
+        ),
+        pytest.param({"WEBHOOK_SECRET": SECRET}, "webhook_secrets", (SECRET,), id="the Hub's name"),
+        pytest.param(
+            {"WEBHOOK_SECRET": SECRET, "JOBHOOK_WEBHOOK_SECRETS": SECRET},
+            "webhook_secrets",
+            (SECRET,),
+            id="the same twice",
+        ),
+        pytest.param(
+            {"JOBHOOK_SECRET_HF_TOKEN": " v "}, "job_secrets", {"HF_TOKEN": " v "}, id="for jobs"
+        ),
+        pytest.param({"HF_TOKEN": "hf_x\n"}, "hf_token", "hf_x", id="token"),
+        pytest.param({"HUGGING_FACE_HUB_TOKEN": "hf_y"}, "hf_token", "hf_y", id="its old name"),
+        pytest.param({"HF_ENDPOINT": "http://h:1/"}, "hf_endpoint", "http://h:1", id="endpoint"),
+        pytest.param({"SPACE_ID": "a/b"}, "is_space", True, id="a Space"),
+        pytest.param({"JOBHOOK_SERVICE_HOST": "10.0.0.1"}, "host", "127.0.0.1", id="Kubernetes"),
+        pytest.param({"JOBHOOK_PORT_80_TCP": "x"}, "port", 7860, id="Kubernetes ports"),
+        pytest.param(
+            {"JOBHOOK_PORT": "tcp://10.0.0.1:80"}, "port", 7860, id="Kubernetes's own port"
+        ),
+    ],
+)
+def test_a_setting_is_read(environ: dict[str, str], field: str, value: Any) -> None:
+    assert getattr(read(**environ), field) == value
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        pytest.param(
+            {"JOBHOOK_RULE": "x"},
+            "no setting JOBHOOK_RULE; did you mean `JOBHOOK_RULES`",
+            id="name",
+        ),
+        pytest.param({"JOBHOOK_PAUSE": "1"}, "no setting JOBHOOK_PAUSE", id="not built yet"),
+        pytest.param({"JOBHOOK_RULES_FILE": "x"}, "no setting JOBHOOK_RULES_FILE", id="no secret"),
+        pytest.param({"JOBHOOK_PORT": "http"}, "JOBHOOK_PORT is 'http'", id="port"),
+        pytest.param({"JOBHOOK_PORT": "65536"}, "JOBHOOK_PORT is '65536'", id="port too high"),
+        pytest.param({"JOBHOOK_QUERY_SECRET": "maybe"}, "write on or off", id="switch"),
+        pytest.param({"JOBHOOK_INSTANCE": "a b"}, "it becomes a label", id="instance"),
+        pytest.param({"JOBHOOK_INSTANCE": ""}, "it becomes a label", id="no instance"),
+        pytest.param({"JOBHOOK_PUBLIC_URL": "us.test"}, "is no http", id="url"),
+        pytest.param({"JOBHOOK_DATABASE": "jobhook.db"}, "write sqlite:///", id="path alone"),
+        pytest.param({"JOBHOOK_WEBHOOK_SECRETS": "short"}, "16 to 1024 characters", id="short"),
+        pytest.param({"WEBHOOK_SECRET": "sécret-that-is-long"}, "printable ASCII", id="no ASCII"),
+        pytest.param(
+            {"JOBHOOK_SECRET_A-B": "x"}, "takes no secret named 'A-B'", id="secret's name"
+        ),
+        pytest.param({"JOBHOOK_SECRET_": "x"}, "takes no secret named ''", id="no name"),
+        pytest.param(
+            {"JOBHOOK_WEBHOOK_SECRETS_FILE": "/nowhere"}, "/nowhere cannot be read", id="no file"
+        ),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told(environ: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        read(**environ)
+
+
+def test_a_password_in_a_database_url_is_not_told() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(JOBHOOK_DATABASE="postgresql://me:s3cret@db/x")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_secrets_may_lie_in_files(tmp_path: Path) -> None:
+    (tmp_path / "webhook").write_text(SECRET + "\n")
+    (tmp_path / "token").write_text("value\n")
+    settings = read(
+        JOBHOOK_WEBHOOK_SECRETS_FILE=str(tmp_path / "webhook"),
+        JOBHOOK_SECRET_HF_TOKEN_FILE=str(tmp_path / "token"),
+    )
+    assert settings.webhook_secrets == (SECRET,)
+    assert settings.job_secrets == {"HF_TOKEN": "value"}
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        pytest.param("HF_TOKEN_PATH", "token", id="its own path"),
+        pytest.param("HF_HOME", "token", id="the Hub's folder"),
+        pytest.param("XDG_CACHE_HOME", "huggingface/token", id="the cache"),
+        pytest.param("HOME", ".cache/huggingface/token", id="home"),
+    ],
+)
+def test_a_saved_login_is_found_as_the_hubs_tools_find_it(
+    tmp_path: Path, name: str, path: str
+) -> None:
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("hf_saved\n")
+    value = file if name == "HF_TOKEN_PATH" else tmp_path
+    assert read(**{name: str(value)}).hf_token == "hf_saved"
+
+
+def test_no_secret_is_in_what_settings_print() -> None:
+    settings = read(WEBHOOK_SECRET=SECRET, JOBHOOK_SECRET_A="job-secret", HF_TOKEN="hf_token")
+    assert settings.secrets == (SECRET, "job-secret", "hf_token")
+    assert not any(secret in repr(settings) for secret in settings.secrets)
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert all(setting.help.endswith((".", ")", ").")) for setting in SETTINGS)
