@@ -69,7 +69,7 @@ def naive_text(pattern: str, text: str) -> bool:
     return bool(text) and pattern[0] in ("?", text[0]) and naive_text(pattern[1:], text[1:])
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=500)
 @given(
     st.text(st.sampled_from("aab/*?"), max_size=9), st.text(st.sampled_from("aab/*"), max_size=9)
 )
@@ -93,13 +93,13 @@ def test_globs_of_whole_parts_agree_with_the_naive_reading(
     ("pattern", "name"),
     [
         pytest.param("*a*a*a*a*a*a*a*b", "a" * 1_000_000, id="many-stars"),
-        pytest.param("*?*?*?*?*?*?b", "a" * 1_000_000, id="stars-and-any"),
-        pytest.param("*ab", "a" * 1_000_000, id="a-near-miss-everywhere"),
-        pytest.param("**/a/**/a/**/a/**/b", "a/" * 500_000, id="many-runs"),
-        pytest.param("**/*a*a*b/**/c", "aaaa/" * 100_000, id="stars-inside-runs"),
+        pytest.param("*?*?*?*?*?*?b", "a" * 250_000, id="stars-and-any"),
+        pytest.param("*ab", "a" * 250_000, id="a-near-miss-everywhere"),
+        pytest.param("**/a/**/a/**/a/**/b", "a/" * 125_000, id="many-runs"),
+        pytest.param("**/*a*a*b/**/c", "aaaa/" * 50_000, id="stars-inside-runs"),
         pytest.param("*a" * 255 + "b", "a" * 4096, id="the-longest-pattern-and-ref"),
         pytest.param("**/a/" * 102 + "b", "a/" * 2048, id="the-most-runs-and-the-longest-ref"),
-        pytest.param("*" + "a" * 510 + "b", "a" * 4096, id="as-slow-as-a-ref-can-be"),
+        pytest.param("*" + "a" * 510 + "b", "a" * 2048, id="the-longest-way-back"),
     ],
 )
 def test_a_hostile_name_is_soon_refused(pattern: str, name: str) -> None:

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from factories import BODY, DELIVERIES, sample
@@ -205,6 +205,13 @@ def test_what_the_hub_does_not_send_fits_too(over: dict[str, Any]) -> None:
     assert cut["repo"]["name"] == "acme/m"
 
 
+@pytest.mark.parametrize("char", ["\x01", '"', "\U0001f426"], ids=["control", "quote", "astral"])
+def test_the_longest_names_are_kept_whatever_they_take_on_the_wire(char: str) -> None:
+    event = {"scope": char * 256, "action": char * 64}
+    cut = fitted(body_of(event=event, repo={"type": char * 64, "name": char * 512}, new=LONG))
+    assert cut["event"] == event
+
+
 def test_without_a_webhook_there_is_none_after_the_cut() -> None:
     body = json.dumps(json.loads(BODY) | {"new": LONG}).encode()
     assert sorted(fitted(body)) == ["event", "repo"]
@@ -214,10 +221,12 @@ def test_without_a_webhook_there_is_none_after_the_cut() -> None:
 LONG_TEXTS = st.builds(
     lambda text, times: text * times,
     st.sampled_from(["a", "é", "鳥", "\U0001f426", '"', "\\", "\x01", "a\n"]),
-    st.sampled_from([0, 1, 1_000, 43_000, 65_536, 140_000]),
+    st.sampled_from([0, 1, 1_000, 22_000, 65_536]),
 )
 EXTRAS = st.dictionaries(
-    st.sampled_from("vwxyz") | LONG_TEXTS, LONG_TEXTS | st.none() | st.lists(LONG_TEXTS, max_size=2)
+    st.sampled_from("vwxyz") | LONG_TEXTS,
+    LONG_TEXTS | st.none() | st.lists(LONG_TEXTS, max_size=2),
+    max_size=2,
 )
 ROWS = st.sampled_from([0, 1, 3_000, 10_000])
 
@@ -225,6 +234,7 @@ ROWS = st.sampled_from([0, 1, 3_000, 10_000])
 @st.composite
 def big_bodies(draw: st.DrawFn) -> bytes:
     over: dict[str, Any] = draw(EXTRAS)
+    over["webhook"] = draw(EXTRAS | st.none() | LONG_TEXTS)
     over["repo"] = draw(EXTRAS) | REPO
     over["comment"] = draw(EXTRAS) | {"content": draw(LONG_TEXTS)}
     over["discussion"] = draw(EXTRAS) | {"num": 1, "title": draw(LONG_TEXTS)}
@@ -233,7 +243,8 @@ def big_bodies(draw: st.DrawFn) -> bytes:
     return body_of(**over)
 
 
-@settings(deadline=None, max_examples=40)
+# Shrinking megabytes takes minutes and tells nothing that the table above does not.
+@settings(deadline=None, max_examples=25, phases=[Phase.generate])
 @given(big_bodies())
 def test_every_payload_fits_and_still_tells_what_happened_where(body: bytes) -> None:
     assert fitted(body)

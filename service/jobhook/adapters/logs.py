@@ -13,7 +13,9 @@ import structlog
 _HIDDEN = "***"
 
 
-def configure_logs(*, secrets: Iterable[str] = (), stream: BinaryIO | None = None) -> None:
+def configure_logs(
+    *, secrets: Iterable[str] = (), stream: BinaryIO | None = None, level: int = logging.INFO
+) -> None:
     """
     Send every log line of this process to *stream* (stderr when not given) as JSON.
 
@@ -29,7 +31,7 @@ def configure_logs(*, secrets: Iterable[str] = (), stream: BinaryIO | None = Non
             _hide(tuple(secret for secret in secrets if secret)),
             structlog.processors.JSONRenderer(serializer=orjson.dumps, default=str),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.BytesLoggerFactory(stream or sys.stderr.buffer),
         cache_logger_on_first_use=False,
     )

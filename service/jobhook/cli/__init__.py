@@ -15,7 +15,7 @@ def main() -> None:
     from jobhook.core.errors import JobHookError, SettingsError, UsageError
 
     try:
-        app()
+        app(prog_name="jobhook")
     except JobHookError as exc:
         print(f"jobhook: {exc}", file=sys.stderr)  # noqa: T201 - where a person looks
         sys.exit(2 if isinstance(exc, UsageError | SettingsError) else 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from typing import Annotated
 
 import typer
 
 from jobhook import __version__
+from jobhook.adapters.logs import configure_logs
 from jobhook.cli import records, registration, rules, service
 from jobhook.cli.output import say
 
@@ -51,3 +53,5 @@ def root(
     ] = False,
 ) -> None:
     """Turn what happens on the Hugging Face Hub into Hub Jobs."""
+    # A command that prints its own result has no use for the log of a service.
+    configure_logs(level=logging.WARNING)

@@ -40,8 +40,9 @@ def plain(text: object) -> str:
 
 
 def say(line: str) -> None:
-    """Print one line for a person or a pipe."""
+    """Print one line for a person or a pipe, at once."""
     sys.stdout.write(plain(line) + "\n")
+    sys.stdout.flush()
 
 
 def warn(line: str) -> None:

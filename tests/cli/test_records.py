@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from commands import Run
+from factories import NOON, make_received, make_rule, sample
+from jobhook.adapters.store_sqlite import sqlite_store
+from jobhook.core.launches import LaunchState, moved
+from jobhook.flows.routing import route
+
+WHEN = "2027-01-15T08:00:00.000Z"
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> tuple[str, str]:
+    """A database with a push that launched a job and one that launched none; the push's ids."""
+
+    async def fill() -> tuple[str, str]:
+        async with sqlite_store(tmp_path / "jobhook.db") as store:
+            await store.record(make_received("w-odd", b"{"))
+            await store.record(make_received("w-push", sample("14")))
+            for stored, body in await store.unrouted(10):
+                routed = route(stored, body, [make_rule(watch=[])], me=None, instance="i", now=NOON)
+                await store.route(
+                    routed.delivery,
+                    events=routed.events,
+                    verdicts=routed.verdicts,
+                    launches=routed.launches,
+                )
+            ((launch, _),) = await store.claim(NOON, 1)
+            launched = replace(
+                moved(launch, LaunchState.LAUNCHED, now=NOON),
+                namespace="acme",
+                job_id="j1",
+                job_url="https://hub.test/jobs/acme/j1",
+            )
+            await store.replace(launch, launched)
+            return launch.delivery, launch.id
+
+    return asyncio.run(fill())
+
+
+def test_deliveries_are_listed_for_programs(run: Run, kept: tuple[str, str]) -> None:
+    push, odd = run("deliveries", "ls", "--json").json
+    assert push == {
+        "id": kept[0],
+        "webhook_id": "w-push",
+        "received_at": WHEN,
+        "scope": "repo.content",
+        "action": "update",
+        "repo": {"type": "dataset", "name": "tinylab/birdsong-clips"},
+        "events": ["commit.pushed"],
+        "state": "matched",
+        "reason": "fired retrain",
+        "launches": [kept[1]],
+    }
+    assert (odd["state"], odd["repo"], odd["events"], odd["launches"]) == ("unparsed", None, [], [])
+
+
+def test_deliveries_are_listed_for_people(run: Run, kept: tuple[str, str]) -> None:
+    out = run("deliveries", "ls").out
+    assert kept[0] in out
+    assert "commit.pushed" in out
+    assert "w-push" not in run("deliveries", "ls", "--state", "unparsed").out
+    assert len(run("deliveries", "ls", "--limit", "1", "--json").json) == 1
+
+
+def test_launches_are_listed_for_programs(run: Run, kept: tuple[str, str]) -> None:
+    assert run("launches", "ls", "--json").json == [
+        {
+            "id": kept[1],
+            "delivery": kept[0],
+            "rule": "retrain",
+            "action": 0,
+            "state": "launched",
+            "reason": "",
+            "job_id": "j1",
+            "job_url": "https://hub.test/jobs/acme/j1",
+            "flavor": "cpu-basic",
+            "created_at": WHEN,
+            "updated_at": WHEN,
+        }
+    ]
+    assert run("launches", "ls", "--state", "held", "--json").json == []
+
+
+def test_launches_are_listed_for_people(run: Run, kept: tuple[str, str]) -> None:
+    assert kept[1] in run("launches", "ls").out
+    assert run("launches", "ls", "--state", "held").out == "there are no launches\n"
+
+
+def test_one_delivery_is_shown_with_every_rules_word(run: Run, kept: tuple[str, str]) -> None:
+    out = run("deliveries", "show", kept[0]).out
+    assert "w-push" in out
+    assert "commit.pushed refs/heads/main on dataset tinylab/birdsong-clips" in out
+    assert kept[1] in out
+    told = run("deliveries", "show", kept[0], "--json").json
+    assert told["verdicts"][0]["fired"] is True
+    assert told["payload"] == json.loads(sample("14"))
+
+
+def test_the_body_is_shown_as_it_came(run: Run, kept: tuple[str, str], tmp_path: Path) -> None:
+    # stdout is captured as text here; the bytes are pure ASCII.
+    out = run("deliveries", "show", kept[0], "--raw").out
+    assert out.encode() == sample("14")
+
+
+def test_a_delivery_that_is_no_payload_is_shown_too(run: Run, kept: tuple[str, str]) -> None:
+    odd = run("deliveries", "ls", "--state", "unparsed", "--json").json[0]["id"]
+    assert "no rule was asked" in run("deliveries", "show", odd).out
+    assert run("deliveries", "show", odd, "--json").json["payload"] is None
+
+
+def test_one_launch_is_shown_with_its_job(run: Run, kept: tuple[str, str]) -> None:
+    out = run("launches", "show", kept[1]).out
+    assert "https://hub.test/jobs/acme/j1" in out
+    assert '"dockerImage": "python:3.12"' in out
+    told = run("launches", "show", kept[1], "--json").json
+    assert told["job"]["labels"]["jobhook-launch"] == kept[1]
+    assert told["event"] == "commit.pushed"
+
+
+@pytest.mark.parametrize("thing", ["deliveries", "launches"])
+def test_what_is_not_there_is_exit_code_1(run: Run, kept: tuple[str, str], thing: str) -> None:
+    ran = run(thing, "show", "x1")
+    assert ran.code == 1
+    assert "there is no " in ran.err
+
+
+def test_without_a_database_it_is_said_what_to_do(run: Run) -> None:
+    ran = run("launches", "ls", "--database", "sqlite:///nowhere.db")
+    assert (ran.code, ran.out) == (1, "")
+    assert "run `jobhook serve` first" in ran.err
+
+
+def test_an_empty_database_is_no_table(run: Run, tmp_path: Path) -> None:
+    async def make() -> None:
+        async with sqlite_store(tmp_path / "jobhook.db"):
+            pass
+
+    asyncio.run(make())
+    assert run("deliveries", "ls").out == "there are no deliveries\n"
+    assert run("deliveries", "ls", "--json").json == []

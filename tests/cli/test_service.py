@@ -1,0 +1,332 @@
+"""`serve`, `devhub` and `demo` as processes of their own, as a stranger would start them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from commands import Run
+from factories import ROOT, sample
+from jobhook.cli import demo as demo_module
+from jobhook.devhub import TOKEN
+from jobhook.hub import AsyncHub
+
+pytestmark = pytest.mark.anyio
+
+RULES = str(ROOT / "rules")
+Environment = Callable[..., dict[str, str]]
+
+
+class Process:
+    """A running `jobhook`, its stdout and the log lines on its stderr."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.logs: list[dict[str, Any]] = []
+
+    async def line(self) -> str:
+        assert self.process.stdout
+        return (await asyncio.wait_for(self.process.stdout.readline(), 20)).decode().rstrip()
+
+    async def log(self, event: str) -> dict[str, Any]:
+        """Read log lines until one of *event* comes."""
+        assert self.process.stderr
+        while True:
+            line = await asyncio.wait_for(self.process.stderr.readline(), 20)
+            assert line, f"the process ended without {event}; it said {self.logs}"
+            self.logs.append(json.loads(line))
+            if self.logs[-1]["event"] == event:
+                return self.logs[-1]
+
+    async def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        _, err = await asyncio.wait_for(self.process.communicate(), 40)
+        self.logs += [json.loads(line) for line in err.splitlines()]
+        return self.process.returncode or 0
+
+
+@asynccontextmanager
+async def jobhook(environment: dict[str, str], *words: str) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "jobhook",
+        *words,
+        env=environment,
+        cwd=environment["HOME"],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Process(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+def serve_words(*more: str) -> tuple[str, ...]:
+    return ("serve", "--devhub", "--port", "0", "--devhub-port", "0", "--rules", RULES, *more)
+
+
+async def test_serve_with_a_devhub_needs_nothing_and_drains_when_told_to_stop(
+    own_environment: Environment, tmp_path: Path
+) -> None:
+    async with jobhook(own_environment(), *serve_words()) as running:
+        endpoint = (await running.line()).removeprefix("export HF_ENDPOINT=")
+        token = (await running.line()).removeprefix("export HF_TOKEN=")
+        await running.log("webhook.registered")
+        async with AsyncHub(endpoint, token) as hub:
+            await hub.create_repo("dev/corpus", repo_type="dataset")
+            files = {"train.py": b"print('trained')"}
+            await hub.create_commit("dev/corpus", files, repo_type="dataset", message="m")
+            while (moved := await running.log("launch.moved"))["state"] != "completed":
+                pass
+        assert await running.end() == 0
+    assert {"delivery", "rule", "launch", "job"} <= set(moved)
+    assert running.logs[-1]["event"] == "service.drained"
+    assert (tmp_path / "jobhook.db").exists()
+    assert not (tmp_path / "jobhook.db-wal").exists()
+
+
+async def test_a_second_service_on_the_same_database_is_refused(
+    own_environment: Environment,
+) -> None:
+    async with jobhook(own_environment(), *serve_words()) as first:
+        await first.log("service.started")
+        async with jobhook(own_environment(), *serve_words()) as second:
+            _, err = await second.process.communicate()
+            assert second.process.returncode == 1
+        assert b"another jobhook already uses this database" in err
+        assert b"Traceback" not in err
+        assert await first.end(signal.SIGINT) == 0
+
+
+async def test_an_acknowledged_delivery_outlives_a_kill(own_environment: Environment) -> None:
+    secret = "0123456789abcdef"
+    environment = own_environment(JOBHOOK_WEBHOOK_SECRETS=secret)
+    async with jobhook(environment, *serve_words()) as running:
+        url = (await running.log("service.started"))["url"]
+        async with httpx2.AsyncClient(verify=False) as client:
+            answer = await client.post(
+                f"{url}/webhooks/hub",
+                content=sample("05"),
+                headers={"X-Webhook-Secret": secret, "Webhook-Id": "w1"},
+            )
+        running.process.kill()
+        await running.process.communicate()
+    async with jobhook(environment, "deliveries", "ls", "--json") as reading:
+        out, _ = await reading.process.communicate()
+    (told,) = json.loads(out)
+    assert (told["id"], told["webhook_id"]) == (answer.json()["delivery"], "w1")
+
+
+async def test_a_spaces_environment_on_an_empty_disk_is_enough(
+    own_environment: Environment,
+) -> None:
+    environment = own_environment(
+        SPACE_ID="dev/jobhook",
+        SPACE_HOST="dev-jobhook.hf.space",
+        SPACE_AUTHOR_NAME="dev",
+        SPACE_REPO_NAME="jobhook",
+        SPACE_TITLE="jobhook",
+        SPACE_CREATOR_USER_ID="0" * 24,
+        CPU_CORES="2",
+        MEMORY="16Gi",
+        ACCELERATOR="none",
+        HF_TOKEN="hf_x",
+        WEBHOOK_SECRET="0123456789abcdef",
+        HF_ENDPOINT="http://127.0.0.1:1",
+        JOBHOOK_HOST="0.0.0.0",  # noqa: S104
+        JOBHOOK_PORT="0",
+        JOBHOOK_RULES=RULES,
+    )
+    async with jobhook(environment, "serve") as running:
+        started = await running.log("service.started")
+        async with httpx2.AsyncClient(verify=False) as client:
+            assert (await client.get(f"{started['url']}/healthz")).status_code == 200
+            assert (await client.get(f"{started['url']}/")).status_code == 200
+        assert await running.end() == 0
+    assert started["durability"] == "ephemeral"
+    assert started["public_url"] == "https://dev-jobhook.hf.space"
+
+
+async def test_devhub_prints_what_to_export_and_keeps_its_data(
+    own_environment: Environment, tmp_path: Path
+) -> None:
+    words = ("devhub", "--port", "0", "--data", str(tmp_path / "data"))
+    for expected in ("made", "kept"):
+        async with jobhook(own_environment(), *words) as running:
+            endpoint = (await running.line()).removeprefix("export HF_ENDPOINT=")
+            assert await running.line() == f"export HF_TOKEN={TOKEN}"
+            assert "not a sandbox" in await running.line()
+            async with AsyncHub(endpoint, TOKEN) as hub:
+                if expected == "made":
+                    await hub.create_repo("dev/corpus", repo_type="dataset")
+                answer = await hub.transport.get("/api/datasets/dev/corpus")
+                assert answer.body["id"] == "dev/corpus"
+            assert await running.end() == 0
+
+
+async def test_the_demo_tells_its_story_and_leaves_nothing_behind(
+    own_environment: Environment,
+) -> None:
+    async with jobhook(own_environment(), "demo", "--rules", RULES) as running:
+        out, err = await asyncio.wait_for(running.process.communicate(), 60)
+        assert running.process.returncode == 0, err
+    story = out.decode()
+    (sha,) = re.findall(r"pushed a commit to the dataset dev/corpus: ([0-9a-f]{40})", story)
+    assert f"dev/corpus was pushed to, and is now at {sha}" in story
+    assert "the job is COMPLETED" in story
+    assert err == b""
+    assert not [pid for pid in _processes() if b"WEBHOOK_PAYLOAD=" in _environment_of(pid)]
+
+
+def _processes() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+
+
+def _environment_of(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+async def test_a_demo_whose_rules_launch_nothing_fails_in_one_sentence(
+    own_environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "none").mkdir()
+    async with jobhook(own_environment(), "demo", "--rules", str(tmp_path / "nowhere")) as running:
+        _, err = await running.process.communicate()
+        assert running.process.returncode == 1
+    assert err.decode().startswith("✗ jobhook demo: there is no rules folder")
+    assert "Traceback" not in err.decode()
+
+
+RULE = """\
+id: retrain-on-data
+watch: ["user:@me"]
+on: [commit.pushed]
+run:
+  image: python:3.12
+  command: [python, -c, "{code}"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        pytest.param(
+            RULE.format(code="print('hello')"), "the job's log does not show", id="a silent job"
+        ),
+        pytest.param(
+            RULE.format(
+                code="import os; print(os.environ['WEBHOOK_PAYLOAD']); raise SystemExit(3)"
+            ),
+            "the job ended as failed: Job failed with exit code: 3",
+            id="a job that fails",
+        ),
+        pytest.param(
+            RULE.format(code="x") + "  secrets: [NOT_THERE]\n", "the launch is held", id="held"
+        ),
+        pytest.param(
+            RULE.format(code="x").replace("commit.pushed", "repo.deleted"),
+            "no rule launched a job, 1 seconds on",
+            id="a rule that does not fire",
+        ),
+        pytest.param(
+            RULE.format(code="x").replace("watch: [", "watch: [] #["),
+            "the webhook is not on the devhub",
+            id="nothing is watched",
+        ),
+    ],
+)
+def test_a_demo_that_goes_wrong_says_where(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str, sentence: str
+) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "retrain-on-data.yaml").write_text(rule)
+    if "seconds" in sentence or "webhook" in sentence:
+        monkeypatch.setattr(demo_module, "_STEP_SECONDS", 1.0)
+    ran = run("demo")
+    assert ran.code == 1
+    assert sentence in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+async def test_apply_says_what_it_would_do_and_then_does_it(
+    own_environment: Environment,
+) -> None:
+    async with jobhook(own_environment(), "devhub", "--port", "0") as devhub:
+        endpoint = (await devhub.line()).removeprefix("export HF_ENDPOINT=")
+        environment = own_environment(
+            HF_ENDPOINT=endpoint,
+            HF_TOKEN=TOKEN,
+            JOBHOOK_WEBHOOK_SECRETS="0123456789abcdef",
+            JOBHOOK_RULES=RULES,
+        )
+        steps = []
+        for words in (["--dry-run"], ["--json"], ["--dry-run"]):
+            url = ["--public-url", "https://us.test"]
+            async with jobhook(environment, "apply", *url, *words) as applying:
+                out, err = await applying.process.communicate()
+                assert applying.process.returncode == 0, err
+            steps.append(out.decode())
+        async with AsyncHub(endpoint, TOKEN) as hub:
+            (webhook,) = await hub.list_webhooks()
+    assert steps[0] == "would create a webhook: repo events of user:dev\n"
+    assert json.loads(steps[1])[0]["step"] == "create"
+    assert steps[2].startswith(f"would keep {webhook.id}: as the rules want it")
+    assert webhook.url == "https://us.test/webhooks/hub"
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        pytest.param({}, "set JOBHOOK_PUBLIC_URL", id="no URL"),
+        pytest.param({"JOBHOOK_PUBLIC_URL": "https://us.test"}, "HF_TOKEN", id="no token"),
+        pytest.param(
+            {"JOBHOOK_PUBLIC_URL": "https://us.test", "HF_TOKEN": "x"},
+            "jobhook secret new",
+            id="no secret",
+        ),
+    ],
+)
+def test_apply_says_what_it_lacks(
+    run: Run, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], message: str
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    ran = run("apply", "--rules", RULES)
+    assert ran.code == 2
+    assert message in ran.err
+
+
+async def test_apply_without_anything_to_watch_has_nothing_to_do(
+    own_environment: Environment, tmp_path: Path
+) -> None:
+    (tmp_path / "rules").mkdir()
+    async with jobhook(own_environment(), "devhub", "--port", "0") as devhub:
+        endpoint = (await devhub.line()).removeprefix("export HF_ENDPOINT=")
+        environment = own_environment(
+            HF_ENDPOINT=endpoint,
+            HF_TOKEN=TOKEN,
+            JOBHOOK_WEBHOOK_SECRETS="0123456789abcdef",
+            JOBHOOK_PUBLIC_URL="https://us.test",
+        )
+        async with jobhook(environment, "apply") as applying:
+            out, _ = await applying.process.communicate()
+    assert "nothing to do" in out.decode()

@@ -1,0 +1,266 @@
+"""The whole service on real parts: a devhub, HTTP on both sides, SQLite, real processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import httpx2
+import pytest
+from structlog.testing import capture_logs
+
+from factories import ROOT
+from jobhook.core.errors import RulesError, SettingsError, StoreError
+from jobhook.core.launches import LaunchState
+from jobhook.devhub import TOKEN, DevHub
+from jobhook.hub import AsyncHub
+from jobhook.settings import Settings
+from jobhook.web.serving import listen, url_of
+from jobhook.wiring import Service, for_devhub, running_devhub, running_service
+
+pytestmark = pytest.mark.anyio
+
+SECRET = "0123456789abcdef"
+T = TypeVar("T")
+
+
+async def until(look: Callable[[], Awaitable[T | None]]) -> T:
+    """Wait for what happens in another part of the program."""
+    async with asyncio.timeout(20):
+        while (found := await look()) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        return found
+
+
+class Town:
+    """A devhub, and what is needed to run services beside it."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.url = url
+        self.rules = folder / "rules"
+        self.rules.mkdir()
+
+    def rule(self, name: str, text: str) -> None:
+        (self.rules / f"{name}.yaml").write_text(f"id: {name}\n{text}")
+
+    def settings(self, **environ: str) -> Settings:
+        return Settings.from_env(
+            {
+                "JOBHOOK_DATABASE": f"sqlite:///{self.folder / 'town.db'}",
+                "JOBHOOK_RULES": str(self.rules),
+                "JOBHOOK_WEBHOOK_SECRETS": SECRET,
+                "HF_ENDPOINT": self.url,
+                "HF_TOKEN": TOKEN,
+                "HF_HOME": str(self.folder),
+            }
+            | environ
+        )
+
+    @asynccontextmanager
+    async def service(self, **environ: str) -> AsyncIterator[Service]:
+        """A service whose webhook is registered on the devhub."""
+        with listen("127.0.0.1", 0) as listener:
+            settings = for_devhub(
+                self.settings(**environ),
+                devhub_url=self.url,
+                own_url=url_of(listener),
+                secret=SECRET,
+            )
+            async with running_service(settings, listener) as service, self.hub() as hub:
+
+                async def registered() -> bool | None:
+                    urls = [hook.url or "" for hook in await hub.list_webhooks()]
+                    return any(url.startswith(service.url) for url in urls) or None
+
+                await until(registered)
+                yield service
+
+    def hub(self) -> AsyncHub:
+        return AsyncHub(self.url, TOKEN)
+
+    async def push(self, name: str = "dev/corpus") -> str:
+        async with self.hub() as hub:
+            await hub.create_repo(name, repo_type="dataset")
+            return await hub.create_commit(
+                name, {"a.csv": b"1"}, repo_type="dataset", message="data"
+            )
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(listen("127.0.0.1", 0))
+        await stack.enter_async_context(running_devhub(DevHub(url_of(listener)), listener))
+        yield Town(tmp_path, url_of(listener))
+
+
+PRINT = """\
+watch: ["user:@me"]
+on: [commit.pushed]
+repos: ["dataset:dev/*"]
+run:
+  image: python:3.12
+  command: [python, -c, "import os; print(os.environ['WEBHOOK_PAYLOAD'], sorted(os.environ))"]
+  secrets: [HF_TOKEN]
+"""
+
+
+async def ended(service: Service) -> LaunchState | None:
+    for launch in await service.store.launches(limit=1):
+        if launch.state.is_final or launch.state == LaunchState.HELD:
+            return launch.state
+    return None
+
+
+async def test_a_push_becomes_a_job_and_the_job_is_followed_to_its_end(town: Town) -> None:
+    town.rule("print", PRINT)
+    async with town.service(JOBHOOK_SECRET_HF_TOKEN="for-the-job") as service, town.hub() as hub:
+        sha = await town.push()
+        assert await until(lambda: ended(service)) == LaunchState.COMPLETED
+        (launch,) = await service.store.launches(limit=0)
+        lines = [line.text async for line in hub.follow_logs(launch.job_id or "", namespace="dev")]
+    log = "\n".join(lines)
+    assert "dev/corpus" in log
+    assert sha in log
+    assert "'HF_TOKEN'" in log
+    assert "WEBHOOK_SECRET" not in log
+    assert launch.job_url == f"{town.url}/jobs/dev/{launch.job_id}"
+
+
+async def test_a_restart_goes_on_where_it_stopped_and_launches_nothing_twice(town: Town) -> None:
+    town.rule("print", PRINT.replace("  secrets: [HF_TOKEN]\n", ""))
+    async with town.service() as service:
+        await town.push()
+        await until(lambda: ended(service))
+    async with town.service() as service, town.hub() as hub:
+        assert len(await service.store.launches(limit=0)) == 1
+        assert len(await hub.list_jobs(namespace="dev")) == 1
+
+
+async def test_what_a_dead_process_was_sending_is_unknown_and_not_sent_again(town: Town) -> None:
+    town.rule("print", PRINT)
+    async with town.service() as service:  # without the secret: the launch is held
+        await town.push()
+        assert await until(lambda: ended(service)) == LaunchState.HELD
+        (launch,) = await service.store.launches(limit=0)
+        await service.store.replace(launch, replace(launch, state=LaunchState.READY))
+        await service.store.claim(launch.created_at, 1)
+    with capture_logs() as logs:
+        async with town.service(JOBHOOK_SECRET_HF_TOKEN="x") as service, town.hub() as hub:
+            (launch,) = await service.store.launches(limit=0)
+            assert await hub.list_jobs(namespace="dev") == []
+    assert launch.state == LaunchState.UNKNOWN
+    assert {"event": "launch.unknown", "count": 1, "log_level": "warning"} in logs
+
+
+async def test_a_service_whose_hub_is_away_still_takes_deliveries_in(town: Town) -> None:
+    town.rule("print", PRINT)
+    settings = town.settings(HF_ENDPOINT="http://127.0.0.1:1")
+    with listen("127.0.0.1", 0) as listener:
+        async with (
+            running_service(settings, listener) as service,
+            httpx2.AsyncClient(verify=False) as client,
+        ):
+            answer = await client.post(
+                f"{service.url}/webhooks/hub",
+                content=b"{}",
+                headers={"X-Webhook-Secret": SECRET},
+            )
+            assert answer.status_code == 202
+            ((delivery, _),) = await service.store.deliveries(limit=0)
+            assert delivery.state == "stored"
+
+
+async def test_what_a_rule_lacks_is_told_at_the_start(town: Town) -> None:
+    town.rule("print", PRINT.replace('watch: ["user:@me"]\n', ""))
+    with capture_logs() as logs, listen("127.0.0.1", 0) as listener:
+        async with running_service(town.settings(SPACE_ID="a/b"), listener):
+            pass
+    told = {line["event"]: line for line in logs}
+    assert "no `watch`" in told["rule.warned"]["problem"]
+    assert told["rule.lacks_secret"]["set"] == "JOBHOOK_SECRET_HF_TOKEN"
+    assert told["service.started"]["durability"] == "ephemeral"
+    assert "service.drained" in told
+
+
+@pytest.mark.parametrize(
+    ("environ", "kind", "message"),
+    [
+        pytest.param(
+            {"JOBHOOK_WEBHOOK_SECRETS": ""}, SettingsError, "jobhook secret new", id="no secret"
+        ),
+        pytest.param({"HF_TOKEN": ""}, SettingsError, "serve --devhub", id="no token"),
+        pytest.param(
+            {"JOBHOOK_REGISTER": "on"}, SettingsError, "JOBHOOK_PUBLIC_URL", id="no public URL"
+        ),
+        pytest.param(
+            {"JOBHOOK_DATABASE": "sqlite:////nowhere/x.db"},
+            StoreError,
+            "cannot be opened",
+            id="disk",
+        ),
+    ],
+)
+async def test_a_service_that_could_not_do_its_work_does_not_start(
+    town: Town, environ: dict[str, str], kind: type[Exception], message: str
+) -> None:
+    with listen("127.0.0.1", 0) as listener, pytest.raises(kind, match=message):
+        await start(town.settings(**environ), listener)
+
+
+async def test_a_service_does_not_start_with_a_bad_rule(town: Town) -> None:
+    town.rule("bad", "onn: [x]\n")
+    with listen("127.0.0.1", 0) as listener, pytest.raises(RulesError):
+        await start(town.settings(), listener)
+
+
+async def start(settings: Settings, listener: object) -> None:
+    async with running_service(settings, listener):  # type: ignore[arg-type]
+        pass
+
+
+async def test_the_shipped_rules_do_what_they_say(town: Town) -> None:
+    for path in (ROOT / "rules").glob("*.yaml"):
+        (town.rules / path.name).write_text(path.read_text())
+    card = "---\nlicense: mit\npipeline_tag: x\nbase_model: y\ndatasets: z\n---\n" + "word " * 50
+    async with town.service() as service, town.hub() as hub:
+        await hub.create_repo("dev/corpus", repo_type="dataset")
+        await hub.create_repo("dev/owl", repo_type="model")
+        await hub.create_repo("dev/bare", repo_type="model")
+        await hub.create_commit(
+            "dev/corpus", {"train.py": b"print('trained')"}, repo_type="dataset", message="m"
+        )
+        await hub.create_commit(
+            "dev/owl", {"README.md": card.encode()}, repo_type="model", message="m"
+        )
+        await hub.create_commit(
+            "dev/bare", {"README.md": b"# Bare"}, repo_type="model", message="m"
+        )
+        await hub.transport.change(
+            "POST",
+            "/api/models/dev/owl/commit/main?create_pr=1",
+            content=b'{"key":"header","value":{"summary":"weights","description":""}}\n'
+            b'{"key":"file","value":{"path":"model.pkl","content":"AA==","encoding":"base64"}}',
+            content_type="application/x-ndjson",
+        )
+
+        async def all_ended() -> dict[tuple[str, str], str] | None:
+            launches = await service.store.launches(limit=0)
+            if len(launches) < 4 or not all(launch.state.is_final for launch in launches):
+                return None
+            return {
+                (launch.rule, launch.spec.env["WEBHOOK_REPO_ID"]): launch.state
+                for launch in launches
+            }
+
+        assert await until(all_ended) == {
+            ("retrain-on-data", "dev/corpus"): "completed",
+            ("check-model-card", "dev/owl"): "completed",
+            ("check-model-card", "dev/bare"): "failed",
+            ("check-pull-request", "dev/owl"): "failed",
+        }
