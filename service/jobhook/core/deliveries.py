@@ -235,9 +235,11 @@ def _refuse_constant(name: str) -> None:
 
 
 def _small_int(digits: str) -> int:
-    if len(digits.lstrip("-")) > _INT_DIGITS_MAX:
+    # Length first: int() of very many digits is slow, or refused in other words.
+    value = int(digits) if len(digits) <= _INT_DIGITS_MAX + 1 else None
+    if value is None or not -(2**63) <= value < 2**63:
         raise ValueError("a number is over 64 bits")
-    return int(digits)
+    return value
 
 
 def _finite_float(digits: str) -> float:
@@ -248,17 +250,15 @@ def _finite_float(digits: str) -> float:
 
 
 def _check_tree(value: Any) -> None:
-    level: list[Any] = [value]
-    for _ in range(_DEPTH_MAX):
+    level: list[Any] = [[value]]  # in a list, so that a lone text is looked at as well
+    for _ in range(_DEPTH_MAX + 1):
         below: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                below += item.keys()
-                below += item.values()
-            elif isinstance(item, list):
-                below += item
-            elif isinstance(item, str):
-                _check_text(item)
+        for holder in level:
+            for item in holder if isinstance(holder, list) else [*holder, *holder.values()]:
+                if isinstance(item, str):
+                    _check_text(item)
+                elif isinstance(item, dict | list):
+                    below.append(item)
         if not below:
             return
         level = below

@@ -82,7 +82,7 @@ def events_of(delivery: Delivery) -> tuple[Event, ...]:
         )
         for name, change in named
     )
-    return events or (Event(name=scope, scope=scope, repo=delivery.repo),)
+    return tuple(dict.fromkeys(events)) or (Event(name=scope, scope=scope, repo=delivery.repo),)
 
 
 _Named = Iterator[tuple[str, RefField | None]]
@@ -99,7 +99,7 @@ def _content(delivery: Delivery, _: str) -> _Named:
         if change.old_sha != change.new_sha:
             names = _ref_names(change)
             yield from ((name, change) for name in names or ("repo.content",))
-    if delivery.updated_files:
+    if delivery.updated_files or delivery.repo.type == "bucket":
         yield "files.changed", None
 
 

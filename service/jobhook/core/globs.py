@@ -48,7 +48,9 @@ class GlobList:
         """Whether the last pattern that matches one of *names* is not an exclusion."""
         last = self.last_match(names)
         # Exclusions alone exclude from everything.
-        return not last.startswith("!") if last else self.patterns[0].startswith("!")
+        if last is None:
+            return all(pattern.startswith("!") for pattern in self.patterns)
+        return not last.startswith("!")
 
 
 def _part_matches(pattern: str, part: str) -> bool:

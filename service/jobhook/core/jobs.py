@@ -109,9 +109,10 @@ def parse_timeout(value: str | int) -> int:
     Raises:
         UsageError: If it is no positive number of seconds, minutes, hours or days.
     """
-    text = str(value).strip()
+    # A number with more than 15 digits is no timeout; str() and float() of very long ones fail.
+    too_long = isinstance(value, int) and abs(value) >= 10**16
+    text = "" if too_long else str(value).strip()
     match = _DURATION.fullmatch(text) if not isinstance(value, bool) else None
-    # A number with more than 15 digits is no timeout, and float() of a very long one is infinite.
     seconds = float(match[1]) * _SECONDS[match[2]] if match and len(text) <= 16 else math.nan
     if not seconds >= 1:
         raise UsageError(
@@ -132,8 +133,12 @@ def problems_of(spec: JobSpec) -> Iterator[str]:
     yield from _name_problems("env", ENV_NAME, spec.env)
     yield from _name_problems("secrets", SECRET_NAME, spec.secrets)
     for name, value in spec.env.items():
-        if "\0" in value or len(f"{name}={value}\0".encode()) > ENV_STRING_MAX_BYTES:
+        # "surrogatepass", so that half a character is counted here and told below.
+        size = len(f"{name}={value}\0".encode(errors="surrogatepass"))
+        if "\0" in value or size > ENV_STRING_MAX_BYTES:
             yield f"env {name} holds a NUL or is over {ENV_STRING_MAX_BYTES:,} bytes with its name"
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            yield f"env {name} holds half a character"
     for key, value in spec.labels.items():
         if not (LABEL_KEY.fullmatch(key) and LABEL_VALUE.fullmatch(value)):
             shown = f"{key[:120]}={value[:120]}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jobhook.core.deliveries import Delivery, Unreadable, read_delivery
-from jobhook.core.events import BRANCHES, SCOPES, Event, events_of
+from jobhook.core.events import BRANCHES, SCOPES, TAGS, Event, events_of
 from jobhook.core.globs import GlobList
 from jobhook.core.rules import TOKEN_USER, Case, Rule
 from jobhook.core.samples import SAMPLE_USER, merged, sample_payload
@@ -41,7 +41,8 @@ def decide(
         return Decision(rule, reason)
     reason = _unwanted_event(delivery, events, rule)
     for event in events:
-        wanted = next((name for name in rule.on if name in (event.name, event.scope)), None)
+        # The event's own name goes before the raw scope, in whatever order the rule has them.
+        wanted = next((name for name in (event.name, event.scope) if name in rule.on), None)
         if wanted is None:
             continue
         reason = _unwanted_ref(event, rule, raw=wanted in SCOPES)
@@ -110,8 +111,10 @@ def _unwanted_ref(event: Event, rule: Rule, *, raw: bool) -> str | None:
 
 def short_ref(ref: str) -> str:
     """Return *ref* as people write it: `main`, `v1`, `pr/4`, `convert/parquet`."""
-    short = ref.removeprefix("refs/")
-    return short.removeprefix("heads/").removeprefix("tags/")
+    for prefix in (BRANCHES, TAGS, "refs/"):
+        if ref.startswith(prefix):
+            return ref.removeprefix(prefix)
+    return ref
 
 
 def _happened(event: Event) -> str:

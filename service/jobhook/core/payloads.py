@@ -16,6 +16,12 @@ PAYLOAD_MAX_BYTES = ENV_STRING_MAX_BYTES - len(f"{PAYLOAD_VARIABLE}=\0")
 # What people write freely, which is what can be long, and lists that can be.
 _FREE_TEXTS = (("comment", "content"), ("discussion", "title"))
 _LISTS = ("updatedFiles", "updatedRefs")
+# What tells what happened and where; of the rest of a payload that is odd, nothing is kept.
+_ROUTING = {
+    "event": ("action", "scope"),
+    "repo": ("type", "name", "id", "private", "headSha", "url", "owner"),
+    "webhook": ("id", "version"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,14 @@ def _cut(payload: dict[str, Any]) -> str:
         _shorten(payload, holder, key)
     if not _fits(payload):
         # Something that the Hub does not send is huge: keep what routes the event.
-        payload = {key: payload[key] for key in ("event", "repo", "webhook") if key in payload}
-        payload = {key: _small(value) for key, value in payload.items()}
+        payload = {
+            above: {key: payload[above][key] for key in keys if key in payload[above]}
+            for above, keys in _ROUTING.items()
+            if isinstance(payload.get(above), dict)
+        }
+        for above in payload.values():
+            for key in [k for k, v in above.items() if len(_compact(v).encode()) > 4096]:
+                del above[key]
     return _compact(payload)
 
 
@@ -76,10 +88,6 @@ def _shorten(payload: dict[str, Any], holder: dict[str, Any], key: str) -> None:
         holder[key] = whole[:middle]
         least, most = (middle, most) if _fits(payload) else (least, middle - 1)
     holder[key] = whole[:least]
-
-
-def _small(value: Any) -> Any:
-    return {k: v for k, v in value.items() if len(_compact(v)) <= 1024}
 
 
 def _fits(payload: dict[str, Any]) -> bool:

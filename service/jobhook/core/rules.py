@@ -32,6 +32,7 @@ from jobhook.core.globs import glob_matches, glob_problem
 from jobhook.core.jobs import FLAVORS, JobSpec, parse_timeout
 
 WATCH_TYPES = ("user", "org", "model", "dataset", "space", "bucket", "kernel")
+REPO_TYPES = WATCH_TYPES[2:]
 TOKEN_USER = "@me"  # noqa: S105 - a word of the language
 INJECTED_PREFIXES = ("WEBHOOK_", "JOBHOOK_")
 
@@ -44,7 +45,7 @@ RESERVED_KEYS = frozenset(
 
 _OWNER_NAME = re.compile(r"[^\s/:]+")
 _REPO_NAME = re.compile(r"[^\s/:]+/[^\s/:]+")
-_LOOKS_LIKE_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}")
+_LOOKS_LIKE_TOKEN = re.compile(r"\bhf_(?:[a-z]+_)?[A-Za-z0-9]{20,}")
 
 
 def fault(message: str) -> PydanticCustomError:
@@ -115,6 +116,10 @@ def _repo_glob(pattern: object) -> object:
         raise fault(
             f"{pattern!r} names no type: write `dataset:owner/name`, or `*:owner/name` for any"
         )
+    if isinstance(pattern, str):
+        kind = pattern.removeprefix("!").partition(":")[0]
+        if not any(glob_matches(kind, known) for known in REPO_TYPES):
+            raise fault(f"{kind!r} is no type of repo{did_you_mean(kind, REPO_TYPES)}")
     return _glob(pattern)
 
 
@@ -181,9 +186,12 @@ class Action(_Strict):
         for text in (self.image, *self.command, self.flavor, *self.secrets, *self.env.values()):
             if "${{" in text:
                 raise fault("`${{ … }}` is not supported yet: the job finds all in WEBHOOK_PAYLOAD")
-        for name, value in self.env.items():
+        for name in (*self.env, *self.secrets):
             if name.startswith(INJECTED_PREFIXES):
-                raise fault(f"env {name}: names with {' or '.join(INJECTED_PREFIXES)} are injected")
+                where = "env" if name in self.env else "secrets"
+                prefixes = " or ".join(INJECTED_PREFIXES)
+                raise fault(f"{where} {name}: names with {prefixes} are injected")
+        for name, value in self.env.items():
             if name in self.secrets:
                 raise fault(f"{name} stands in env and in secrets: keep one")
             if _LOOKS_LIKE_TOKEN.search(value):
@@ -266,7 +274,7 @@ class Rule(_Strict):
         for name in self.on:
             if name in STRANGERS_EVENTS or name.startswith("discussion"):
                 return name
-            if name == "repo.content" and any(map(_may_be_pull_request, self.refs or ())):
+            if name == "repo.content" and self.refs and _may_be_pull_request(self.refs):
                 return f"{name} on pull requests"
         return None
 
@@ -276,10 +284,25 @@ class Rule(_Strict):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-def _may_be_pull_request(pattern: str) -> bool:
-    last = pattern.rpartition("/")[2]
-    names = (f"{prefix}/{number}" for prefix in ("pr", "refs/pr") for number in ("1", last))
-    return any(glob_matches(pattern, name) for name in names)
+def _may_be_pull_request(patterns: tuple[str, ...]) -> bool:
+    wanted = [pattern.split("/") for pattern in patterns if not pattern.startswith("!")]
+    if wanted:
+        return any(_may_be(parts, above) for parts in wanted for above in (["pr"], ["refs", "pr"]))
+    # Exclusions alone allow the rest: one of them must leave out every pull request.
+    return not {"!pr/*", "!pr/**", "!refs/pr/*", "!refs/pr/**"} & set(patterns)
+
+
+def _may_be(parts: list[str], above: list[str]) -> bool:
+    # Whether the pattern can match *above* and then any one part.
+    if not parts:
+        return False
+    if parts[0] == "**":
+        if _may_be(parts[1:], above):
+            return True
+        return _may_be(parts, above[1:]) if above else all(part == "**" for part in parts[1:])
+    if above:
+        return glob_matches(parts[0], above[0]) and _may_be(parts[1:], above[1:])
+    return all(part == "**" for part in parts[1:])
 
 
 def _one_or_many(schema: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ def sample_payload(event: str) -> dict[str, Any]:
             "api": f"https://huggingface.co/api/models/{SAMPLE_USER}/sample",
         },
     }
-    if scope.startswith("repo"):
+    if scope.startswith("repo") and event != "files.changed":
         repo["headSha"] = _NEW
     payload = {
         "event": {"action": action, "scope": scope},
@@ -56,7 +57,7 @@ def _shape(event: str) -> tuple[str, str, dict[str, Any]]:
         change = {"ref": ref, "oldSha": old, "newSha": new}
         return "repo.content", "update", {"updatedRefs": [change]}
     if event in _PLAIN:
-        return _PLAIN[event]
+        return copy.deepcopy(_PLAIN[event])
     if subject == "comment" or event == "discussion.comment":
         content = {"hidden": True} if verb == "hidden" else {"content": "Hello", "hidden": False}
         comment = {"comment": {"id": "d" * 24, "author": {"id": "e" * 24}, **content}}
