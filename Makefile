@@ -49,6 +49,8 @@ $(VENV)/.runtime: pyproject.toml locks/build.txt locks/runtime.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# The wheels are kept for the test that installs the image's environment: tests use no network.
 $(VENV)/.dev: $(VENV)/.runtime locks/dev.txt
 	$(PIP) install --require-hashes -r locks/dev.txt
+	$(PIP) download --require-hashes --dest $(VENV)/wheels -r locks/build.txt -r locks/runtime.txt
 	@touch $@

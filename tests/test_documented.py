@@ -1,0 +1,120 @@
+"""What the documents promise is so, and what there is stands in them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from commands import Run
+from factories import ROOT
+from jobhook import __version__
+from jobhook.cli.app import app
+from jobhook.core.events import EVENTS, SCOPES
+from jobhook.core.rules import Action, Rule
+from jobhook.settings import PREFIX, SETTINGS
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RULES_README = (ROOT / "rules" / "README.md").read_text(encoding="utf-8")
+
+
+def commands(group: Any, words: str = "jobhook") -> Iterator[tuple[str, Any]]:
+    """Every command by the words that call it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{words} {name}")
+        else:
+            yield f"{words} {name}", command
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_every_setting_is_in_the_readme(setting: Any) -> None:
+    assert f"| `{PREFIX}{setting.name}` |" in README
+
+
+def test_the_readme_knows_no_setting_that_is_not_there() -> None:
+    named = set(re.findall(r"^\| `(JOBHOOK_[A-Z_]+)`", README, re.MULTILINE))
+    assert named == {f"{PREFIX}{setting.name}" for setting in SETTINGS}
+
+
+def test_every_command_is_in_the_readme_and_no_other() -> None:
+    table = re.findall(r"^\| `(jobhook [a-z ]+)` \|", README, re.MULTILINE)
+    assert sorted(table) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_and_option_has_help(words: str) -> None:
+    command = COMMANDS[words]
+    assert command.help
+    for parameter in command.params:
+        assert getattr(parameter, "help", "") or parameter.name in {"help", "state"}, parameter.name
+
+
+@pytest.mark.parametrize("event", [*EVENTS, *SCOPES])
+def test_every_event_is_explained(event: str) -> None:
+    assert f"`{event}`" in RULES_README
+
+
+@pytest.mark.parametrize("key", [*Rule.model_fields, *Action.model_fields])
+def test_every_key_of_a_rule_is_shown(key: str) -> None:
+    assert re.search(rf"^\s*-?\s*{key}:|\| `{key}` \|", RULES_README, re.MULTILINE)
+
+
+def test_the_readmes_example_rule_holds(run: Run, tmp_path: Any) -> None:
+    (tmp_path / "rules").mkdir()
+    example = RULES_README.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "rules" / "retrain-on-data.yaml").write_text(example)
+    ran = run("rules", "check")
+    assert (ran.code, ran.out, ran.err) == (0, "1 rule and 2 cases hold\n", "")
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=str)
+def test_links_lead_somewhere(path: Any) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_files_that_the_documents_name_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:web|flows|core|devhub|tests)/[a-z_/]+\.py)`", text):
+        assert (ROOT / name).exists() or (ROOT / "service" / "jobhook" / name).exists(), name
+
+
+def test_the_locks_name_no_index_and_hash_everything() -> None:
+    for lock in (ROOT / "locks").glob("*.txt"):
+        text = lock.read_text(encoding="utf-8")
+        assert "index-url" not in text
+        assert "://" not in text
+        packages = re.findall(r"^[a-zA-Z0-9_.-]+(?:\[.*\])?==", text, re.MULTILINE)
+        assert text.count("--hash=sha256:") >= len(packages) > 0
+
+
+def test_every_version_of_the_runtime_is_the_one_that_is_tested() -> None:
+    runtime, dev = (
+        dict(
+            re.findall(r"^([a-z0-9_.-]+)==(\S+)", (ROOT / "locks" / name).read_text(), re.MULTILINE)
+        )
+        for name in ("runtime.txt", "dev.txt")
+    )
+    assert runtime.items() <= dev.items()
+
+
+def test_make_help_names_every_target() -> None:
+    shown = subprocess.run(
+        ["/usr/bin/env", "make", "-s", "help"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    for target in ("demo", "test", "check", "lock", "space"):
+        assert re.search(rf"^{target}\b", shown, re.MULTILINE)
+
+
+def test_the_changelog_has_what_is_not_released() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "## Unreleased" in text
+    assert __version__ == "0.1.0"
