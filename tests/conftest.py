@@ -11,7 +11,9 @@ import pytest
 import structlog
 
 from commands import Ran, Run
+from factories import ROOT
 
+_COVERAGE = "COVERAGE_PROCESS_CONFIG"
 _NOT_THE_TESTS_OWN = ("JOBHOOK_", "HF_", "HUGGING_FACE_", "WEBHOOK_", "SPACE_", "OAUTH_")
 
 
@@ -59,11 +61,10 @@ def own_environment(tmp_path: Path) -> Callable[..., dict[str, str]]:
     """The environment of a process that is to be like on a stranger's machine."""
 
     def environment(**given: str) -> dict[str, str]:
-        kept = {
-            name: os.environ[name]
-            for name in ("PATH", "COVERAGE_PROCESS_CONFIG")
-            if name in os.environ
-        }
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", _COVERAGE)}
+        if _COVERAGE in kept:
+            # Processes that start elsewhere leave what they measured where it is collected.
+            kept["COVERAGE_FILE"] = os.environ.get("COVERAGE_FILE", str(ROOT / ".coverage"))
         return {**kept, "HOME": str(tmp_path), **given}
 
     return environment

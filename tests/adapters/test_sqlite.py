@@ -218,3 +218,42 @@ def test_the_lock_cannot_be_made_where_nothing_can_be_written(path: Path) -> Non
         sqlite.WriterLock(path / os.pardir / "nowhere" / "x"),
     ):
         pass
+
+
+async def test_what_is_waiting_when_it_closes_is_still_written(path: Path) -> None:
+    connection = open_writer(path)
+    writer = Writer(connection, path)
+    done: list[int] = []
+    tasks = [
+        asyncio.create_task(writer.submit(lambda _, n=n: done.append(n)))  # type: ignore[misc]
+        for n in range(20)
+    ]
+    await asyncio.sleep(0)
+    await writer.aclose()
+    await asyncio.gather(*tasks)
+    assert done == list(range(20))
+
+
+async def test_a_fault_in_committing_is_told_and_the_writer_lives_on(path: Path) -> None:
+    class Broken:
+        """A connection that fails once, in a way that no database does."""
+
+        def __init__(self, real: sqlite3.Connection) -> None:
+            self.real = real
+            self.in_transaction = False
+            self.broken = True
+
+        def execute(self, *given: object) -> object:
+            if self.broken:
+                self.broken = False
+                raise MemoryError
+            return self.real.execute(*given)  # type: ignore[arg-type]
+
+        def close(self) -> None:
+            self.real.close()
+
+    writer = Writer(Broken(open_writer(path)), path)  # type: ignore[arg-type]
+    with pytest.raises(MemoryError):
+        await writer.submit(lambda _: None)
+    assert await writer.submit(lambda _: 7) == 7
+    await writer.aclose()

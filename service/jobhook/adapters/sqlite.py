@@ -18,8 +18,9 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from jobhook.core.errors import StoreError, StoreUnavailable
 
@@ -64,8 +65,8 @@ def translated(path: Path) -> Iterator[None]:
     """Let no error of sqlite3 or the file system leave this package."""
     try:
         yield
-    except sqlite3.DatabaseError as exc:
-        # Its subclasses are about use; the class itself means that the file is no good.
+    except sqlite3.Error as exc:
+        # Its subclasses are about use; this one itself means that the file is no good.
         if type(exc) is sqlite3.DatabaseError:
             raise StoreError(f"{path} is not a usable database ({exc}); it was left alone") from exc
         raise StoreUnavailable(f"the database {path} cannot be used now: {exc}") from exc
@@ -78,24 +79,23 @@ class WriterLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path.with_name(path.name + ".lock")
-        self._file: IO[bytes] | None = None
+        self._held = ExitStack()
 
     def __enter__(self) -> WriterLock:
         with translated(self._path):
-            handle = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "wb")
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._held.callback(os.close, handle)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
-            handle.close()
+            self._held.close()
             raise StoreError(
                 f"another jobhook already uses this database (it holds {self._path}): stop it first"
             ) from exc
-        self._file = handle
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file:
-            self._file.close()
+        self._held.close()
 
 
 class Writer:
@@ -153,7 +153,7 @@ class Writer:
                     if self._connection.in_transaction:
                         self._connection.execute("ROLLBACK")
                     raise
-        except StoreError as exc:
+        except Exception as exc:  # noqa: BLE001 - this thread must live on, and every caller is told
             for task in group:
                 task.error = exc
         for task in group:

@@ -101,7 +101,7 @@ async def _take(hub: Hub, change: Change, wanted: WantedWebhook | None) -> None:
         await hub.update_webhook(change.webhook_id or "", wanted)
     elif change.step == "enable":
         await hub.enable_webhook(change.webhook_id or "")
-    elif change.step == "remove":
+    else:
         await hub.delete_webhook(change.webhook_id or "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import contextlib
 
@@ -14,7 +15,7 @@ log = structlog.get_logger()
 _LONGEST_PAUSE = 60.0
 
 
-class Worker:
+class Worker(abc.ABC):
     """
     Does its step again and again until it is told to stop.
 
@@ -29,9 +30,9 @@ class Worker:
         self._stopping = False
         self._failures = 0
 
+    @abc.abstractmethod
     async def step(self) -> bool:
         """Do what is due; return whether there may be more of it at once."""
-        raise NotImplementedError
 
     def wake(self) -> None:
         """Say that there is something to do."""
