@@ -101,6 +101,39 @@ async def test_serve_with_a_devhub_needs_nothing_and_drains_when_told_to_stop(
     assert not (tmp_path / "jobhook.db-wal").exists()
 
 
+async def test_no_secret_gets_into_the_database_or_the_log(
+    own_environment: Environment, tmp_path: Path
+) -> None:
+    canaries = {
+        "JOBHOOK_WEBHOOK_SECRETS": "canary-of-the-webhook",
+        "JOBHOOK_SECRET_HF_TOKEN": "canary-of-the-job",
+        "UNRELATED": "canary-of-the-environment",
+    }
+    (tmp_path / "rules").mkdir()
+    rule = RULE.format(code="import os; print(sorted(os.environ.values()))")
+    (tmp_path / "rules" / "retrain-on-data.yaml").write_text(rule + "  secrets: [HF_TOKEN]\n")
+    words = ("serve", "--devhub", "--port", "0", "--devhub-port", "0")
+    async with jobhook(own_environment(**canaries), *words) as running:
+        endpoint = (await running.line()).removeprefix("export HF_ENDPOINT=")
+        await running.log("webhook.registered")
+        async with AsyncHub(endpoint, TOKEN) as hub:
+            await hub.create_repo("dev/corpus", repo_type="dataset")
+            await hub.create_commit("dev/corpus", {"a": b"1"}, repo_type="dataset", message="m")
+            while (moved := await running.log("launch.moved"))["state"] != "completed":
+                pass
+            log = [line.text async for line in hub.follow_logs(moved["job"], namespace="dev")]
+            argv = b"".join(map(_command_line_of, _processes()))
+        assert await running.end() == 0
+    kept = b"".join(path.read_bytes() for path in tmp_path.glob("jobhook.db*"))
+    seen = kept + argv + json.dumps(running.logs).encode()
+    assert b"dev/corpus" in kept
+    assert not [canary for canary in canaries.values() if canary.encode() in seen]
+    # The job has what its rule names, and nothing else of the service's environment.
+    assert [name for name, canary in canaries.items() if canary in log[0]] == [
+        "JOBHOOK_SECRET_HF_TOKEN"
+    ]
+
+
 async def test_a_second_service_on_the_same_database_is_refused(
     own_environment: Environment,
 ) -> None:
@@ -196,6 +229,13 @@ async def test_the_demo_tells_its_story_and_leaves_nothing_behind(
 
 def _processes() -> list[str]:
     return [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+
+
+def _command_line_of(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _environment_of(pid: str) -> bytes:
