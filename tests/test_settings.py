@@ -19,7 +19,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     settings = read()
     assert (settings.database, settings.rules) == (Path("jobhook.db"), Path("rules"))
     assert (settings.host, settings.port, settings.instance) == ("127.0.0.1", 7860, "jobhook")
-    assert (settings.public_url, settings.register, settings.namespace) == (None, False, None)
+    assert (settings.public_url, settings.register, settings.namespace) == (None, None, None)
     assert (settings.hf_endpoint, settings.hf_token) == ("https://huggingface.co", None)
     assert (settings.webhook_secrets, settings.query_secret, settings.is_space) == (
         (),
@@ -48,9 +48,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         pytest.param(
             {"SPACE_HOST": "a-b.hf.space"}, "public_url", "https://a-b.hf.space", id="on a Space"
         ),
-        pytest.param(
-            {"JOBHOOK_PUBLIC_URL": "https://us.test"}, "register", True, id="register with a URL"
-        ),
+        pytest.param({"JOBHOOK_REGISTER": "on"}, "register", True, id="register"),
         pytest.param(
             {"JOBHOOK_PUBLIC_URL": "https://us.test", "JOBHOOK_REGISTER": "off"},
             "register",
@@ -104,7 +102,20 @@ def test_a_setting_is_read(environ: dict[str, str], field: str, value: Any) -> N
         pytest.param({"JOBHOOK_QUERY_SECRET": "maybe"}, "write on or off", id="switch"),
         pytest.param({"JOBHOOK_INSTANCE": "a b"}, "it becomes a label", id="instance"),
         pytest.param({"JOBHOOK_INSTANCE": ""}, "it becomes a label", id="no instance"),
+        pytest.param({"JOBHOOK_PORT": "000000080"}, "JOBHOOK_PORT is", id="port too long"),
         pytest.param({"JOBHOOK_PUBLIC_URL": "us.test"}, "is no http", id="url"),
+        pytest.param({"JOBHOOK_PUBLIC_URL": "http://[bad"}, "is no http", id="half an address"),
+        pytest.param(
+            {"JOBHOOK_PUBLIC_URL": "http://h/?q=1"}, "nothing else", id="url with a query"
+        ),
+        pytest.param({"JOBHOOK_PUBLIC_URL": "http://a:b@h"}, "nothing else", id="url with a login"),
+        pytest.param({"HF_ENDPOINT": "http://[bad"}, "HF_ENDPOINT", id="endpoint"),
+        pytest.param({"HF_TOKEN": "hf_tökén"}, "is no token", id="token"),
+        pytest.param({"JOBHOOK_NAMESPACE": "a/b c"}, "no name of a user or org", id="namespace"),
+        pytest.param({"JOBHOOK_SECRET_A": "caf\udce9"}, "no UTF-8 text", id="half a character"),
+        pytest.param(
+            {"JOBHOOK_SECRET_A": "x", "JOBHOOK_SECRET_A_FILE": "y"}, "both set", id="twice"
+        ),
         pytest.param({"JOBHOOK_DATABASE": "jobhook.db"}, "write sqlite:///", id="path alone"),
         pytest.param({"JOBHOOK_WEBHOOK_SECRETS": "short"}, "16 to 1024 characters", id="short"),
         pytest.param({"WEBHOOK_SECRET": "sécret-that-is-long"}, "printable ASCII", id="no ASCII"),

@@ -21,6 +21,7 @@ from jobhook.core.rules import did_you_mean
 PREFIX = "JOBHOOK_"
 JOB_SECRET_PREFIX = "JOBHOOK_SECRET_"  # noqa: S105 - a name
 HUB_ENDPOINT = "https://huggingface.co"
+_NAMESPACE = re.compile("[A-Za-z0-9._-]{1,96}")
 # Kubernetes gives every container variables that are named after its services.
 _NOT_OURS = re.compile(r"JOBHOOK_(SERVICE|PORT)_.*")
 
@@ -64,6 +65,7 @@ class Settings:
 
     Attributes:
         database: The path of the SQLite file.
+        register: Whether to make the Hub's webhook at start; None means if a URL is known.
         job_secrets: What rules may hand to jobs, by name without the prefix.
         is_space: Whether this runs on a Space, whose disk does not outlive a restart.
     """
@@ -74,7 +76,7 @@ class Settings:
     query_secret: bool
     namespace: str | None
     public_url: str | None
-    register: bool
+    register: bool | None
     host: str
     port: int
     instance: str
@@ -98,20 +100,19 @@ class Settings:
             SettingsError: A name is misspelt, or a value cannot be.
         """
         ours, job_secrets = _our_values(environ)
-        public_url = _public_url(ours["PUBLIC_URL"], environ)
         return cls(
             database=_database(ours["DATABASE"]),
             rules=Path(ours["RULES"]),
             webhook_secrets=_webhook_secrets(ours["WEBHOOK_SECRETS"], environ),
             query_secret=_switch("QUERY_SECRET", ours["QUERY_SECRET"]),
-            namespace=ours["NAMESPACE"] or None,
-            public_url=public_url,
-            register=_switch("REGISTER", ours["REGISTER"] or ("on" if public_url else "off")),
+            namespace=_namespace(ours["NAMESPACE"]),
+            public_url=_public_url(ours["PUBLIC_URL"], environ),
+            register=_switch("REGISTER", ours["REGISTER"]) if ours["REGISTER"] else None,
             host=ours["HOST"],
             port=_port(ours["PORT"]),
             instance=_instance(ours["INSTANCE"]),
             job_secrets=job_secrets,
-            hf_endpoint=(environ.get("HF_ENDPOINT") or HUB_ENDPOINT).rstrip("/"),
+            hf_endpoint=_url("HF_ENDPOINT", environ.get("HF_ENDPOINT") or HUB_ENDPOINT),
             hf_token=_hf_token(environ),
             is_space=bool(environ.get("SPACE_ID")),
         )
@@ -127,6 +128,8 @@ def _our_values(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, s
         name = variable.removeprefix(PREFIX)
         if name == "PORT" and "://" in text:
             continue  # Kubernetes again, for a service that is called jobhook
+        if f"{variable}_FILE" in environ:
+            raise SettingsError(f"{variable} and {variable}_FILE are both set: keep one")
         if name in values:
             values[name] = text.strip()
         elif name.removesuffix("_FILE") in secret_names:
@@ -145,7 +148,17 @@ def _job_secret(variable: str, text: str) -> tuple[str, str]:
         name, value = name.removesuffix("_FILE"), _file(variable, text)
     if not SECRET_NAME.fullmatch(name):
         raise SettingsError(f"{variable}: the Hub takes no secret named {name!r}")
+    if not _is_text(value):
+        raise SettingsError(f"{variable}: its value is no UTF-8 text")
     return name, value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _file(variable: str, path: str) -> str:
@@ -182,9 +195,19 @@ def _webhook_secrets(text: str, environ: Mapping[str, str]) -> tuple[str, ...]:
 def _public_url(text: str, environ: Mapping[str, str]) -> str | None:
     space = environ.get("SPACE_HOST")
     url = text or (f"https://{space}" if space else "")
-    if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).netloc):
-        raise SettingsError(f"JOBHOOK_PUBLIC_URL {url!r} is no http(s) URL")
-    return url.rstrip("/") or None
+    return _url("JOBHOOK_PUBLIC_URL", url) if url else None
+
+
+def _url(variable: str, text: str) -> str:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError(f"{variable} {text!r} is no http(s) URL")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise SettingsError(f"{variable} may have a host, a port and a path, and nothing else")
+    return text.rstrip("/")
 
 
 def _switch(name: str, text: str) -> bool:
@@ -196,7 +219,7 @@ def _switch(name: str, text: str) -> bool:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:6]) <= 65535):
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
         raise SettingsError(f"JOBHOOK_PORT is {text!r}: write a number from 0 to 65535")
     return int(text)
 
@@ -210,17 +233,30 @@ def _instance(text: str) -> str:
     return text
 
 
+def _namespace(text: str) -> str | None:
+    if text and not _NAMESPACE.fullmatch(text):
+        raise SettingsError(f"JOBHOOK_NAMESPACE {text!r} is no name of a user or org")
+    return text or None
+
+
 def _hf_token(environ: Mapping[str, str]) -> str | None:
     """Return the token as the Hub's own tools find it: the environment, else the saved login."""
     given = environ.get("HF_TOKEN") or environ.get("HUGGING_FACE_HUB_TOKEN")
     if given:
-        return given.strip()
+        return _token(given.strip())
     home = Path(environ.get("HF_HOME") or _cache(environ) / "huggingface")
     path = Path(environ.get("HF_TOKEN_PATH") or home / "token")
     try:
-        return path.expanduser().read_text(encoding="utf-8").strip() or None
+        saved = path.expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError, RuntimeError):
         return None
+    return _token(saved) if saved else None
+
+
+def _token(text: str) -> str:
+    if not (text.isascii() and text.isprintable()):
+        raise SettingsError("the Hub token (HF_TOKEN, or the saved login) is no token")
+    return text
 
 
 def _cache(environ: Mapping[str, str]) -> Path:

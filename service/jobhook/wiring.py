@@ -103,8 +103,8 @@ def for_devhub(settings: Settings, *, devhub_url: str, own_url: str, secret: str
         hf_endpoint=devhub_url,
         hf_token=DEV_TOKEN,
         webhook_secrets=settings.webhook_secrets or (secret,),
-        public_url=settings.public_url or own_url,
-        register=True,
+        # The devhub is on this machine, wherever else the service could be reached.
+        public_url=own_url,
     )
 
 
@@ -120,7 +120,7 @@ def _accepted(settings: Settings) -> AcceptedSecrets:
 def _registrar(
     settings: Settings, hub: AsyncHub, rules: RuleSet, identity: Identity
 ) -> Registrar | None:
-    if not settings.register:
+    if settings.register is False or not (settings.register or settings.public_url):
         return None
     if not settings.public_url:
         raise SettingsError(
@@ -166,6 +166,8 @@ async def _working(
     if abandoned:
         log.warning("launch.unknown", count=abandoned)
     task = asyncio.create_task(_work(identity, workers), name="workers")
+    # Should they ever end by themselves, nothing more is acknowledged that nobody will look at.
+    task.add_done_callback(lambda _: intake.drain())
     try:
         yield
     finally:

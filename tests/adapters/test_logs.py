@@ -51,6 +51,12 @@ def test_no_secret_leaves_in_any_text(stream: io.BytesIO) -> None:
     assert [line.get("told") for line in lines(stream)] == [None, "***!"]
 
 
+def test_a_value_too_short_to_be_a_secret_is_left_alone(stream: io.BytesIO) -> None:
+    configure_logs(secrets=["1"], stream=stream)
+    structlog.get_logger().info("a.told", url="http://127.0.0.1:1")
+    assert lines(stream)[0]["url"] == "http://127.0.0.1:1"
+
+
 def test_what_libraries_log_has_our_shape(stream: io.BytesIO) -> None:
     configure_logs(stream=stream)
     logging.getLogger("uvicorn.error").warning("Invalid %s", "request")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from textwrap import dedent
 
@@ -181,10 +182,27 @@ def test_a_file_that_is_no_rule_is_told(folder: Path, content: bytes, problem: s
         load_rules(folder)
 
 
-def test_a_file_that_cannot_be_read_is_told(folder: Path) -> None:
+def test_what_is_no_regular_file_is_told_and_not_waited_for(folder: Path) -> None:
     (folder / "a.yaml").mkdir()
-    with pytest.raises(RulesError, match="cannot be read: Is a directory"):
+    os.mkfifo(folder / "b.yaml")
+    with pytest.raises(RulesError) as caught:
         load_rules(folder)
+    assert [p.message for p in caught.value.problems] == ["this is no regular file"] * 2
+
+
+def test_a_file_that_cannot_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (folder / "a.yaml").write_text(GOOD)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(RulesError, match="cannot be read: Permission denied"):
+        load_rules(folder)
+
+
+def test_the_ending_of_a_rule_file_may_be_in_capitals(folder: Path) -> None:
+    (folder / "retrain.YAML").write_text(GOOD)
+    assert len(load_rules(folder).rules) == 1
 
 
 def test_warnings_do_not_stop_the_loading(folder: Path) -> None:

@@ -39,6 +39,8 @@ def test_a_new_secret_is_long_and_never_the_same(run: Run) -> None:
         pytest.param(["deliveries", "ls", "--limit", "-1"], id="a negative number"),
         pytest.param(["deliveries", "ls", "--state", "x"], id="no such state"),
         pytest.param(["rules", "test"], id="a missing argument"),
+        pytest.param(["devhub", "--port", "99999"], id="a port that is none"),
+        pytest.param(["serve", "--devhub-port", "70000"], id="another port that is none"),
         pytest.param(["devhub", "--host", "0.0.0.0"], id="a devhub for everybody"),  # noqa: S104
         pytest.param(["serve"], id="a service without a secret"),
         pytest.param(["apply"], id="a registration without a URL"),

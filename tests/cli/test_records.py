@@ -126,10 +126,21 @@ def test_one_launch_is_shown_with_its_job(run: Run, kept: tuple[str, str]) -> No
 
 
 @pytest.mark.parametrize("thing", ["deliveries", "launches"])
-def test_what_is_not_there_is_exit_code_1(run: Run, kept: tuple[str, str], thing: str) -> None:
-    ran = run(thing, "show", "x1")
+@pytest.mark.parametrize(
+    ("identity", "message"),
+    [
+        pytest.param("x1", "there is no ", id="unknown"),
+        pytest.param("a\x1b[31mb", "there is no ", id="an escape"),
+        pytest.param("\udcff", "no text that a database could hold", id="no text"),
+    ],
+)
+def test_what_is_not_there_is_exit_code_1(
+    run: Run, kept: tuple[str, str], thing: str, identity: str, message: str
+) -> None:
+    ran = run(thing, "show", identity)
     assert ran.code == 1
-    assert "there is no " in ran.err
+    assert message in ran.err
+    assert "\x1b" not in ran.err
 
 
 def test_without_a_database_it_is_said_what_to_do(run: Run) -> None:

@@ -137,11 +137,15 @@ def test_a_file_that_is_no_payload_is_wrong_use(
 def test_a_stranger_cannot_steer_the_terminal(run: Run, folder: Path, tmp_path: Path) -> None:
     (folder / "a.yaml").write_text("id: a\non: [repo.created]\nrun: {image: x, command: [y]}\n")
     payload = json.loads(Path(PUSH).read_text())
-    payload["repo"]["name"] = "a/\x1b]0;owned\x07\u202e\nfired"
+    name = payload["repo"]["name"] = "a/\x1b]0;owned\x07\u202e\x9b\u2028\nfired"
     (tmp_path / "p.json").write_text(json.dumps(payload))
     ran = run("rules", "test", "p.json")
-    assert not {"\x1b", "\x07", "\u202e"} & set(ran.out)
+    assert not {"\x1b", "\x07", "\u202e", "\x9b", "\u2028"} & set(ran.out)
     assert len(ran.out.splitlines()) == 2
+    (folder / "a.yaml").write_text("id: a\non: [commit.pushed]\nrun: {image: x, command: [y]}\n")
+    told = run("rules", "test", "p.json", "--json")
+    assert not {"\x1b", "\u202e", "\x9b", "\u2028"} & set(told.out)
+    assert told.json[0]["jobs"][0]["environment"]["WEBHOOK_REPO_ID"] == name
 
 
 def test_a_job_that_would_be_rejected_is_told(

@@ -77,6 +77,10 @@ async def jobhook(environment: dict[str, str], *words: str) -> AsyncIterator[Pro
         await process.communicate()
 
 
+def database_bytes(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("jobhook.db*"))
+
+
 def serve_words(*more: str) -> tuple[str, ...]:
     return ("serve", "--devhub", "--port", "0", "--devhub-port", "0", "--rules", RULES, *more)
 
@@ -124,7 +128,7 @@ async def test_no_secret_gets_into_the_database_or_the_log(
             log = [line.text async for line in hub.follow_logs(moved["job"], namespace="dev")]
             argv = b"".join(map(_command_line_of, _processes()))
         assert await running.end() == 0
-    kept = b"".join(path.read_bytes() for path in tmp_path.glob("jobhook.db*"))
+    kept = database_bytes(tmp_path)
     seen = kept + argv + json.dumps(running.logs).encode()
     assert b"dev/corpus" in kept
     assert not [canary for canary in canaries.values() if canary.encode() in seen]
@@ -225,6 +229,50 @@ async def test_the_demo_tells_its_story_and_leaves_nothing_behind(
     assert "the job is COMPLETED" in story
     assert err == b""
     assert not [pid for pid in _processes() if b"WEBHOOK_PAYLOAD=" in _environment_of(pid)]
+
+
+SLEEPER = "import subprocess, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_demo_that_is_stopped_leaves_nothing_behind(
+    own_environment: Environment, tmp_path: Path, number: int
+) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "retrain-on-data.yaml").write_text(RULE.format(code=SLEEPER))
+    environment = own_environment(TMPDIR=str(tmp_path))
+    async with jobhook(environment, "demo") as running:
+        while "was started" not in await running.line():
+            pass
+        running.process.send_signal(number)
+        _, err = await asyncio.wait_for(running.process.communicate(), 20)
+    assert (running.process.returncode, err) == (1, b"jobhook: stopped before it was done\n")
+    assert not [pid for pid in _processes() if b"WEBHOOK_PAYLOAD=" in _environment_of(pid)]
+    assert names_below(tmp_path) == ["rules"]
+
+
+async def test_a_second_signal_stops_waiting_but_not_for_the_jobs_processes(
+    own_environment: Environment, tmp_path: Path
+) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "retrain-on-data.yaml").write_text(RULE.format(code=SLEEPER))
+    words = ("serve", "--devhub", "--port", "0", "--devhub-port", "0")
+    async with jobhook(own_environment(), *words) as running:
+        endpoint = (await running.line()).removeprefix("export HF_ENDPOINT=")
+        await running.log("webhook.registered")
+        async with AsyncHub(endpoint, TOKEN) as hub:
+            await hub.create_repo("dev/corpus", repo_type="dataset")
+            await hub.create_commit("dev/corpus", {"a": b"1"}, repo_type="dataset", message="m")
+        while (await running.log("launch.moved"))["state"] != "running":
+            pass
+        running.process.send_signal(signal.SIGTERM)
+        running.process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(running.process.communicate(), 20)
+    assert not [pid for pid in _processes() if b"WEBHOOK_PAYLOAD=" in _environment_of(pid)]
+
+
+def names_below(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _processes() -> list[str]:

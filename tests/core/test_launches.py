@@ -86,7 +86,6 @@ def test_what_the_hub_has_is_never_sent_again() -> None:
 def test_a_state_is_final_when_nothing_leads_on(state: LaunchState) -> None:
     final = "completed failed cancelled gone skipped superseded expired rejected"
     assert state.is_final == (state.value in final.split())
-    assert state.is_followed == (state.value in {"launched", "running"})
 
 
 def test_a_move_changes_the_state_the_reason_and_the_times() -> None:

@@ -36,7 +36,8 @@ def test_a_sample_of_a_raw_scope_has_that_scope(scope: str) -> None:
 @pytest.mark.parametrize("name", [*EVENTS, *SCOPES])
 def test_a_sample_happens_on_a_public_repo_of_the_tokens_user(name: str) -> None:
     repo = read(sample_payload(name)).repo
-    assert (repo.owner, repo.name, repo.private) == (SAMPLE_USER, "me/sample", False)
+    assert (repo.owner, repo.name) == (SAMPLE_USER, "me/sample")
+    assert sample_payload(name)["repo"]["private"] is False
     assert repo.type == ("bucket" if name == "files.changed" else "model")
 
 
@@ -44,7 +45,7 @@ def test_a_sample_happens_on_a_public_repo_of_the_tokens_user(name: str) -> None
 def test_only_what_happens_to_a_repo_of_git_tells_its_head(name: str) -> None:
     delivery = read(sample_payload(name))
     on_git = delivery.event.scope.startswith("repo") and delivery.repo.type != "bucket"
-    assert (delivery.repo.head_sha is not None) == on_git
+    assert ("headSha" in sample_payload(name)["repo"]) == on_git
 
 
 @pytest.mark.parametrize("name", ["commit.pushed", "branch.deleted", "repo.content"])

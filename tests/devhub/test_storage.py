@@ -144,3 +144,16 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         write_atomically(path, b"new")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def contents(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_no_secret_of_a_job_is_kept(tmp_path: Path, devhub_with: Serve) -> None:
+    async with devhub_with(data=tmp_path) as devhub:
+        job = await devhub.run("true", secrets={"TOKEN": "canary-of-the-job"})
+        assert (await devhub.ended(job["id"]))["secrets"] == ["TOKEN"]
+    kept = contents(tmp_path)
+    assert any(job["id"].encode() in content for content in kept)
+    assert not [content for content in kept if b"canary-of-the-job" in content]

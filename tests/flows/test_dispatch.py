@@ -17,6 +17,7 @@ from jobhook.core.errors import (
     HubRefused,
     HubUnauthorized,
     OutcomeUnknown,
+    StoreUnavailable,
 )
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import Launch, LaunchState
@@ -50,6 +51,12 @@ async def ready(store: SqliteStore, **given: Any) -> Launch:
     return launch
 
 
+async def send(dispatcher: Dispatcher) -> None:
+    """Send what is due, and wait until it is known what came of it."""
+    await dispatcher.step()
+    await dispatcher.finish()
+
+
 async def kept(store: SqliteStore, launch: Launch) -> Launch:
     found = await store.launch(launch.id)
     assert found is not None
@@ -60,7 +67,7 @@ async def test_a_ready_launch_becomes_a_job(
     dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, bell: Bell
 ) -> None:
     launch = await ready(store)
-    await dispatcher.step()
+    await send(dispatcher)
     found = await kept(store, launch)
     assert (found.state, found.namespace, found.job_id, found.job_url) == (
         LaunchState.LAUNCHED,
@@ -69,7 +76,7 @@ async def test_a_ready_launch_becomes_a_job(
         "https://hub.test/jobs/acme/j1",
     )
     assert bell.rung == 1
-    await dispatcher.step()
+    await send(dispatcher)
     assert len(hub.started) == 1
 
 
@@ -77,7 +84,7 @@ async def test_the_job_gets_the_payload_and_the_secrets_that_its_rule_names(
     dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub
 ) -> None:
     await ready(store, spec=make_spec(secrets={"TOKEN": ""}, env={"AB": "c"}))
-    await dispatcher.step()
+    await send(dispatcher)
     ((_, spec),) = hub.started
     assert spec.secrets == {"TOKEN": "s3cret"}
     assert spec.env["AB"] == "c"
@@ -86,7 +93,7 @@ async def test_the_job_gets_the_payload_and_the_secrets_that_its_rule_names(
 
 async def test_no_secret_gets_into_the_database(dispatcher: Dispatcher, store: SqliteStore) -> None:
     launch = await ready(store, spec=make_spec(secrets={"TOKEN": ""}))
-    await dispatcher.step()
+    await send(dispatcher)
     assert (await kept(store, launch)).spec.secrets == {"TOKEN": ""}
 
 
@@ -94,7 +101,7 @@ async def test_a_secret_that_the_service_lacks_holds_the_launch(
     dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub
 ) -> None:
     launch = await ready(store, spec=make_spec(secrets={"OTHER": ""}))
-    await dispatcher.step()
+    await send(dispatcher)
     found = await kept(store, launch)
     assert (found.state, found.reason) == (
         LaunchState.HELD,
@@ -130,7 +137,7 @@ async def test_every_answer_has_its_state(
 ) -> None:
     launch = await ready(store)
     hub.failures.append(failure)
-    await dispatcher.step()
+    await send(dispatcher)
     found = await kept(store, launch)
     assert (found.state, found.reason, found.job_id) == (state, reason, None)
     assert bell.rung == 0
@@ -141,9 +148,9 @@ async def test_what_may_have_been_sent_is_never_sent_again(
 ) -> None:
     await ready(store)
     hub.failures.append(OutcomeUnknown("lost"))
-    await dispatcher.step()
+    await send(dispatcher)
     clock.now += 10**9
-    await dispatcher.step()
+    await send(dispatcher)
     assert hub.started == []
 
 
@@ -154,12 +161,12 @@ async def test_a_busy_hub_is_asked_again_later_and_later(
     waits = []
     for _ in range(12):
         hub.failures.append(HubBusy("down"))
-        await dispatcher.step()
+        await send(dispatcher)
         due_at = (await kept(store, launch)).due_at
         waits.append(due_at - clock.now)
         clock.now = due_at
     assert waits == [1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000] + [300_000] * 3
-    await dispatcher.step()
+    await send(dispatcher)
     assert len(hub.started) == 1
 
 
@@ -168,10 +175,10 @@ async def test_the_hub_says_how_long_to_wait(
 ) -> None:
     launch = await ready(store)
     hub.failures.append(HubBusy("429", retry_after=55.0))
-    await dispatcher.step()
+    await send(dispatcher)
     assert (await kept(store, launch)).due_at == NOON + 55_000
     clock.now += 54_999
-    await dispatcher.step()
+    await send(dispatcher)
     assert hub.started == []
 
 
@@ -181,7 +188,7 @@ async def test_a_job_that_the_wire_cannot_carry_is_rejected(
     launch = await ready(store)
     monkeypatch.setattr("jobhook.core.payloads.PAYLOAD_MAX_BYTES", 10**9)
     monkeypatch.setattr("jobhook.core.jobs.ENV_STRING_MAX_BYTES", 100)
-    await dispatcher.step()
+    await send(dispatcher)
     found = await kept(store, launch)
     assert found.state == LaunchState.REJECTED
     assert "WEBHOOK_PAYLOAD" in found.reason
@@ -190,20 +197,19 @@ async def test_a_job_that_the_wire_cannot_carry_is_rejected(
 async def test_a_result_that_comes_too_late_changes_nothing(
     store: SqliteStore, clock: HandClock, bell: Bell
 ) -> None:
-    class SlowHub(ScriptedHub):
+    class OvertakenHub(ScriptedHub):
         async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
             # Meanwhile somebody else decides that nobody knows what became of it.
             await store.abandon_sending(NOON)
             return await super().start_job(namespace, spec)
 
-    hub = SlowHub()
+    hub = OvertakenHub()
     dispatcher = Dispatcher(
         store, hub, clock, identity=Identity(hub, "acme"), secrets={}, on_launched=bell
     )
     launch = await ready(store)
-    await dispatcher.step()
+    await send(dispatcher)
     assert (await kept(store, launch)).state == LaunchState.UNKNOWN
-    assert bell.rung == 0
 
 
 async def test_two_dispatchers_on_one_store_send_each_launch_once(
@@ -218,17 +224,108 @@ async def test_two_dispatchers_on_one_store_send_each_launch_once(
         for _ in range(4)
     ]
     for _ in range(3):
-        await asyncio.gather(*(each.step() for each in dispatchers))
+        await asyncio.gather(*(send(each) for each in dispatchers))
     assert len(hub.started) == 41
 
 
-async def test_a_full_batch_says_that_there_may_be_more(
-    dispatcher: Dispatcher, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+class SlowHub(ScriptedHub):
+    """A Hub that answers nobody before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.may_answer = asyncio.Event()
+
+    async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
+        self.asked += 1
+        if self.asked == 1:
+            await self.may_answer.wait()
+        return await super().start_job(namespace, spec)
+
+
+async def many(store: SqliteStore, count: int) -> None:
+    await ready(store)
+    delivery = (await store.deliveries(limit=1))[0][0]
+    more = [make_launch(id=f"m{n}", rule=f"r{n}", delivery=delivery.id) for n in range(count - 1)]
+    await store.route(delivery, events=(), verdicts=(), launches=more)
+
+
+async def test_one_slow_answer_holds_up_nobody_else(
+    store: SqliteStore, clock: HandClock, bell: Bell
+) -> None:
+    hub = SlowHub()
+    dispatcher = Dispatcher(
+        store, hub, clock, identity=Identity(hub, "a"), secrets={}, on_launched=bell
+    )
+    await many(store, 40)
+    running = asyncio.create_task(dispatcher.run())
+    async with asyncio.timeout(10):
+        while len(hub.started) < 39:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    hub.may_answer.set()
+    dispatcher.stop()
+    await running
+    assert len(hub.started) == 40
+    assert len(await store.followed()) == 40
+
+
+async def test_no_more_is_claimed_than_can_be_sent_at_once(
+    store: SqliteStore, clock: HandClock, bell: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatch, "_AT_ONCE", 1)
-    await ready(store)
-    assert await dispatcher.step() is True
-    assert await dispatcher.step() is False
+    hub = SlowHub()
+    dispatcher = Dispatcher(
+        store, hub, clock, identity=Identity(hub, "a"), secrets={}, on_launched=bell
+    )
+    await many(store, 3)
+    await dispatcher.step()
+    await dispatcher.step()
+    assert len(await store.launches(limit=0, state=LaunchState.READY)) == 2
+    hub.may_answer.set()
+    await dispatcher.finish()
+
+
+async def test_a_fault_of_ours_leaves_the_outcome_unknown(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await ready(store)
+    hub.failures.append(ZeroDivisionError())  # type: ignore[arg-type]
+    await send(dispatcher)
+    found = await kept(store, launch)
+    assert (found.state, found.reason) == (
+        LaunchState.UNKNOWN,
+        "jobhook failed on it: ZeroDivisionError",
+    )
+
+
+async def test_what_came_of_it_is_kept_even_if_the_disk_is_full_for_a_moment(
+    dispatcher: Dispatcher, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "_KEEP_PAUSE", 0.001)
+    real, failures = store.replace, [StoreUnavailable("full"), StoreUnavailable("full")]
+
+    async def full_at_first(old: Launch, new: Launch) -> None:
+        if failures:
+            raise failures.pop()
+        await real(old, new)
+
+    monkeypatch.setattr(store, "replace", full_at_first)
+    launch = await ready(store)
+    await send(dispatcher)
+    assert (await kept(store, launch)).state == LaunchState.LAUNCHED
+
+
+async def test_a_disk_that_stays_full_ends_the_trying(
+    dispatcher: Dispatcher, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise StoreUnavailable("full")
+
+    monkeypatch.setattr(dispatch, "_KEEP_PAUSE", 0.001)
+    monkeypatch.setattr(store, "replace", full)
+    launch = await ready(store)
+    await send(dispatcher)
+    assert (await kept(store, launch)).state == LaunchState.SENDING
 
 
 async def test_a_launch_keeps_its_identity_through_every_attempt(
@@ -236,9 +333,9 @@ async def test_a_launch_keeps_its_identity_through_every_attempt(
 ) -> None:
     launch = await ready(store, spec=make_spec(labels={"jobhook-launch": "l1"}))
     hub.failures.append(HubBusy("down"))
-    await dispatcher.step()
+    await send(dispatcher)
     clock.now += 10_000
-    await dispatcher.step()
+    await send(dispatcher)
     ((_, spec),) = hub.started
     assert spec.labels == {"jobhook-launch": "l1"}
     assert (await kept(store, launch)).attempts == 2

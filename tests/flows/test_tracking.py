@@ -7,6 +7,7 @@ import pytest
 from factories import make_job, make_launch, make_received
 from fakes import HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
+from jobhook.core.errors import HubForbidden
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.flows.identity import Identity
 from jobhook.flows.tracking import Tracker
@@ -85,6 +86,24 @@ async def test_a_job_that_is_not_there_any_more_is_gone(
     await tracker.step()
     found = await state_of(store, "j1")
     assert (found.state, found.job_id) == (LaunchState.GONE, "j1")
+
+
+async def test_one_job_that_cannot_be_looked_at_does_not_hide_the_others(
+    store: SqliteStore, clock: HandClock
+) -> None:
+    class Choosy(ScriptedHub):
+        async def inspect_job(self, job_id: str, *, namespace: str) -> Any:
+            if job_id == "j1":
+                raise HubForbidden("not yours")
+            return await super().inspect_job(job_id, namespace=namespace)
+
+    hub = Choosy()
+    hub.jobs["j2"] = make_job("j2", "COMPLETED")
+    await launched(store, "j1", "j2")
+    tracker = Tracker(store, hub, clock, identity=Identity(hub, "a"), instance="t")
+    with pytest.raises(HubForbidden):
+        await tracker.step()
+    assert (await state_of(store, "j2")).state == LaunchState.COMPLETED
 
 
 async def test_a_job_that_waits_once_more_is_followed_on(

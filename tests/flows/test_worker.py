@@ -86,6 +86,26 @@ async def test_a_failure_is_told_and_tried_again(
     assert [line["event"] for line in logs] == [event, event]
 
 
+async def test_being_stopped_ends_the_pause_after_a_failure_at_once() -> None:
+    worker = Counter(*[HubBusy("down")] * 3)
+    worker._failures = 6
+    task = asyncio.create_task(worker.run())
+    await worker.stepped.wait()
+    worker.stop()
+    async with asyncio.timeout(5):
+        await task
+    assert worker.steps == 1
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(1, 1), (2, 2), (5, 16), (7, 60), (1025, 60), (10**9, 60)]
+)
+def test_the_pause_grows_and_stays_bounded_however_long_it_lasts(
+    failures: int, seconds: float
+) -> None:
+    assert worker_module.backoff(failures, 60.0) == seconds
+
+
 async def test_being_woken_does_not_shorten_the_pause_after_a_failure() -> None:
     worker = Counter(HubBusy("down"))
     task = asyncio.create_task(worker.run())

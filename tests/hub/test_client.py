@@ -112,6 +112,8 @@ async def test_a_job_is_started_with_its_whole_specification(
         pytest.param(None, id="no body"),
         pytest.param({**JOB, "id": 3}, id="an id that is a number"),
         pytest.param({**JOB, "id": ""}, id="no id"),
+        pytest.param({**JOB, "id": "../../\x1b[31m"}, id="an id that is a path"),
+        pytest.param({**JOB, "owner": {"name": "stranger"}}, id="a job of somebody else"),
         pytest.param({**JOB, "status": None}, id="no status"),
     ],
 )

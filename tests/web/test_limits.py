@@ -146,6 +146,34 @@ async def test_a_large_upload_costs_no_memory(door: Door, secret: str) -> None:
     assert grown < 16 * MIB
 
 
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
+@pytest.mark.parametrize("head", [b"Content-Length: 2", b"Transfer-Encoding: chunked"])
+async def test_a_request_to_change_the_protocol_is_refused_and_its_body_is_no_request(
+    door: Door, protocol: bytes, head: bytes
+) -> None:
+    secret = b"X-Webhook-Secret: " + SECRET.encode() + b"\r\n"
+    inner = b"POST /webhooks/hub HTTP/1.1\r\nHost: x\r\n" + secret + b"Content-Length: 0\r\n\r\n"
+    upgrade = b"Connection: Upgrade\r\nUpgrade: " + protocol + b"\r\n"
+    answer = await door.raw(
+        b"POST /webhooks/hub HTTP/1.1\r\nHost: x\r\n"
+        + secret
+        + upgrade
+        + head
+        + b"\r\n\r\n"
+        + inner
+    )
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert await door.store.deliveries(limit=0) == ()
+
+
+async def test_a_transfer_that_is_encoded_is_not_taken_for_the_body(door: Door) -> None:
+    sent = b"POST /webhooks/hub HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n"
+    sent += b"X-Webhook-Secret: " + SECRET.encode() + b"\r\n\r\n2\r\nab\r\n0\r\n\r\n"
+    assert (await door.raw(sent)).startswith(b"HTTP/1.1 415 ")
+    assert await door.store.deliveries(limit=0) == ()
+
+
 @pytest.mark.parametrize(
     "smuggled",
     [

@@ -11,6 +11,8 @@ import orjson
 import structlog
 
 _HIDDEN = "***"
+# A shorter value is no secret worth the name, and would be found in everything.
+_HIDE_FROM_LENGTH = 8
 
 
 def configure_logs(
@@ -28,7 +30,7 @@ def configure_logs(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            _hide(tuple(secret for secret in secrets if secret)),
+            _hide(tuple(secret for secret in secrets if len(secret) >= _HIDE_FROM_LENGTH)),
             structlog.processors.JSONRenderer(serializer=orjson.dumps, default=str),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

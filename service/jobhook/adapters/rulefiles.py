@@ -61,7 +61,7 @@ def load_rules(folder: Path, *, run_cases: bool = False) -> RuleSet:
     problems: list[Problem] = []
     warnings: list[Problem] = []
     files: dict[str, str] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in _ENDINGS):
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS):
         try:
             document = _read(path)
             rule = _rule(document, path)
@@ -81,6 +81,9 @@ def load_rules(folder: Path, *, run_cases: bool = False) -> RuleSet:
 
 
 def _read(path: Path) -> Document:
+    if not path.is_file():
+        # A pipe would be waited for, and a folder has no content.
+        raise _broken(path, 1, 1, "this is no regular file")
     try:
         with path.open("rb") as file:
             content = file.read(FILE_MAX_BYTES + 1)

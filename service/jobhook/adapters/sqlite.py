@@ -37,27 +37,25 @@ def open_writer(path: Path) -> sqlite3.Connection:
     # SQLite gives its WAL and shared-memory files the mode of the database.
     with translated(path):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        _migrate(connection, path)
-    return connection
+        with _connecting(path, "rw") as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            _migrate(connection, path)
+            return connection
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open the database for reading only; it must exist and be of this version."""
     if not path.exists():
         raise StoreError(f"there is no database at {path}: run `jobhook serve` first")
-    with translated(path):
-        connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
+    with translated(path), _connecting(path, "ro") as connection:
         connection.execute("PRAGMA query_only=ON")
-        missing = _pending(connection, path)
-    if missing:
-        raise StoreError(
-            f"{path} is of an older version: start `jobhook serve` once to bring it up"
-        )
-    return connection
+        if _pending(connection, path):
+            raise StoreError(
+                f"{path} is of an older version: start `jobhook serve` once to bring it up"
+            )
+        return connection
 
 
 @contextlib.contextmanager
@@ -65,6 +63,8 @@ def translated(path: Path) -> Iterator[None]:
     """Let no error of sqlite3 or the file system leave this package."""
     try:
         yield
+    except UnicodeEncodeError as exc:
+        raise StoreError("what was asked for is no text that a database could hold") from exc
     except sqlite3.Error as exc:
         # Its subclasses are about use; this one itself means that the file is no good.
         if type(exc) is sqlite3.DatabaseError:
@@ -217,12 +217,22 @@ class Reader:
             return self._connection.execute(query, parameters).fetchall()
 
 
-def _connect(uri: str) -> sqlite3.Connection:
+@contextlib.contextmanager
+def _connecting(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    """Open *path*; the connection is closed again only if the block fails."""
     connection = sqlite3.connect(
-        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
     )
     connection.row_factory = sqlite3.Row
-    return connection
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -178,14 +178,13 @@ class SqliteStore(SqliteReads):
 @asynccontextmanager
 async def sqlite_store(path: Path) -> AsyncIterator[SqliteStore]:
     """Open the store for the one process that writes; raises `StoreError` if another one does."""
-    with WriterLock(path):
+    async with AsyncExitStack() as stack:
+        stack.enter_context(WriterLock(path))
         writer = Writer(open_writer(path), path)
+        stack.push_async_callback(writer.aclose)
         reader = Reader(open_reader(path), path)
-        try:
-            yield SqliteStore(reader, writer)
-        finally:
-            await reader.aclose()
-            await writer.aclose()
+        stack.push_async_callback(reader.aclose)
+        yield SqliteStore(reader, writer)
 
 
 @asynccontextmanager

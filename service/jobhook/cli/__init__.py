@@ -12,12 +12,15 @@ def main() -> None:
     Exit codes: 0 done, 1 it failed or a check did not hold, 2 wrong use.
     """
     from jobhook.cli.app import app
+    from jobhook.cli.output import prepare_streams, warn
     from jobhook.core.errors import JobHookError, SettingsError, UsageError
 
+    prepare_streams()
     try:
         app(prog_name="jobhook")
     except JobHookError as exc:
-        print(f"jobhook: {exc}", file=sys.stderr)  # noqa: T201 - where a person looks
+        for line in f"jobhook: {exc}".split("\n"):
+            warn(line)
         sys.exit(2 if isinstance(exc, UsageError | SettingsError) else 1)
     except BrokenPipeError:
         sys.stderr.close()  # nobody reads us any more

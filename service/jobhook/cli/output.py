@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 # Control characters, and those that turn the direction of text: strangers choose titles and names.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 _PIPE_WIDTH = 400
 
@@ -39,6 +40,13 @@ def plain(text: object) -> str:
     return _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", str(text))
 
 
+def prepare_streams() -> None:
+    """Let no text be too odd to be printed."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def say(line: str) -> None:
     """Print one line for a person or a pipe, at once."""
     sys.stdout.write(plain(line) + "\n")
@@ -51,8 +59,10 @@ def warn(line: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print *value* as JSON."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Print *value* as JSON; what could steer a terminal is escaped as JSON escapes it."""
+    for line in json.dumps(value, indent=2, ensure_ascii=False).split("\n"):
+        escaped = _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
+        sys.stdout.write(escaped + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -15,7 +16,7 @@ from jobhook.cli.output import print_facts, print_json, print_table, say, when
 from jobhook.core.deliveries import DeliveryState, load_json
 from jobhook.core.errors import StoreError
 from jobhook.core.launches import Launch, LaunchState
-from jobhook.core.records import StoredDelivery
+from jobhook.core.records import StoredDelivery, Verdict
 
 T = TypeVar("T")
 
@@ -64,27 +65,44 @@ def show_delivery(
 ) -> None:
     """Show one delivery, and what every rule said of it."""
 
-    async def read(store: SqliteReads) -> tuple[Any, ...]:
-        stored = await store.delivery(delivery)
-        if stored is None:
-            raise StoreError(f"there is no delivery {delivery}")
-        return (
-            stored,
-            await store.body(delivery) or b"",
-            await store.verdicts(delivery),
-            await store.launches(limit=0, delivery_id=delivery),
-        )
-
-    stored, body, verdicts, launches = _read(database, read)
+    seen = _read(database, lambda store: _see(store, delivery))
     if raw:
-        sys.stdout.buffer.write(body)
-        return
-    if as_json:
-        said = [{"rule": v.rule, "fired": v.fired, "reason": v.reason} for v in verdicts]
-        ids = [launch.id for launch in launches]
-        told = {**_delivery(stored), "launches": ids, "verdicts": said, "payload": _payload(body)}
-        print_json(told)
-        return
+        sys.stdout.buffer.write(seen.body)
+    elif as_json:
+        print_json(
+            {
+                **_delivery(seen.delivery),
+                "launches": [launch.id for launch in seen.launches],
+                "verdicts": [asdict(verdict) for verdict in seen.verdicts],
+                "payload": _payload(seen.body),
+            }
+        )
+    else:
+        _print_delivery(seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    delivery: StoredDelivery
+    body: bytes
+    verdicts: tuple[Verdict, ...]
+    launches: tuple[Launch, ...]
+
+
+async def _see(store: SqliteReads, delivery_id: str) -> _Seen:
+    delivery = await store.delivery(delivery_id)
+    if delivery is None:
+        raise StoreError(f"there is no delivery {delivery_id}")
+    return _Seen(
+        delivery,
+        await store.body(delivery_id) or b"",
+        await store.verdicts(delivery_id),
+        await store.launches(limit=0, delivery_id=delivery_id),
+    )
+
+
+def _print_delivery(seen: _Seen) -> None:
+    stored = seen.delivery
     print_facts(
         [
             ("delivery", stored.id),
@@ -95,18 +113,18 @@ def show_delivery(
             ("event", f"{stored.scope}/{stored.action}" if stored.scope else None),
             ("means", ", ".join(stored.events)),
             ("repo", f"{stored.repo_type} {stored.repo_name}" if stored.repo_name else None),
-            ("body", f"{len(body):,} bytes (see it with --raw)"),
+            ("body", f"{len(seen.body):,} bytes (see it with --raw)"),
         ]
     )
     say("")
     print_table(
         ("RULE", "FIRED", "REASON"),
-        ((v.rule, "yes" if v.fired else "no", v.reason) for v in verdicts),
+        ((v.rule, "yes" if v.fired else "no", v.reason) for v in seen.verdicts),
         empty="no rule was asked",
     )
-    if launches:
+    if seen.launches:
         say("")
-        _print_launches(launches)
+        _print_launches(seen.launches)
 
 
 @launches_app.command("ls")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ import uvloop
 
 from jobhook.adapters.logs import configure_logs
 from jobhook.cli.options import Database, RulesFolder, settings_with
-from jobhook.cli.output import say
+from jobhook.cli.output import say, warn
 from jobhook.core.errors import UsageError
 from jobhook.devhub import TOKEN as DEV_TOKEN
 from jobhook.devhub import DevHub
@@ -32,11 +32,14 @@ def serve(
         bool, typer.Option("--devhub", help="Run a Hub inside, so that no account is needed.")
     ] = False,
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")
+    ] = None,
     rules: RulesFolder = None,
     database: Database = None,
     devhub_port: Annotated[
-        int, typer.Option(help="The port of the devhub; 0 takes a free one.")
+        int,
+        typer.Option(min=0, max=65535, help="The port of the devhub; 0 takes a free one."),
     ] = DEVHUB_PORT,
 ) -> None:
     """Receive webhooks and launch jobs until it is told to stop (SIGTERM)."""
@@ -45,7 +48,9 @@ def serve(
 
 
 def devhub(
-    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = DEVHUB_PORT,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")
+    ] = DEVHUB_PORT,
     host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
     data: Annotated[
         Path | None, typer.Option(help="A folder that keeps everything (default: memory).")
@@ -66,11 +71,27 @@ def demo(rules: RulesFolder = None) -> None:
     """Show it all once: a devhub, a service, one real push, one rule, one job and its log."""
     from jobhook.cli.demo import run_demo
 
-    raise typer.Exit(uvloop.run(run_demo(settings_with(rules=rules).rules)))
+    folder = settings_with(rules=rules).rules
+    raise typer.Exit(uvloop.run(_until_signal(run_demo(folder))))
 
 
 def _run(program: Coroutine[Any, Any, None]) -> None:
-    uvloop.run(program)
+    try:
+        uvloop.run(program)
+    except asyncio.CancelledError as exc:
+        warn("jobhook: stopped at once; what was on its way is looked at when it starts again")
+        raise typer.Exit(1) from exc
+
+
+async def _until_signal(program: Coroutine[Any, Any, int]) -> int:
+    """Run *program*; a signal cancels it, so that it cleans up after itself."""
+    task = asyncio.create_task(program)
+    _on_signals(lambda: task.cancel())
+    try:
+        return await task
+    except asyncio.CancelledError:
+        warn("jobhook: stopped before it was done")
+        return 1
 
 
 async def _serve(settings: Settings, devhub_port: int | None) -> None:
@@ -107,14 +128,24 @@ def _print_exports(url: str) -> None:
 
 
 def _stop_on_signal() -> asyncio.Event:
+    """Return an event that the first signal sets; the second stops waiting for what is open."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def first(number: int) -> None:
-        stop.set()
-        # A second signal ends the process as it would any other.
-        loop.remove_signal_handler(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, first, number)
+    main = asyncio.current_task()
+    _on_signals(stop.set, lambda: main and main.cancel())
     return stop
+
+
+def _on_signals(*actions: Callable[[], object]) -> None:
+    """Take *actions* in turn at SIGTERM and SIGINT; after the last a signal ends the process."""
+    loop = asyncio.get_running_loop()
+    left = list(actions)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def take() -> None:
+        left.pop(0)()
+        if not left:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, take)

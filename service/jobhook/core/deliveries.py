@@ -15,9 +15,17 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticUseDefault
 
 from jobhook.core.errors import WrongSecret
 
@@ -36,7 +44,7 @@ class DeliveryState(StrEnum):
     MATCHED = "matched"  # at least one rule fired
     IGNORED = "ignored"  # read, and no rule fired
     UNPARSED = "unparsed"  # authentic, but not a payload we can read
-    QUARANTINED = "quarantined"  # looking at it failed again and again
+    QUARANTINED = "quarantined"  # looking at it failed
     CONFLICT = "conflict"  # its id was used before, for another body
 
 
@@ -70,7 +78,7 @@ class DeliveryKey:
 
     Attributes:
         value: The `Webhook-Id`, or a hash of the body when the header is absent.
-        webhook_id: The header as it came, or None.
+        webhook_id: The header as it came, its hash if it is over 256 bytes, or None.
     """
 
     value: str
@@ -108,6 +116,19 @@ class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True)
 
 
+def _or_default(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError as exc:
+        raise PydanticUseDefault from exc
+
+
+T = TypeVar("T")
+# A field that only shades an event: null, or a shape that is new to us, does not make the whole
+# delivery unreadable.
+Lenient = Annotated[T, WrapValidator(_or_default)]
+
+
 class EventField(_Wire):
     """`event` of the payload."""
 
@@ -120,9 +141,6 @@ class RepoField(_Wire):
 
     type: str = Field(max_length=64)
     name: str = Field(min_length=1, max_length=512)
-    id: str | None = None
-    private: bool | None = None
-    head_sha: str | None = Field(default=None, alias="headSha")
 
     @property
     def owner(self) -> str:
@@ -134,45 +152,33 @@ class RefField(_Wire):
     """One of `updatedRefs`; a null *old_sha* means created, a null *new_sha* deleted."""
 
     ref: str = Field(max_length=4096)
-    old_sha: str | None = Field(default=None, alias="oldSha", max_length=64)
-    new_sha: str | None = Field(default=None, alias="newSha", max_length=64)
-
-
-class FileField(_Wire):
-    """One of `updatedFiles` (buckets)."""
-
-    path: str
-    action: str
+    old_sha: str | None = Field(default=None, alias="oldSha")
+    new_sha: str | None = Field(default=None, alias="newSha")
 
 
 class DiscussionField(_Wire):
     """`discussion` of the payload."""
 
-    num: int
-    title: str = ""
-    status: str = ""
-    is_pull_request: bool = Field(default=False, alias="isPullRequest")
+    status: Lenient[str] = ""
+    is_pull_request: Lenient[bool] = Field(default=False, alias="isPullRequest")
 
 
 class CommentField(_Wire):
-    """`comment` of the payload; *content* is absent when *hidden*."""
+    """`comment` of the payload."""
 
-    hidden: bool = False
-    content: str | None = None
+    hidden: Lenient[bool] = False
 
 
 class Delivery(_Wire):
-    """A payload as far as it routes events."""
+    """A payload as far as it routes events; *updated_files* tells only whether there are any."""
 
     event: EventField
     repo: RepoField
     updated_refs: tuple[RefField, ...] | None = Field(
         default=None, alias="updatedRefs", strict=False
     )
-    updated_files: tuple[FileField, ...] | None = Field(
-        default=None, alias="updatedFiles", strict=False
-    )
-    updated_config: dict[str, Any] | None = Field(default=None, alias="updatedConfig")
+    updated_files: Lenient[list[Any]] = Field(default=[], alias="updatedFiles")
+    updated_config: Lenient[dict[str, Any]] = Field(default={}, alias="updatedConfig")
     discussion: DiscussionField | None = None
     comment: CommentField | None = None
 
@@ -204,11 +210,11 @@ def read_delivery(body: bytes) -> Delivery | Unreadable:
 
 def load_json(body: bytes) -> Any:
     """
-    Parse strict JSON that every reader understands alike.
+    Parse strict JSON that every reader understands alike; integers over 64 bits become text.
 
     Raises:
-        ValueError: If it is not UTF-8, has a duplicate key, NaN, a NUL, a lone surrogate or a
-            number that is too large, or is nested more than 64 levels.
+        ValueError: If it is not UTF-8, has a duplicate key, NaN, an infinite number, a NUL or a
+            lone surrogate, or is nested more than 64 levels.
         RecursionError: If it is nested so deeply that the parser gives up first.
     """
     text = body.decode("utf-8")
@@ -234,12 +240,11 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _small_int(digits: str) -> int:
-    # Length first: int() of very many digits is slow, or refused in other words.
-    value = int(digits) if len(digits) <= _INT_DIGITS_MAX + 1 else None
-    if value is None or not -(2**63) <= value < 2**63:
-        raise ValueError("a number is over 64 bits")
-    return value
+def _small_int(digits: str) -> int | str:
+    # Over 64 bits it stays text: int() of very many digits is slow, and no field of ours is one.
+    if len(digits) <= _INT_DIGITS_MAX + 1 and -(2**63) <= int(digits) < 2**63:
+        return int(digits)
+    return digits
 
 
 def _finite_float(digits: str) -> float:

@@ -29,6 +29,12 @@ STRANGERS_EVENTS = frozenset(
     name for name in EVENTS if name.startswith(("pr.", "discussion.", "comment."))
 )
 
+# Those that are about a git ref; the raw scope covers all of them.
+REF_EVENTS = frozenset(
+    "repo.content commit.pushed branch.created branch.deleted tag.created tag.moved tag.deleted "
+    "pr.ref_created pr.pushed convert.updated".split()
+)
+
 BRANCHES = "refs/heads/"
 TAGS = "refs/tags/"
 PULL_REQUESTS = "refs/pr/"
@@ -120,7 +126,7 @@ def _ref_names(change: RefField) -> tuple[str, ...]:
 
 def _config(delivery: Delivery, _: str) -> _Named:
     yield "config.changed", None
-    private = (delivery.updated_config or {}).get("private")
+    private = delivery.updated_config.get("private")
     if isinstance(private, bool):
         yield ("repo.made_private" if private else "repo.made_public"), None
 

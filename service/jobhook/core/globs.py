@@ -18,6 +18,8 @@ def glob_problem(pattern: str) -> str | None:
         return "a pattern may not be empty"
     if len(pattern) > 512:
         return "a pattern may have 512 characters at most"
+    if pattern != pattern.strip() or pattern.startswith(("/", "!")) or pattern.endswith("/"):
+        return "a pattern begins and ends with a name or a wildcard"
     if any("**" in part and part != "**" for part in pattern.split("/")):
         return "`**` must stand alone between slashes, as in `data/**/*.csv`"
     return None

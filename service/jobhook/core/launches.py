@@ -48,11 +48,6 @@ class LaunchState(StrEnum):
         """Whether nothing but a person's word moves the launch on."""
         return not MOVES[self]
 
-    @property
-    def is_followed(self) -> bool:
-        """Whether the Hub has the job and it is not known to have ended."""
-        return self in {LaunchState.LAUNCHED, LaunchState.RUNNING}
-
 
 _S = LaunchState
 _ENDS = frozenset({_S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.GONE})

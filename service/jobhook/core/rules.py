@@ -27,7 +27,7 @@ from pydantic_core import PydanticCustomError
 
 from jobhook.core.deliveries import Delivery
 from jobhook.core.errors import Problem, UsageError
-from jobhook.core.events import EVENTS, SCOPES, STRANGERS_EVENTS
+from jobhook.core.events import EVENTS, REF_EVENTS, SCOPES, STRANGERS_EVENTS
 from jobhook.core.globs import glob_matches, glob_problem
 from jobhook.core.jobs import FLAVORS, JobSpec, parse_timeout
 
@@ -112,14 +112,17 @@ def _glob(pattern: object) -> object:
 
 
 def _repo_glob(pattern: object) -> object:
-    if isinstance(pattern, str) and ":" not in pattern:
+    if not isinstance(pattern, str):
+        return pattern
+    kind, colon, name = pattern.removeprefix("!").partition(":")
+    if not colon:
         raise fault(
             f"{pattern!r} names no type: write `dataset:owner/name`, or `*:owner/name` for any"
         )
-    if isinstance(pattern, str):
-        kind = pattern.removeprefix("!").partition(":")[0]
-        if not any(glob_matches(kind, known) for known in REPO_TYPES):
-            raise fault(f"{kind!r} is no type of repo{did_you_mean(kind, REPO_TYPES)}")
+    if not any(glob_matches(kind, known) for known in REPO_TYPES):
+        raise fault(f"{kind!r} is no type of repo{did_you_mean(kind, REPO_TYPES)}")
+    if "/" not in name:
+        raise fault(f"{pattern!r} matches no repo: a name is `owner/name`, any is `{kind}:*/*`")
     return _glob(pattern)
 
 
@@ -329,6 +332,8 @@ def warnings_of(rule: Rule) -> Iterable[tuple[tuple[str | int, ...], str]]:
     """Yield (path of keys, sentence) for what is allowed but most likely not meant."""
     if not rule.watch:
         yield ("id",), "the rule has no `watch`: no webhook is registered for it"
+    if rule.refs and not any(name in REF_EVENTS for name in rule.on):
+        yield ("refs",), f"no event of {', '.join(rule.on)} has a ref: the rule can never fire"
     for index, action in enumerate(rule.run):
         if action.flavor not in FLAVORS:
             hint = did_you_mean(action.flavor, FLAVORS)

@@ -62,12 +62,14 @@ class Job:
         }
 
     def to_stored(self) -> dict[str, Any]:
-        """Return what `from_stored` reads."""
+        """Return what `from_stored` reads; of secrets the names, as a job never starts anew."""
+        body = self.body.model_dump(by_alias=True, exclude_none=True)
+        body["secrets"] = dict.fromkeys(self.body.secrets, "")
         return {
             "id": self.id,
             "owner": {"name": self.owner.name, "type": self.owner.type},
             "creator": self.creator.name,
-            "body": self.body.model_dump(by_alias=True, exclude_none=True),
+            "body": body,
             "stage": self.stage,
             "message": self.message,
             "failures": self.failures,

@@ -16,17 +16,19 @@ from jobhook.core.errors import (
     LaunchMoved,
     MissingSecret,
     OutcomeUnknown,
+    StoreUnavailable,
     UsageError,
 )
 from jobhook.core.launches import Launch, LaunchState, job_of, moved
 from jobhook.flows.identity import Identity
-from jobhook.flows.worker import Worker
-from jobhook.hub.models import JobInfo
+from jobhook.flows.worker import Worker, backoff
 from jobhook.ports import Clock, Hub, Store
 
 _AT_ONCE = 16
-_FIRST_BACKOFF_MS = 1_000
-_LONGEST_BACKOFF_MS = 5 * 60 * 1_000
+_LONGEST_BACKOFF = 5 * 60.0
+# About half a minute, which is what a process gets to end.
+_KEEP_ATTEMPTS = 10
+_KEEP_PAUSE = 4.0
 _PAYMENT_REQUIRED = 402
 
 log = structlog.get_logger()
@@ -52,40 +54,79 @@ class Dispatcher(Worker):
         self._identity = identity
         self._secrets = secrets
         self._on_launched = on_launched
+        self._on_their_way: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        await super().run()
+        await self.finish()
 
     async def step(self) -> bool:
-        claimed = await self._store.claim(self._clock(), _AT_ONCE)
-        await asyncio.gather(*(self._send(launch, body) for launch, body in claimed))
-        return len(claimed) == _AT_ONCE
+        free = _AT_ONCE - len(self._on_their_way)
+        claimed = await self._store.claim(self._clock(), free) if free else ()
+        for launch, body in claimed:
+            task = asyncio.create_task(self._send(launch, body), name=f"send {launch.id}")
+            self._on_their_way.add(task)
+            task.add_done_callback(self._sent)
+        return False
+
+    async def finish(self) -> None:
+        """Wait for everything that is on its way."""
+        await asyncio.gather(*self._on_their_way)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._on_their_way.discard(task)
+        # There is room for one more.
+        self.wake()
 
     async def _send(self, launch: Launch, body: bytes) -> None:
-        bound = log.bind(delivery=launch.delivery, rule=launch.rule, launch=launch.id)
-        outcome, job = await self._outcome(launch, body)
         try:
-            await self._store.replace(launch, outcome)
-        except LaunchMoved:
-            bound.warning("launch.overtaken", state=outcome.state, job=outcome.job_id)
-            return
-        bound.info("launch.moved", state=outcome.state, reason=outcome.reason, job=outcome.job_id)
-        if job:
+            outcome = await self._outcome(launch, body)
+        except Exception as exc:
+            # A fault of ours, and nobody can tell how far it came.
+            log.exception("launch.broken", launch=launch.id)
+            reason = f"jobhook failed on it: {type(exc).__name__}"
+            outcome = moved(launch, LaunchState.UNKNOWN, now=self._clock(), reason=reason)
+        await self._keep(launch, outcome)
+        if outcome.job_id:
             self._on_launched()
 
-    async def _outcome(self, launch: Launch, body: bytes) -> tuple[Launch, JobInfo | None]:
+    async def _keep(self, launch: Launch, outcome: Launch) -> None:
+        bound = log.bind(
+            delivery=launch.delivery,
+            rule=launch.rule,
+            launch=launch.id,
+            state=outcome.state,
+            reason=outcome.reason,
+            job=outcome.job_id,
+        )
+        for failures in range(1, _KEEP_ATTEMPTS + 1):
+            try:
+                await self._store.replace(launch, outcome)
+            except LaunchMoved:
+                bound.warning("launch.overtaken")
+            except StoreUnavailable as exc:
+                # What came of it must not be forgotten because the disk is full for a moment.
+                bound.warning("launch.not_kept", error=str(exc))
+                await asyncio.sleep(backoff(failures, _KEEP_PAUSE))
+                continue
+            else:
+                bound.info("launch.moved")
+            return
+
+    async def _outcome(self, launch: Launch, body: bytes) -> Launch:
         now = self._clock()
         try:
             spec = job_of(launch.spec, body, self._secrets)
         except MissingSecret as exc:
-            return moved(launch, LaunchState.HELD, now=now, reason=f"secret: {exc}"), None
+            return moved(launch, LaunchState.HELD, now=now, reason=f"secret: {exc}")
         except UsageError as exc:
-            return moved(launch, LaunchState.REJECTED, now=now, reason=str(exc)), None
+            return moved(launch, LaunchState.REJECTED, now=now, reason=str(exc))
         try:
             job = await self._hub.start_job(self._identity.namespace, spec)
         except (HubBusy, HubRefused, OutcomeUnknown) as exc:
-            return _after(exc, launch, now=self._clock()), None
+            return _after(exc, launch, now=self._clock())
         launched = moved(launch, LaunchState.LAUNCHED, now=self._clock())
-        return replace(
-            launched, namespace=self._identity.namespace, job_id=job.id, job_url=job.url
-        ), job
+        return replace(launched, namespace=self._identity.namespace, job_id=job.id, job_url=job.url)
 
 
 def _after(exc: HubBusy | HubRefused | OutcomeUnknown, launch: Launch, *, now: int) -> Launch:
@@ -103,6 +144,5 @@ def _after(exc: HubBusy | HubRefused | OutcomeUnknown, launch: Launch, *, now: i
 
 
 def _backoff(attempts: int, retry_after: float | None) -> int:
-    if retry_after is not None:
-        return int(retry_after * 1000)
-    return int(min(_FIRST_BACKOFF_MS * 2.0 ** (attempts - 1), _LONGEST_BACKOFF_MS))
+    seconds = backoff(attempts, _LONGEST_BACKOFF) if retry_after is None else retry_after
+    return int(seconds * 1000)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import structlog
 
-from jobhook.core.errors import HubNotFound, LaunchMoved
+from jobhook.core.errors import HubError, HubNotFound, LaunchMoved
 from jobhook.core.jobs import Stage
 from jobhook.core.launches import INSTANCE_LABEL, Launch, LaunchState, moved, state_of_stage
 from jobhook.flows.identity import Identity
@@ -45,9 +47,20 @@ class Tracker(Worker):
                 stages=_ACTIVE,
             )
             jobs = {job.id: job for job in listed}
-            for launch in launches:
-                await self._follow(launch, jobs.get(launch.job_id or ""))
+            await self._follow_all(launches, jobs)
         return False
+
+    async def _follow_all(self, launches: Sequence[Launch], jobs: Mapping[str, JobInfo]) -> None:
+        failure: HubError | None = None
+        for launch in launches:
+            try:
+                await self._follow(launch, jobs.get(launch.job_id or ""))
+            except HubError as exc:
+                # One job that cannot be looked at does not hide the others.
+                log.warning("launch.not_followed", launch=launch.id, error=str(exc))
+                failure = exc
+        if failure:
+            raise failure
 
     async def _follow(self, launch: Launch, job: JobInfo | None) -> None:
         state, message = await self._state_of(launch, job)

@@ -27,7 +27,7 @@ class Worker(abc.ABC):
 
     def __init__(self) -> None:
         self._woken = asyncio.Event()
-        self._stopping = False
+        self._stopped = asyncio.Event()
         self._failures = 0
 
     @abc.abstractmethod
@@ -40,15 +40,15 @@ class Worker(abc.ABC):
 
     def stop(self) -> None:
         """Let `run` return after the step that it is in."""
-        self._stopping = True
+        self._stopped.set()
         self._woken.set()
 
     async def run(self) -> None:
         """Work until `stop`; a store or a Hub that fails is tried again after a pause."""
-        while not self._stopping:
+        while not self._stopped.is_set():
             self._woken.clear()
             more = await self._guarded_step()
-            if not more and not self._stopping:
+            if not more and not self._stopped.is_set():
                 await self._rest()
 
     async def _guarded_step(self) -> bool:
@@ -67,10 +67,14 @@ class Worker(abc.ABC):
         return more
 
     async def _rest(self) -> None:
-        if self._failures:
-            # Being woken must not turn a failing Hub into a busy loop.
-            await asyncio.sleep(min(2.0 ** (self._failures - 1), _LONGEST_PAUSE))
-            return
+        # After a failure, being woken must not turn a failing Hub into a busy loop.
+        awaited = self._stopped if self._failures else self._woken
+        pause = backoff(self._failures, _LONGEST_PAUSE) if self._failures else self.idle
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.idle):
-                await self._woken.wait()
+            async with asyncio.timeout(pause):
+                await awaited.wait()
+
+
+def backoff(failures: int, longest: float) -> float:
+    """Return seconds to wait after so many failures in a row: 1, 2, 4, … up to *longest*."""
+    return float(min(2 ** min(failures - 1, 30), longest))

@@ -37,9 +37,12 @@ class JobsApi:
         path = f"/api/jobs/{quote(namespace, safe='')}"
         answer = await self.transport.change("POST", path, json_body=spec.to_wire())
         try:
-            return read_job(answer.body, self.transport.endpoint)
+            job = read_job(answer.body, self.transport.endpoint)
         except (KeyError, TypeError, AttributeError) as exc:
             raise OutcomeUnknown(f"the Hub's answer to POST {path} names no job") from exc
+        if job.owner.name.casefold() != namespace.casefold():
+            raise OutcomeUnknown(f"the Hub's answer to POST {path} names a job of somebody else")
+        return job
 
     async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
         """Return one job; raises `HubNotFound` when there is none."""

@@ -7,6 +7,7 @@ Only what cannot be done without (`id`, `status.stage`, `owner.name`) must be th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,8 @@ from jobhook.core.jobs import Stage
 from jobhook.core.rules import Watch
 
 Wire = Mapping[str, Any]
+
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,7 @@ def read_job(wire: Wire, endpoint: str) -> JobInfo:
     """Return the job that *wire* describes; `KeyError` or `TypeError` if it describes none."""
     status, owner = wire["status"], wire["owner"]
     return JobInfo(
-        id=_text(wire["id"]),
+        id=_job_id(wire["id"]),
         created_at=read_date(wire.get("createdAt")),
         started_at=read_date(wire.get("startedAt")),
         finished_at=read_date(wire.get("finishedAt")),
@@ -133,6 +136,13 @@ def read_date(value: Any) -> datetime | None:
         return datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+def _job_id(value: Any) -> str:
+    # It goes into URLs, labels and terminals; the Hub's are 24 hexadecimal digits.
+    if not _JOB_ID.fullmatch(_text(value)):
+        raise TypeError("no id of a job")
+    return str(value)
 
 
 def _text(value: Any) -> str:

@@ -70,6 +70,10 @@ class BoundedProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEADERS_MAX_BYTES or len(self.headers) > HEADERS_MAX_COUNT:
             self._refuse(431, b"the header block is too large")
+        if self.parser.should_upgrade():
+            # The parser takes what follows for another protocol: a body would be thrown away, or
+            # read as the next request.
+            self._refuse(400, b"nothing here can be upgraded to another protocol")
         if self._refused:
             return
         self._in_body = True
@@ -89,6 +93,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if self.cycle.response_complete and not self.cycle.keep_alive:
             self.transport.close()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        # It is refused, and said so to the sender.
+        return
 
     def close_when_drained(self) -> None:
         """Close the connection once the rest of the request has come, or will not come any more."""

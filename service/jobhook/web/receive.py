@@ -64,7 +64,8 @@ class Receiver:
             return
         try:
             self._secrets.check(self._given_secrets(scope))
-            _check_encoding(_values(scope, b"content-encoding"))
+            _check_encoding(_values(scope, b"content-encoding"), plain=b"identity")
+            _check_encoding(_values(scope, b"transfer-encoding"), plain=b"chunked")
             body = await self._read_body(receive)
             ids = _values(scope, b"webhook-id")
             receipt = await self._intake.accept(ids[0] if ids else None, body)
@@ -113,8 +114,8 @@ def _values(scope: Scope, name: bytes) -> list[bytes]:
     return [value for key, value in scope["headers"] if key == name]
 
 
-def _check_encoding(encodings: Sequence[bytes]) -> None:
-    if any(encoding.strip().lower() not in (b"", b"identity") for encoding in encodings):
+def _check_encoding(encodings: Sequence[bytes], *, plain: bytes) -> None:
+    if any(encoding.strip().lower() not in (b"", plain) for encoding in encodings):
         raise EncodingRefused("the body must not be encoded")
 
 
