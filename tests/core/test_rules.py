@@ -525,6 +525,11 @@ def test_the_secrets_that_rules_want() -> None:
     [
         pytest.param({}, [], id="nothing-odd"),
         pytest.param(
+            {"on": ["repo.created"], "refs": ["main"]},
+            [(("refs",), "no event of repo.created has a ref: the rule can never fire")],
+            id="refs-without-a-ref",
+        ),
+        pytest.param(
             {"watch": []},
             [(("id",), "the rule has no `watch`: no webhook is registered for it")],
             id="no-watch",
