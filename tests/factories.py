@@ -84,9 +84,12 @@ def make_launch(**given: Any) -> Launch:
     return Launch(**default | given)
 
 
-def make_job(job_id: str = "j1", stage: str = "SCHEDULING", message: str | None = None) -> JobInfo:
+def make_job(
+    job_id: str = "j1", stage: str = "SCHEDULING", message: str | None = None, **given: Any
+) -> JobInfo:
     """A job as the Hub tells of it."""
     return JobInfo(
+        **given,
         id=job_id,
         status=JobStatus(stage=stage, message=message),
         owner=JobOwner(id="o1", name="acme"),

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from factories import NOON, make_job
 from jobhook.core.errors import HubError, HubNotFound
 from jobhook.core.jobs import JobSpec, Stage
+from jobhook.core.launches import LAUNCH_LABEL
 from jobhook.core.registration import WantedWebhook
-from jobhook.hub.models import JobInfo, WebhookInfo
+from jobhook.hub.models import JobHardware, JobInfo, WebhookInfo
 
 
 class ScriptedHub:
@@ -20,6 +21,8 @@ class ScriptedHub:
         self.webhooks: list[WebhookInfo] = []
         self.calls: list[tuple[str, ...]] = []
         self.failures: list[HubError] = []
+        self.list_failures: list[HubError] = []
+        self.ignores_labels = False
 
     def _maybe_fail(self) -> None:
         if self.failures:
@@ -32,16 +35,36 @@ class ScriptedHub:
     async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
         self._maybe_fail()
         self.started.append((namespace, spec))
-        job = make_job(f"j{len(self.started)}")
+        job = make_job(f"j{len(self.started)}", labels=dict(spec.labels))
         self.jobs[job.id] = job
         return job
 
     async def list_jobs(
-        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage]
+        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
     ) -> list[JobInfo]:
         self.calls.append(("list", namespace, *(f"{k}={v}" for k, v in labels.items())))
-        self._maybe_fail()
-        return [job for job in self.jobs.values() if job.status.stage in stages]
+        if self.list_failures:
+            raise self.list_failures.pop(0)
+        return [
+            job
+            for job in self.jobs.values()
+            if (not stages or job.status.stage in stages) and self._carries(job, labels)
+        ]
+
+    def _carries(self, job: JobInfo, labels: Mapping[str, str]) -> bool:
+        wanted = {LAUNCH_LABEL: labels[LAUNCH_LABEL]} if LAUNCH_LABEL in labels else {}
+        return self.ignores_labels or wanted.items() <= job.labels.items()
+
+    async def cancel_job(self, job_id: str, *, namespace: str) -> JobInfo:
+        self.calls.append(("cancel", namespace, job_id))
+        return self.jobs[job_id]
+
+    async def list_hardware(self) -> list[JobHardware]:
+        self.calls.append(("hardware",))
+        return [
+            JobHardware(name="cpu-basic", usd_per_hour=0.01),
+            JobHardware(name="a100-large", usd_per_hour=2.5),
+        ]
 
     async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
         self.calls.append(("inspect", namespace, job_id))

@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from factories import ROOT
+from faulty import faulty_hub
 from jobhook.core.errors import RulesError, SettingsError, StoreError
 from jobhook.core.launches import LaunchState
 from jobhook.devhub import TOKEN, DevHub
@@ -156,6 +157,50 @@ async def test_what_a_dead_process_was_sending_is_unknown_and_not_sent_again(tow
             assert await hub.list_jobs(namespace="dev") == []
     assert launch.state == LaunchState.UNKNOWN
     assert {"event": "launch.unknown", "count": 1, "log_level": "warning"} in logs
+
+
+async def test_a_job_whose_start_was_answered_with_an_error_is_found_and_not_started_again(
+    town: Town,
+) -> None:
+    town.rule("print", PRINT.replace("  secrets: [HF_TOKEN]\n", ""))
+    async with faulty_hub(town.url) as (faulty, url):
+        behind, town.url = town.url, url
+        faulty.lost = 1
+        async with town.service() as service:
+            town.url = behind
+            await town.push()
+            assert await until(lambda: ended(service)) == LaunchState.COMPLETED
+            async with town.hub() as hub:
+                (job,) = await hub.list_jobs(namespace="dev")
+            (launch,) = await service.store.launches(limit=0)
+    assert (faulty.starts, faulty.lost) == (1, 0)
+    assert launch.job_id == job.id
+
+
+async def test_a_lost_database_launches_nothing_again(town: Town) -> None:
+    town.rule("print", PRINT.replace("  secrets: [HF_TOKEN]\n", ""))
+    async with town.service() as service:
+        await town.push()
+        await until(lambda: ended(service))
+        pushes = [
+            (each.webhook_id or "", await service.store.body(each.id))
+            for each, _ in await service.store.deliveries(limit=0)
+        ]
+    for path in town.folder.glob("town.db*"):
+        path.unlink()
+    async with (
+        town.service() as service,
+        town.hub() as hub,
+        httpx2.AsyncClient(verify=False) as client,
+    ):
+        for webhook_id, body in pushes:
+            headers = {"X-Webhook-Secret": SECRET, "Webhook-Id": webhook_id}
+            answer = await client.post(f"{service.url}/webhooks/hub", content=body, headers=headers)
+            assert answer.status_code == 202
+        assert await until(lambda: ended(service)) == LaunchState.COMPLETED
+        (job,) = await hub.list_jobs(namespace="dev")
+        (launch,) = await service.store.launches(limit=0)
+    assert launch.job_id == job.id
 
 
 async def test_a_service_whose_hub_is_away_still_takes_deliveries_in(town: Town) -> None:

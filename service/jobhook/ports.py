@@ -15,7 +15,7 @@ from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.records import Receipt, Received, StoredDelivery, Verdict
 from jobhook.core.registration import WantedWebhook
-from jobhook.hub.models import JobInfo, WebhookInfo
+from jobhook.hub.models import JobHardware, JobInfo, WebhookInfo
 
 
 class Clock(Protocol):
@@ -41,8 +41,13 @@ class Store(Protocol):
         the first. Deliveries without an id are copies of one another for `WEAK_WINDOW_MS`.
         """
 
-    async def unrouted(self, limit: int) -> tuple[tuple[StoredDelivery, bytes], ...]:
-        """Return up to *limit* deliveries in state `stored` with their bodies, oldest first."""
+    async def begin_routing(self, limit: int) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
+        """
+        Count a try of up to *limit* deliveries in state `stored`, oldest first, and return them.
+
+        Each comes with its body and how often it was tried before. One that was tried before
+        comes alone, because it may be what ended the process.
+        """
 
     async def route(
         self,
@@ -73,8 +78,20 @@ class Store(Protocol):
             LaunchMoved: The launch is no longer what *old* says; nothing was changed.
         """
 
-    async def abandon_sending(self, now: int) -> int:
-        """Move what a process left in `sending` when it died to `unknown`; return how many."""
+    async def abandon_sending(self, now: int, *, claimed_before: int) -> int:
+        """Move what has been `sending` since *claimed_before* to `unknown`; return how many."""
+
+    async def expire(self, now: int, *, created_before: int) -> int:
+        """Move what waits since *created_before* and was not sent to `expired`; return how many."""
+
+    async def release(self, now: int, *, reason_prefix: str) -> int:
+        """Move what is `held` for a reason that starts so to `ready`; return how many."""
+
+    async def unresolved(self, now: int) -> tuple[Launch, ...]:
+        """Return the launches in `unknown` that are to be looked for by *now*."""
+
+    async def began_at(self) -> int:
+        """Return when this database was made, in milliseconds since 1970."""
 
     async def followed(self) -> tuple[Launch, ...]:
         """Return the launches whose jobs have not been seen to end."""
@@ -112,9 +129,15 @@ class Hub(Protocol):
         """Start a job; `OutcomeUnknown` if it may have started, any other error if it has not."""
 
     async def list_jobs(
-        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage]
+        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
     ) -> list[JobInfo]:
-        """Return the jobs that carry all *labels* and are in one of *stages*."""
+        """Return the jobs that carry all *labels*, in one of *stages* or, if none, in any."""
+
+    async def cancel_job(self, job_id: str, *, namespace: str) -> JobInfo:
+        """Cancel a job; one that has ended is left as it is."""
+
+    async def list_hardware(self) -> list[JobHardware]:
+        """Return the flavors and what they cost."""
 
     async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
         """Return one job; `HubNotFound` if there is none."""

@@ -21,7 +21,9 @@ from jobhook.devhub import DevHub
 from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
 from jobhook.flows.intake import Intake
+from jobhook.flows.prices import Prices
 from jobhook.flows.registration import Registrar
+from jobhook.flows.resolving import Resolver, Visibility
 from jobhook.flows.routing import Router
 from jobhook.flows.tracking import Tracker
 from jobhook.flows.worker import Worker
@@ -138,13 +140,30 @@ def _registrar(
 def _workers(
     settings: Settings, store: SqliteStore, hub: AsyncHub, rules: RuleSet, identity: Identity
 ) -> tuple[Worker, ...]:
-    tracker = Tracker(store, hub, now_ms, identity=identity, instance=settings.instance)
+    visibility = Visibility()
+    resolver = Resolver(
+        store,
+        hub,
+        now_ms,
+        identity=identity,
+        prices=Prices(hub, now_ms),
+        visibility=visibility,
+    )
+    tracker = Tracker(
+        store,
+        hub,
+        now_ms,
+        identity=identity,
+        instance=settings.instance,
+        visibility=visibility,
+    )
     dispatcher = Dispatcher(
         store,
         hub,
         now_ms,
         identity=identity,
         secrets=settings.job_secrets,
+        visibility=visibility,
         on_launched=tracker.wake,
     )
     router = Router(
@@ -155,14 +174,15 @@ def _workers(
         instance=settings.instance,
         on_launches=dispatcher.wake,
     )
-    return router, dispatcher, tracker
+    return router, dispatcher, tracker, resolver
 
 
 @asynccontextmanager
 async def _working(
     store: SqliteStore, intake: Intake, identity: Identity, workers: Sequence[Worker]
 ) -> AsyncIterator[None]:
-    abandoned = await store.abandon_sending(now_ms())
+    # This process alone writes to the store: whatever is being sent, its sender is dead.
+    abandoned = await store.abandon_sending(now_ms(), claimed_before=now_ms() + 1)
     if abandoned:
         log.warning("launch.unknown", count=abandoned)
     task = asyncio.create_task(_work(identity, workers), name="workers")

@@ -24,7 +24,7 @@ def kept(tmp_path: Path) -> tuple[str, str]:
         async with sqlite_store(tmp_path / "jobhook.db") as store:
             await store.record(make_received("w-odd", b"{"))
             await store.record(make_received("w-push", sample("14")))
-            for stored, body in await store.unrouted(10):
+            for stored, body, _ in await store.begin_routing(10):
                 routed = route(stored, body, [make_rule(watch=[])], me=None, instance="i", now=NOON)
                 await store.route(
                     routed.delivery,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -41,9 +42,9 @@ async def test_a_delivery_is_kept_byte_by_byte(store: Store) -> None:
 
 async def test_a_new_delivery_waits_to_be_routed(store: Store) -> None:
     receipt = await store.record(make_received())
-    ((delivery, body),) = await store.unrouted(10)
+    ((delivery, body, tries),) = await store.begin_routing(10)
     assert delivery == make_stored(id=receipt.delivery)
-    assert body == BODY
+    assert (body, tries) == (BODY, 0)
 
 
 async def test_the_same_id_again_is_a_duplicate_of_the_first(store: Store) -> None:
@@ -56,7 +57,7 @@ async def test_the_same_id_again_is_a_duplicate_of_the_first(store: Store) -> No
 async def test_a_hundred_copies_at_once_are_stored_once(store: Store) -> None:
     receipts = await asyncio.gather(*(store.record(make_received()) for _ in range(100)))
     assert sorted(receipt.duplicate for receipt in receipts) == [False] + [True] * 99
-    assert len(await store.unrouted(1000)) == 1
+    assert len(await store.begin_routing(1000)) == 1
 
 
 async def test_the_same_id_from_another_source_is_another_delivery(store: Store) -> None:
@@ -76,7 +77,7 @@ async def test_the_same_id_with_another_body_is_kept_as_a_conflict(store: Store)
     assert await store.body(conflict.id) == b"second"
     assert await store.body(first.delivery) == b"first"
     assert conflict.reason
-    assert [delivery.id for delivery, _ in await store.unrouted(10)] == [first.delivery]
+    assert [delivery.id for delivery, _, _ in await store.begin_routing(10)] == [first.delivery]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ async def test_routing_keeps_the_decision_and_its_launches(store: Store) -> None
     assert await store.verdicts(delivery.id) == said
     assert await store.launch(launch.id) == launch
     assert await store.launches(limit=0, delivery_id=delivery.id) == (launch,)
-    assert await store.unrouted(10) == ()
+    assert await store.begin_routing(10) == ()
 
 
 async def test_routing_twice_leaves_the_first_launch_alone(store: Store) -> None:
@@ -195,7 +196,7 @@ async def test_a_writer_of_an_earlier_attempt_is_fenced_off(store: Store) -> Non
 async def test_what_was_left_in_sending_becomes_unknown_and_never_ready(store: Store) -> None:
     launch = await stored_launch(store)
     await store.claim(NOON, 1)
-    assert await store.abandon_sending(NOON + 1) == 1
+    assert await store.abandon_sending(NOON + 1, claimed_before=NOON + 1) == 1
     kept = await store.launch(launch.id)
     assert kept is not None
     assert kept.state == LaunchState.UNKNOWN
@@ -236,3 +237,75 @@ async def test_what_is_not_there_is_none(store: Store) -> None:
     assert await store.body("d0") is None
     assert await store.launch("l0") is None
     assert await store.verdicts("d0") == ()
+
+
+async def test_what_was_tried_before_comes_alone_and_the_tries_are_counted(store: Store) -> None:
+    for number in range(3):
+        await store.record(make_received(f"w{number}"))
+    assert len(await store.begin_routing(10)) == 3
+    await store.record(make_received("w3"))
+    for tries in (1, 2):
+        ((delivery, _, counted),) = await store.begin_routing(10)
+        assert (delivery.key, counted) == ("w0", tries)
+
+
+async def test_new_deliveries_before_a_suspect_come_without_it(store: Store) -> None:
+    for number in range(3):
+        await store.record(make_received(f"w{number}"))
+    ((first, _, _),) = await store.begin_routing(1)
+    await store.route(
+        replace(first, state=DeliveryState.IGNORED), events=(), verdicts=(), launches=()
+    )
+    assert [each.key for each, _, _ in await store.begin_routing(10)] == ["w1", "w2"]
+
+
+async def test_only_what_was_claimed_long_ago_is_abandoned(store: Store) -> None:
+    launch = await stored_launch(store)
+    await store.claim(NOON, 1)
+    assert await store.abandon_sending(NOON + 9, claimed_before=NOON) == 0
+    assert await store.abandon_sending(NOON + 9, claimed_before=NOON + 1) == 1
+    kept = await store.launch(launch.id)
+    assert kept is not None
+    assert (kept.unknown_since, kept.looks, kept.due_at) == (NOON + 9, 0, NOON + 9)
+
+
+async def test_unknown_launches_are_looked_for_when_they_are_due(store: Store) -> None:
+    await stored_launch(store)
+    ((claimed, _),) = await store.claim(NOON, 1)
+    unknown = moved(claimed, LaunchState.UNKNOWN, now=NOON, due_at=NOON + 5)
+    await store.replace(claimed, unknown)
+    assert await store.unresolved(NOON + 4) == ()
+    assert await store.unresolved(NOON + 5) == (unknown,)
+    looked = replace(unknown, looks=2, due_at=NOON + 50)
+    await store.replace(unknown, looked)
+    assert await store.unresolved(NOON + 50) == (looked,)
+
+
+async def test_what_waits_too_long_expires_and_what_was_sent_does_not(store: Store) -> None:
+    delivery = await stored_delivery(store)
+    launches = [
+        make_launch(id=f"l-{state}", rule=f"r-{state}", delivery=delivery.id, state=state)
+        for state in LaunchState
+    ]
+    await store.route(delivery, events=(), verdicts=(), launches=launches)
+    assert await store.expire(NOON + 1, created_before=NOON) == 0
+    assert await store.expire(NOON + 1, created_before=NOON + 1) == 3
+    expired = await store.launches(limit=0, state=LaunchState.EXPIRED)
+    assert {launch.id for launch in expired} == {"l-matched", "l-ready", "l-held", "l-expired"}
+
+
+async def test_what_is_held_for_a_reason_is_released(store: Store) -> None:
+    delivery = await stored_delivery(store)
+    launches = [
+        make_launch(id=f"l{n}", rule=f"r{n}", delivery=delivery.id, state="held", reason=reason)
+        for n, reason in enumerate(("auth: 401", "secret: x"))
+    ]
+    await store.route(delivery, events=(), verdicts=(), launches=launches)
+    assert await store.release(NOON, reason_prefix="auth: ") == 1
+    assert [launch.id for launch in await store.launches(limit=0, state=LaunchState.READY)] == [
+        "l0"
+    ]
+
+
+async def test_a_database_knows_when_it_was_made(store: Store) -> None:
+    assert abs(await store.began_at() - time.time() * 1000) < 60_000

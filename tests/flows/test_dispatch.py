@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from factories import BODY, NOON, make_launch, make_received, make_spec
+from factories import BODY, NOON, make_job, make_launch, make_received, make_spec
 from fakes import Bell, HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.errors import (
@@ -24,6 +24,7 @@ from jobhook.core.launches import Launch, LaunchState
 from jobhook.flows import dispatch
 from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
+from jobhook.flows.resolving import Visibility
 from jobhook.hub.models import JobInfo
 
 pytestmark = pytest.mark.anyio
@@ -38,6 +39,7 @@ def dispatcher(store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bel
         clock,
         identity=identity,
         secrets={"TOKEN": "s3cret"},
+        visibility=Visibility(),
         on_launched=bell,
     )
 
@@ -200,12 +202,18 @@ async def test_a_result_that_comes_too_late_changes_nothing(
     class OvertakenHub(ScriptedHub):
         async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
             # Meanwhile somebody else decides that nobody knows what became of it.
-            await store.abandon_sending(NOON)
+            await store.abandon_sending(NOON, claimed_before=NOON + 1)
             return await super().start_job(namespace, spec)
 
     hub = OvertakenHub()
     dispatcher = Dispatcher(
-        store, hub, clock, identity=Identity(hub, "acme"), secrets={}, on_launched=bell
+        store,
+        hub,
+        clock,
+        identity=Identity(hub, "acme"),
+        secrets={},
+        visibility=Visibility(),
+        on_launched=bell,
     )
     launch = await ready(store)
     await send(dispatcher)
@@ -220,7 +228,15 @@ async def test_two_dispatchers_on_one_store_send_each_launch_once(
     more = [make_launch(id=f"m{n}", rule=f"r{n}", delivery=delivery.id) for n in range(40)]
     await store.route(delivery, events=(), verdicts=(), launches=more)
     dispatchers = [
-        Dispatcher(store, hub, clock, identity=Identity(hub, "a"), secrets={}, on_launched=bell)
+        Dispatcher(
+            store,
+            hub,
+            clock,
+            identity=Identity(hub, "a"),
+            secrets={},
+            visibility=Visibility(),
+            on_launched=bell,
+        )
         for _ in range(4)
     ]
     for _ in range(3):
@@ -255,7 +271,13 @@ async def test_one_slow_answer_holds_up_nobody_else(
 ) -> None:
     hub = SlowHub()
     dispatcher = Dispatcher(
-        store, hub, clock, identity=Identity(hub, "a"), secrets={}, on_launched=bell
+        store,
+        hub,
+        clock,
+        identity=Identity(hub, "a"),
+        secrets={},
+        visibility=Visibility(),
+        on_launched=bell,
     )
     await many(store, 40)
     running = asyncio.create_task(dispatcher.run())
@@ -275,7 +297,13 @@ async def test_no_more_is_claimed_than_can_be_sent_at_once(
     monkeypatch.setattr(dispatch, "_AT_ONCE", 1)
     hub = SlowHub()
     dispatcher = Dispatcher(
-        store, hub, clock, identity=Identity(hub, "a"), secrets={}, on_launched=bell
+        store,
+        hub,
+        clock,
+        identity=Identity(hub, "a"),
+        secrets={},
+        visibility=Visibility(),
+        on_launched=bell,
     )
     await many(store, 3)
     await dispatcher.step()
@@ -339,3 +367,116 @@ async def test_a_launch_keeps_its_identity_through_every_attempt(
     ((_, spec),) = hub.started
     assert spec.labels == {"jobhook-launch": "l1"}
     assert (await kept(store, launch)).attempts == 2
+
+
+async def test_while_the_token_is_refused_one_launch_a_minute_finds_out(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    await many(store, 10)
+    monday = [HubUnauthorized("who?", status=401)] * 10
+    hub.failures += monday
+    await send(dispatcher)
+    assert len(await store.launches(limit=0, state=LaunchState.HELD)) == 10
+    hub.failures[:] = monday[:2]
+    for minute in (1, 2):
+        clock.now = NOON + minute * 60_000
+        await send(dispatcher)
+        await send(dispatcher)
+        assert len(hub.failures) == 2 - minute
+    clock.now += 60_000
+    await send(dispatcher)
+    assert len(hub.started) == 1
+    await send(dispatcher)
+    assert len(hub.started) == 10
+    assert await store.launches(limit=0, state=LaunchState.HELD) == ()
+
+
+async def test_too_many_requests_let_all_of_them_wait(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    await ready(store)
+    hub.failures.append(HubBusy("slow down", status=429, retry_after=55.0))
+    await send(dispatcher)
+    delivery = (await store.deliveries(limit=1))[0][0]
+    await store.route(
+        delivery,
+        events=(),
+        verdicts=(),
+        launches=[make_launch(id="l2", rule="x", delivery=delivery.id)],
+    )
+    clock.now += 54_000
+    await send(dispatcher)
+    assert hub.started == []
+    clock.now += 1_000
+    await send(dispatcher)
+    assert len(hub.started) == 1
+    await send(dispatcher)
+    assert len(hub.started) == 2
+
+
+async def test_what_waited_for_a_day_is_not_sent_any_more(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    launch = await ready(store)
+    clock.now += 24 * 3_600_000 + 1
+    await send(dispatcher)
+    assert (await kept(store, launch)).state == LaunchState.EXPIRED
+    assert hub.started == []
+
+
+async def test_a_young_database_looks_before_it_sends(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    clock.now = await store.began_at() + 1000
+    launch = await ready(store, created_at=clock.now, updated_at=clock.now)
+    hub.jobs["old"] = make_job("old", "RUNNING", labels={"jobhook-launch": launch.id})
+    await send(dispatcher)
+    assert (await kept(store, launch)).job_id == "old"
+    assert hub.started == []
+
+
+async def test_a_young_database_sends_what_it_does_not_find(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    clock.now = await store.began_at() + 1000
+    await ready(store, created_at=clock.now, updated_at=clock.now)
+    await send(dispatcher)
+    assert len(hub.started) == 1
+    assert hub.calls == [("list", "acme", "jobhook-launch=l1")]
+
+
+async def test_a_list_that_cannot_be_read_sends_nothing(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    clock.now = await store.began_at() + 1000
+    launch = await ready(store, created_at=clock.now, updated_at=clock.now)
+    hub.list_failures.append(HubBusy("down"))
+    await send(dispatcher)
+    assert (await kept(store, launch)).state == LaunchState.READY
+    assert hub.started == []
+
+
+async def test_a_sender_that_was_held_up_for_long_sends_nothing(
+    store: SqliteStore, clock: HandClock, bell: Bell
+) -> None:
+    class SlowList(ScriptedHub):
+        async def list_jobs(self, **_: Any) -> list[JobInfo]:
+            # As when the whole process stands still, for longer than half of its lease.
+            clock.now += 60_001
+            return []
+
+    hub = SlowList()
+    dispatcher = Dispatcher(
+        store,
+        hub,
+        clock,
+        identity=Identity(hub, "acme"),
+        secrets={},
+        visibility=Visibility(),
+        on_launched=bell,
+    )
+    clock.now = await store.began_at() + 1000
+    launch = await ready(store, created_at=clock.now, updated_at=clock.now)
+    await send(dispatcher)
+    assert (await kept(store, launch)).state == LaunchState.READY
+    assert hub.started == []

@@ -138,5 +138,21 @@ async def test_a_long_queue_is_taken_in_parts(
     for number in range(3):
         await table.store.record(make_received(f"w{number}"))
     router = table.router([])
-    assert await router.step() is True
-    assert await router.step() is False
+    assert [await router.step() for _ in range(3)] == [True, True, False]
+
+
+async def test_a_delivery_that_ends_the_process_again_and_again_is_put_aside(
+    table: RoutingTable,
+) -> None:
+    await table.store.record(make_received("poison", push()))
+    await table.store.record(make_received("good", push("acme2")))
+    for _ in range(3):
+        # Each time the process ends before anything could be kept.
+        await table.store.begin_routing(10)
+    router = table.router([make_rule(watch=[])])
+    while await router.step():
+        pass
+    states = {each.key: each.state for each, _ in await table.store.deliveries(limit=0)}
+    assert states == {"poison": "quarantined", "good": "matched"}
+    (launch,) = await table.store.launches(limit=0)
+    assert launch.spec.env["WEBHOOK_REPO_ID"].startswith("acme2/")

@@ -10,6 +10,7 @@ from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.errors import HubForbidden
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.flows.identity import Identity
+from jobhook.flows.resolving import Visibility
 from jobhook.flows.tracking import Tracker
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +18,9 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def tracker(store: SqliteStore, hub: ScriptedHub, clock: HandClock) -> Tracker:
-    return Tracker(store, hub, clock, identity=Identity(hub, "acme"), instance="test")
+    return Tracker(
+        store, hub, clock, identity=Identity(hub, "acme"), instance="test", visibility=Visibility()
+    )
 
 
 async def launched(store: SqliteStore, *jobs: str, **given: Any) -> None:
@@ -100,7 +103,9 @@ async def test_one_job_that_cannot_be_looked_at_does_not_hide_the_others(
     hub = Choosy()
     hub.jobs["j2"] = make_job("j2", "COMPLETED")
     await launched(store, "j1", "j2")
-    tracker = Tracker(store, hub, clock, identity=Identity(hub, "a"), instance="t")
+    tracker = Tracker(
+        store, hub, clock, identity=Identity(hub, "a"), instance="t", visibility=Visibility()
+    )
     with pytest.raises(HubForbidden):
         await tracker.step()
     assert (await state_of(store, "j2")).state == LaunchState.COMPLETED
@@ -120,7 +125,14 @@ async def test_somebody_else_may_have_moved_it_meanwhile(
 ) -> None:
     class RacingHub(ScriptedHub):
         async def list_jobs(self, **asked: Any) -> list[Any]:
-            other = Tracker(store, quiet, clock, identity=Identity(quiet, "a"), instance="t")
+            other = Tracker(
+                store,
+                quiet,
+                clock,
+                identity=Identity(quiet, "a"),
+                instance="t",
+                visibility=Visibility(),
+            )
             await other.step()
             return [make_job("j1", "RUNNING")]
 
@@ -128,5 +140,7 @@ async def test_somebody_else_may_have_moved_it_meanwhile(
     quiet.jobs["j1"] = make_job("j1", "COMPLETED")
     racing = RacingHub()
     await launched(store, "j1")
-    await Tracker(store, racing, clock, identity=Identity(racing, "a"), instance="t").step()
+    await Tracker(
+        store, racing, clock, identity=Identity(racing, "a"), instance="t", visibility=Visibility()
+    ).step()
     assert (await state_of(store, "j1")).state == LaunchState.COMPLETED

@@ -281,3 +281,21 @@ async def test_a_commit_without_a_sha_leaves_the_outcome_open(
     server.answers = [answer(200, {})]
     with pytest.raises(OutcomeUnknown):
         await hub.create_commit("a/b", {}, repo_type="model", message="m")
+
+
+async def test_prices_are_in_dollars_an_hour(hub: AsyncHub, server: CannedServer) -> None:
+    flavor = {"name": "t4-small", "unitCostMicroUSD": 6667, "unitLabel": "minute"}
+    server.answers = [answer(200, [flavor, {**flavor, "unitLabel": "hour"}])]
+    by_minute, by_hour = await hub.list_hardware()
+    assert by_minute.name == "t4-small"
+    assert by_minute.usd_per_hour == pytest.approx(0.40002)
+    assert by_hour.usd_per_hour == pytest.approx(0.006667)
+
+
+@pytest.mark.parametrize("told", [{"a": 1}, [{}], [{"name": "x", "unitLabel": "year"}], None])
+async def test_prices_that_cannot_be_read_are_no_prices(
+    hub: AsyncHub, server: CannedServer, told: Any
+) -> None:
+    server.answers = [answer(200, told)]
+    with pytest.raises(HubBusy):
+        await hub.list_hardware()

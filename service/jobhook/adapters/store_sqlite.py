@@ -71,13 +71,17 @@ class SqliteReads:
         rows = await self._reader.fetch("SELECT * FROM launch WHERE id = ?", (launch_id,))
         return _launch(rows[0]) if rows else None
 
-    async def unrouted(self, limit: int) -> tuple[tuple[StoredDelivery, bytes], ...]:
+    async def unresolved(self, now: int) -> tuple[Launch, ...]:
         rows = await self._reader.fetch(
-            f"SELECT {_DELIVERY}, d.body FROM delivery d"  # noqa: S608
-            " WHERE d.state = 'stored' ORDER BY d.seq LIMIT ?",
-            (limit,),
+            "SELECT * FROM launch WHERE state = 'unknown' AND due_at <= ? ORDER BY due_at, seq",
+            (now,),
         )
-        return tuple((_delivery(row), row["body"]) for row in rows)
+        return tuple(map(_launch, rows))
+
+    async def began_at(self) -> int:
+        (row,) = await self._reader.fetch("SELECT began_at FROM epoch")
+        began_at: int = row["began_at"]
+        return began_at
 
     async def followed(self) -> tuple[Launch, ...]:
         rows = await self._reader.fetch(
@@ -143,7 +147,8 @@ class SqliteStore(SqliteReads):
         def work(connection: sqlite3.Connection) -> None:
             done = connection.execute(
                 "UPDATE launch SET state = ?, reason = ?, namespace = ?, job_id = ?, job_url = ?,"
-                " due_at = ?, updated_at = ? WHERE id = ? AND state = ? AND attempts = ?",
+                " due_at = ?, unknown_since = ?, looks = ?, updated_at = ?"
+                " WHERE id = ? AND state = ? AND attempts = ?",
                 (
                     new.state,
                     new.reason,
@@ -151,6 +156,8 @@ class SqliteStore(SqliteReads):
                     new.job_id,
                     new.job_url,
                     new.due_at,
+                    new.unknown_since,
+                    new.looks,
                     new.updated_at,
                     old.id,
                     old.state,
@@ -162,15 +169,56 @@ class SqliteStore(SqliteReads):
 
         await self._writer.submit(work)
 
-    async def abandon_sending(self, now: int) -> int:
-        reason = "the service stopped while the request was on its way"
+    async def abandon_sending(self, now: int, *, claimed_before: int) -> int:
+        reason = "whoever sent it stopped while the request was on its way"
 
         def work(connection: sqlite3.Connection) -> int:
             return connection.execute(
-                "UPDATE launch SET state = 'unknown', reason = ?, updated_at = ?"
-                " WHERE state = 'sending'",
-                (reason, now),
+                "UPDATE launch SET state = 'unknown', reason = ?1, updated_at = ?2,"
+                " unknown_since = ?2, looks = 0, due_at = ?2"
+                " WHERE state = 'sending' AND updated_at < ?3",
+                (reason, now, claimed_before),
             ).rowcount
+
+        return await self._writer.submit(work)
+
+    async def expire(self, now: int, *, created_before: int) -> int:
+        reason = "it was not sent in time"
+
+        def work(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                "UPDATE launch SET state = 'expired', reason = ?, updated_at = ?"
+                " WHERE state IN ('matched', 'ready', 'held') AND created_at < ?",
+                (reason, now, created_before),
+            ).rowcount
+
+        return await self._writer.submit(work)
+
+    async def release(self, now: int, *, reason_prefix: str) -> int:
+        def work(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                "UPDATE launch SET state = 'ready', reason = '', due_at = 0, updated_at = ?"
+                " WHERE state = 'held' AND substr(reason, 1, length(?2)) = ?2",
+                (now, reason_prefix),
+            ).rowcount
+
+        return await self._writer.submit(work)
+
+    async def begin_routing(self, limit: int) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
+        def work(connection: sqlite3.Connection) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
+            rows = connection.execute(
+                f"SELECT d.seq, {_DELIVERY}, d.tries, d.body FROM delivery d"  # noqa: S608
+                " WHERE d.state = 'stored' ORDER BY d.seq LIMIT ?",
+                (limit,),
+            ).fetchall()
+            # What was tried before may be what ended the process: it goes alone.
+            suspect = next((at for at, row in enumerate(rows) if row["tries"]), len(rows))
+            taken = rows[: suspect or 1]
+            connection.executemany(
+                "UPDATE delivery SET tries = tries + 1 WHERE seq = ?",
+                [(row["seq"],) for row in taken],
+            )
+            return tuple((_delivery(row), row["body"], row["tries"]) for row in taken)
 
         return await self._writer.submit(work)
 
@@ -270,7 +318,7 @@ def _delivery(row: sqlite3.Row) -> StoredDelivery:
 
 _LAUNCH_COLUMNS = (
     "id delivery rule action generation rule_hash event spec state reason namespace job_id job_url "
-    "attempts due_at created_at updated_at"
+    "attempts due_at unknown_since looks created_at updated_at"
 ).split()
 _INSERT_LAUNCH = (
     f"INSERT INTO launch ({', '.join(_LAUNCH_COLUMNS)})"  # noqa: S608

@@ -92,7 +92,16 @@ def moved(
     """Return *launch* in its next *state*; `ValueError` if the protocol does not know the move."""
     if state not in MOVES[launch.state]:
         raise ValueError(f"a launch cannot move from {launch.state} to {state}")
-    return replace(launch, state=state, reason=reason, due_at=due_at, updated_at=now)
+    since = now if state == LaunchState.UNKNOWN else launch.unknown_since
+    return replace(
+        launch,
+        state=state,
+        reason=reason,
+        due_at=due_at,
+        updated_at=now,
+        unknown_since=since,
+        looks=0,
+    )
 
 
 def launch_id(
@@ -120,6 +129,8 @@ class Launch:
         rule_hash: `Rule.fingerprint` of the rule as it was.
         event: The semantic event that set the rule off.
         spec: The frozen job; its secrets have names only, and the payload is added when it is sent.
+        unknown_since: The last moment at which a request for it may have left, while it is unknown.
+        looks: Clean lists of jobs since then that did not hold it.
         created_at: Milliseconds since 1970, UTC; so is *updated_at*.
     """
 
@@ -138,6 +149,8 @@ class Launch:
     job_url: str | None = None
     attempts: int = 0
     due_at: int = 0
+    unknown_since: int = 0
+    looks: int = 0
     created_at: int
     updated_at: int
 

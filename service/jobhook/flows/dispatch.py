@@ -19,8 +19,9 @@ from jobhook.core.errors import (
     StoreUnavailable,
     UsageError,
 )
-from jobhook.core.launches import Launch, LaunchState, job_of, moved
+from jobhook.core.launches import LAUNCH_LABEL, Launch, LaunchState, job_of, moved
 from jobhook.flows.identity import Identity
+from jobhook.flows.resolving import LEASE_MS, Visibility, adopted, found_among
 from jobhook.flows.worker import Worker, backoff
 from jobhook.ports import Clock, Hub, Store
 
@@ -30,6 +31,12 @@ _LONGEST_BACKOFF = 5 * 60.0
 _KEEP_ATTEMPTS = 10
 _KEEP_PAUSE = 4.0
 _PAYMENT_REQUIRED = 402
+_TOO_MANY_REQUESTS = 429
+_PROBE_SECONDS = 60.0
+_AUTH = "auth: "
+# A database that is younger may be new because an older one was lost.
+_YOUNG_MS = 48 * 3_600_000
+_MAX_AGE_MS = 24 * 3_600_000
 
 log = structlog.get_logger()
 
@@ -45,7 +52,9 @@ class Dispatcher(Worker):
         *,
         identity: Identity,
         secrets: Mapping[str, str],
+        visibility: Visibility,
         on_launched: Callable[[], None],
+        max_age_ms: int = _MAX_AGE_MS,
     ) -> None:
         super().__init__()
         self._store = store
@@ -53,16 +62,30 @@ class Dispatcher(Worker):
         self._clock = clock
         self._identity = identity
         self._secrets = secrets
+        self._visibility = visibility
         self._on_launched = on_launched
+        self._max_age_ms = max_age_ms
         self._on_their_way: set[asyncio.Task[None]] = set()
+        self._closed_until = 0
+        self._probing = False
+        # What a process before this one held may go by now.
+        self._release_due = True
 
     async def run(self) -> None:
         await super().run()
         await self.finish()
 
     async def step(self) -> bool:
-        free = _AT_ONCE - len(self._on_their_way)
-        claimed = await self._store.claim(self._clock(), free) if free else ()
+        now = self._clock()
+        if now < self._closed_until:
+            return False
+        if self._release_due:
+            await self._store.release(now, reason_prefix=_AUTH)
+            self._release_due = False
+        await self._store.expire(now, created_before=now - self._max_age_ms)
+        # While it is not known whether the Hub lets us again, one launch finds out.
+        room = (1 if self._probing else _AT_ONCE) - len(self._on_their_way)
+        claimed = await self._store.claim(now, room) if room > 0 else ()
         for launch, body in claimed:
             task = asyncio.create_task(self._send(launch, body), name=f"send {launch.id}")
             self._on_their_way.add(task)
@@ -122,11 +145,45 @@ class Dispatcher(Worker):
         except UsageError as exc:
             return moved(launch, LaunchState.REJECTED, now=now, reason=str(exc))
         try:
+            earlier = await self._started_earlier(launch)
+            if earlier:
+                return earlier
+            if self._clock() - launch.updated_at > LEASE_MS // 2:
+                # Somebody may take it for abandoned soon: what is not sent now is not sent twice.
+                return moved(launch, LaunchState.READY, now=self._clock(), reason="sent too late")
             job = await self._hub.start_job(self._identity.namespace, spec)
         except (HubBusy, HubRefused, OutcomeUnknown) as exc:
+            self._mind(exc)
             return _after(exc, launch, now=self._clock())
+        self._probing = False
         launched = moved(launch, LaunchState.LAUNCHED, now=self._clock())
+        self._visibility.started(launch.id, launched.updated_at)
         return replace(launched, namespace=self._identity.namespace, job_id=job.id, job_url=job.url)
+
+    async def _started_earlier(self, launch: Launch) -> Launch | None:
+        """Look for the job of *launch* while this database is too young to know what was done."""
+        now = self._clock()
+        if now - await self._store.began_at() > _YOUNG_MS:
+            return None
+        jobs = await self._hub.list_jobs(
+            namespace=self._identity.namespace, labels={LAUNCH_LABEL: launch.id}
+        )
+        found = found_among(jobs, launch)
+        namespace = self._identity.namespace
+        return adopted(launch, found.job, namespace=namespace, now=now) if found else None
+
+    def _mind(self, exc: HubBusy | HubRefused | OutcomeUnknown) -> None:
+        """Let the other launches wait as well when the answer is about all of them."""
+        if isinstance(exc, HubUnauthorized | HubForbidden):
+            pause = _PROBE_SECONDS
+            self._release_due = True
+        elif isinstance(exc, HubBusy) and exc.status == _TOO_MANY_REQUESTS:
+            pause = exc.retry_after or _PROBE_SECONDS
+        else:
+            return
+        self._closed_until = self._clock() + int(pause * 1000)
+        self._probing = True
+        log.warning("dispatch.closed", seconds=pause, error=str(exc))
 
 
 def _after(exc: HubBusy | HubRefused | OutcomeUnknown, launch: Launch, *, now: int) -> Launch:
@@ -137,7 +194,7 @@ def _after(exc: HubBusy | HubRefused | OutcomeUnknown, launch: Launch, *, now: i
             due_at = now + _backoff(launch.attempts, exc.retry_after)
             return moved(launch, LaunchState.READY, now=now, reason=str(exc), due_at=due_at)
         case HubUnauthorized() | HubForbidden():
-            return moved(launch, LaunchState.HELD, now=now, reason=f"auth: {exc}")
+            return moved(launch, LaunchState.HELD, now=now, reason=f"{_AUTH}{exc}")
         case HubRefused(status=status) if status == _PAYMENT_REQUIRED:
             return moved(launch, LaunchState.HELD, now=now, reason=f"budget-upstream: {exc}")
     return moved(launch, LaunchState.REJECTED, now=now, reason=str(exc))

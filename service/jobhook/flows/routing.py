@@ -18,6 +18,7 @@ from jobhook.flows.worker import Worker
 from jobhook.ports import Clock, Store
 
 _AT_ONCE = 100
+_TRIES_MAX = 3
 
 log = structlog.get_logger()
 
@@ -54,14 +55,14 @@ class Router(Worker):
         self._on_launches = on_launches
 
     async def step(self) -> bool:
-        waiting = await self._store.unrouted(_AT_ONCE)
-        for stored, body in waiting:
-            await self._route(stored, body)
-        return len(waiting) == _AT_ONCE
+        begun = await self._store.begin_routing(_AT_ONCE)
+        for stored, body, tries in begun:
+            await self._route(stored, body, tries)
+        return bool(begun)
 
-    async def _route(self, stored: StoredDelivery, body: bytes) -> None:
+    async def _route(self, stored: StoredDelivery, body: bytes, tries: int) -> None:
         try:
-            routed = route(
+            routed = _poison(stored, tries) or route(
                 stored,
                 body,
                 self._rules,
@@ -83,6 +84,14 @@ class Router(Worker):
         _tell(routed)
         if routed.launches:
             self._on_launches()
+
+
+def _poison(stored: StoredDelivery, tries: int) -> Routed | None:
+    if tries < _TRIES_MAX:
+        return None
+    log.error("delivery.quarantined", delivery=stored.id, tries=tries)
+    reason = f"the process ended each of the {tries} times that it was looked at"
+    return Routed(replace(stored, state=DeliveryState.QUARANTINED, reason=reason))
 
 
 def route(

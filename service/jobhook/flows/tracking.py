@@ -10,6 +10,7 @@ from jobhook.core.errors import HubError, HubNotFound, LaunchMoved
 from jobhook.core.jobs import Stage
 from jobhook.core.launches import INSTANCE_LABEL, Launch, LaunchState, moved, state_of_stage
 from jobhook.flows.identity import Identity
+from jobhook.flows.resolving import Visibility
 from jobhook.flows.worker import Worker
 from jobhook.hub.models import JobInfo
 from jobhook.ports import Clock, Hub, Store
@@ -29,7 +30,14 @@ class Tracker(Worker):
     idle = 2.0
 
     def __init__(
-        self, store: Store, hub: Hub, clock: Clock, *, identity: Identity, instance: str
+        self,
+        store: Store,
+        hub: Hub,
+        clock: Clock,
+        *,
+        identity: Identity,
+        instance: str,
+        visibility: Visibility,
     ) -> None:
         super().__init__()
         self._store = store
@@ -37,6 +45,7 @@ class Tracker(Worker):
         self._clock = clock
         self._identity = identity
         self._instance = instance
+        self._visibility = visibility
 
     async def step(self) -> bool:
         launches = await self._store.followed()
@@ -63,6 +72,8 @@ class Tracker(Worker):
             raise failure
 
     async def _follow(self, launch: Launch, job: JobInfo | None) -> None:
+        if job:
+            self._visibility.listed(launch.id, self._clock())
         state, message = await self._state_of(launch, job)
         if state in {None, launch.state}:
             return

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from jobhook.core.errors import HubBusy, OutcomeUnknown
 from jobhook.core.jobs import JobSpec, Stage
-from jobhook.hub.models import JobInfo, LogLine, read_job
+from jobhook.hub.models import JobHardware, JobInfo, LogLine, read_hardware, read_job
 from jobhook.hub.transport import HubTransport
 
 _DATA = "data: {"
@@ -75,6 +75,14 @@ class JobsApi:
         """Cancel a job; one that has ended already is left as it is."""
         answer = await self.transport.change("POST", f"{_job_path(namespace, job_id)}/cancel")
         return self._job(answer.body)
+
+    async def list_hardware(self) -> list[JobHardware]:
+        """Return the flavors and what they cost; the Hub tells that to everybody."""
+        answer = await self.transport.get("/api/jobs/hardware")
+        try:
+            return [read_hardware(item) for item in answer.body]
+        except (KeyError, TypeError, AttributeError) as exc:
+            raise HubBusy("the Hub's list of hardware cannot be read") from exc
 
     async def follow_logs(self, job_id: str, *, namespace: str) -> AsyncIterator[LogLine]:
         """

@@ -70,6 +70,14 @@ class JobInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobHardware:
+    """A flavor and what it costs, in US dollars an hour."""
+
+    name: str
+    usd_per_hour: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookInfo:
     """
     A webhook as the Hub tells of it; its secret is never told.
@@ -115,6 +123,13 @@ def read_job(wire: Wire, endpoint: str) -> JobInfo:
         ),
         endpoint=endpoint,
     )
+
+
+def read_hardware(wire: Wire) -> JobHardware:
+    """Return the flavor that *wire* describes; the Hub's prices are millionths of a dollar."""
+    per_hour = {"minute": 60, "hour": 1}[wire["unitLabel"]]
+    price = wire["unitCostMicroUSD"] * per_hour / 1_000_000
+    return JobHardware(name=_text(wire["name"]), usd_per_hour=price)
 
 
 def read_webhook(wire: Wire) -> WebhookInfo:

@@ -1,0 +1,193 @@
+"""
+Find out what became of launches that may have been sent.
+
+The Hub has no idempotency key, so a request whose answer was lost may have started a job, may start
+it a little later, and the list of jobs may lag behind. Until the quarantine is over, finding
+nothing proves nothing (reliability: an expired lease or a lost answer never leads back to `ready`
+on suspicion).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from jobhook.core.errors import LaunchMoved
+from jobhook.core.launches import LAUNCH_LABEL, Launch, LaunchState, moved
+from jobhook.flows.identity import Identity
+from jobhook.flows.prices import Prices
+from jobhook.flows.worker import Worker
+from jobhook.hub.models import JobInfo
+from jobhook.ports import Clock, Hub, Store
+
+LAUNCH_VARIABLE = "JOBHOOK_LAUNCH_ID"
+# Whoever claimed a launch longer ago than this has stopped, or has to.
+LEASE_MS = 120_000
+_QUARANTINE_MS = 15 * 60_000
+_LOOK_AFTER_MS = (2_000, 5_000, 15_000, 30_000, 60_000, 120_000)
+_LOOK_EVERY_MS = 60_000
+_CLEAN_LOOKS = 3
+_ATTEMPTS_MAX = 5
+_LAGS_KEPT = 10_000
+# Above this price a person decides whether to try again.
+_RETRY_UP_TO_USD_PER_HOUR = 1.0
+
+log = structlog.get_logger()
+
+
+class Visibility:
+    """How long jobs took to be listed after they were started, as we saw it ourselves."""
+
+    def __init__(self, floor_ms: int = _QUARANTINE_MS) -> None:
+        self._floor = floor_ms
+        self._started: OrderedDict[str, int] = OrderedDict()
+        self._lags: deque[int] = deque(maxlen=_LAGS_KEPT)
+
+    def started(self, launch_id: str, now: int) -> None:
+        """Remember when the Hub said that it has the job."""
+        self._started[launch_id] = now
+        if len(self._started) > _LAGS_KEPT:
+            self._started.popitem(last=False)
+
+    def listed(self, launch_id: str, now: int) -> None:
+        """Remember that the job is in a list; later than it could have been seen errs safely."""
+        if launch_id in self._started:
+            self._lags.append(now - self._started.pop(launch_id))
+
+    @property
+    def quarantine_ms(self) -> int:
+        """How long finding nothing proves nothing: ten times the worst lag of a thousand."""
+        lags = sorted(self._lags)
+        return max(self._floor, 10 * lags[int(len(lags) * 0.999)]) if lags else self._floor
+
+
+def is_of(launch: Launch, job: JobInfo) -> bool:
+    """
+    Whether *job* was started for *launch*.
+
+    Its label or its environment says so: labels can be replaced by anybody, and a list can hold
+    jobs that do not carry the label that was asked for.
+    """
+    return launch.id in (job.labels.get(LAUNCH_LABEL), job.environment.get(LAUNCH_VARIABLE))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The job that counts for a launch, and copies of it that cost money for nothing."""
+
+    job: JobInfo
+    extra: tuple[JobInfo, ...]
+
+
+def found_among(jobs: Iterable[JobInfo], launch: Launch) -> Found | None:
+    """Return the first job that was started for *launch*, or None; every stage counts."""
+    # Job ids are made in the order of time, and stand in where a date is missing.
+    ours = sorted(
+        (job for job in jobs if is_of(launch, job)),
+        key=lambda job: (job.created_at.timestamp() if job.created_at else 0.0, job.id),
+    )
+    if not ours:
+        return None
+    return Found(ours[0], tuple(job for job in ours[1:] if not job.is_over))
+
+
+def adopted(launch: Launch, job: JobInfo, *, namespace: str, now: int) -> Launch:
+    """Return *launch* with the job that was found for it."""
+    launched = moved(launch, LaunchState.LAUNCHED, now=now, reason="found by its label")
+    return replace(launched, namespace=namespace, job_id=job.id, job_url=job.url)
+
+
+def looked_in_vain(launch: Launch, *, began: int, now: int, quarantine_ms: int) -> Launch | None:
+    """Return *launch* with one more clean look; None once that is enough to say it is not there."""
+    # A list that was begun while a request may still have been leaving says nothing.
+    looks = launch.looks + (began > launch.unknown_since)
+    if looks >= _CLEAN_LOOKS and began >= launch.unknown_since + quarantine_ms:
+        return None
+    index = min(looks, len(_LOOK_AFTER_MS))
+    pause = (*_LOOK_AFTER_MS, _LOOK_EVERY_MS)[index]
+    return replace(launch, looks=looks, due_at=now + pause)
+
+
+class Resolver(Worker):
+    """Looks for the jobs of unknown launches: adopts, waits, tries again in the end, or holds."""
+
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        clock: Clock,
+        *,
+        identity: Identity,
+        prices: Prices,
+        visibility: Visibility,
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._hub = hub
+        self._clock = clock
+        self._identity = identity
+        self._prices = prices
+        self._visibility = visibility
+
+    async def step(self) -> bool:
+        now = self._clock()
+        await self._store.abandon_sending(now, claimed_before=now - LEASE_MS)
+        for launch in await self._store.unresolved(now):
+            await self._resolve(launch)
+        return False
+
+    async def _resolve(self, launch: Launch) -> None:
+        began = self._clock()
+        over = began >= launch.unknown_since + self._visibility.quarantine_ms
+        # The look that decides asks for all jobs: somebody may have replaced the labels of ours.
+        labels = {} if over else {LAUNCH_LABEL: launch.id}
+        jobs = await self._hub.list_jobs(namespace=self._identity.namespace, labels=labels)
+        found = found_among(jobs, launch)
+        if found:
+            await self._adopt(launch, found)
+            return
+        again = looked_in_vain(
+            launch,
+            began=began,
+            now=self._clock(),
+            quarantine_ms=self._visibility.quarantine_ms,
+        )
+        await self._keep(launch, again or await self._given_up(launch))
+
+    async def _adopt(self, launch: Launch, found: Found) -> None:
+        for copy in found.extra:
+            log.error("job.copy_cancelled", launch=launch.id, job=copy.id)
+            await self._hub.cancel_job(copy.id, namespace=self._identity.namespace)
+        namespace = self._identity.namespace
+        await self._keep(launch, adopted(launch, found.job, namespace=namespace, now=self._clock()))
+
+    async def _given_up(self, launch: Launch) -> Launch:
+        now, flavor = self._clock(), launch.spec.flavor
+        price = await self._prices.usd_per_hour(flavor)
+        if price is None or price > _RETRY_UP_TO_USD_PER_HOUR:
+            cost = "at a price nobody knows" if price is None else f"at ${price:.2f} an hour"
+            reason = f"ambiguous: no job was found, and {flavor} {cost} is not tried again unasked"
+            return moved(launch, LaunchState.HELD, now=now, reason=reason)
+        if launch.attempts >= _ATTEMPTS_MAX:
+            reason = f"ambiguous: the outcome of {launch.attempts} requests was never known"
+            return moved(launch, LaunchState.HELD, now=now, reason=reason)
+        return moved(launch, LaunchState.READY, now=now, reason="no job was found: tried again")
+
+    async def _keep(self, old: Launch, new: Launch) -> None:
+        try:
+            await self._store.replace(old, new)
+        except LaunchMoved:
+            return
+        if new.state != old.state:
+            log.info(
+                "launch.moved",
+                delivery=new.delivery,
+                rule=new.rule,
+                launch=new.id,
+                state=new.state,
+                reason=new.reason,
+                job=new.job_id,
+            )

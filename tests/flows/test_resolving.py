@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from factories import NOON, make_job, make_launch, make_received, make_spec
+from fakes import HandClock, ScriptedHub
+from jobhook.adapters.store_sqlite import SqliteStore
+from jobhook.core.errors import HubBusy
+from jobhook.core.launches import Launch, LaunchState
+from jobhook.flows.identity import Identity
+from jobhook.flows.prices import Prices
+from jobhook.flows.resolving import LEASE_MS, Resolver, Visibility, found_among
+
+pytestmark = pytest.mark.anyio
+
+MINUTE = 60_000
+QUARANTINE = 15 * MINUTE
+
+
+@pytest.fixture
+def resolver(store: SqliteStore, hub: ScriptedHub, clock: HandClock) -> Resolver:
+    return Resolver(
+        store,
+        hub,
+        clock,
+        identity=Identity(hub, "acme"),
+        prices=Prices(hub, clock),
+        visibility=Visibility(),
+    )
+
+
+async def unknown(store: SqliteStore, **given: Any) -> Launch:
+    """A launch whose request may have left at noon."""
+    receipt = await store.record(make_received())
+    delivery = await store.delivery(receipt.delivery)
+    assert delivery is not None
+    given = {"state": LaunchState.UNKNOWN, "unknown_since": NOON, "attempts": 1} | given
+    launch = make_launch(delivery=delivery.id, **given)
+    await store.route(delivery, events=(), verdicts=(), launches=[launch])
+    return launch
+
+
+async def kept(store: SqliteStore, launch: Launch) -> Launch:
+    found = await store.launch(launch.id)
+    assert found is not None
+    return found
+
+
+async def look_on(resolver: Resolver, clock: HandClock, until: int) -> None:
+    """Let the clock go on, a second at a time, and the resolver look whenever it wants to."""
+    while clock.now < until:
+        clock.now += 1000
+        await resolver.step()
+
+
+def job_of(launch: Launch, job_id: str = "j1", stage: str = "RUNNING", **given: Any) -> Any:
+    return make_job(job_id, stage, labels={"jobhook-launch": launch.id}, **given)
+
+
+@pytest.mark.parametrize("stage", ["SCHEDULING", "RUNNING", "COMPLETED", "ERROR", "DELETED"])
+async def test_a_job_that_is_found_is_adopted_in_whatever_stage(
+    resolver: Resolver, store: SqliteStore, hub: ScriptedHub, stage: str
+) -> None:
+    launch = await unknown(store)
+    hub.jobs["j1"] = job_of(launch, stage=stage)
+    await resolver.step()
+    found = await kept(store, launch)
+    assert (found.state, found.job_id, found.namespace) == (LaunchState.LAUNCHED, "j1", "acme")
+
+
+async def test_a_list_that_ignores_the_label_adopts_nobody_elses_job(
+    resolver: Resolver, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await unknown(store)
+    hub.ignores_labels = True
+    hub.jobs["j1"] = make_job("j1", labels={"jobhook-launch": "another"})
+    await resolver.step()
+    assert (await kept(store, launch)).state == LaunchState.UNKNOWN
+
+
+async def test_a_job_whose_labels_were_replaced_is_known_by_its_environment(
+    resolver: Resolver, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    launch = await unknown(store)
+    hub.jobs["j1"] = make_job("j1", "RUNNING", environment={"JOBHOOK_LAUNCH_ID": launch.id})
+    await look_on(resolver, clock, NOON + QUARANTINE + 2 * MINUTE)
+    assert (await kept(store, launch)).job_id == "j1"
+
+
+async def test_copies_are_cancelled_and_the_first_one_counts(
+    resolver: Resolver, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await unknown(store)
+    early, late = (datetime(2027, 1, 15, 8, minute, tzinfo=UTC) for minute in (0, 1))
+    hub.jobs = {
+        "j2": job_of(launch, "j2", created_at=early),
+        "j1": job_of(launch, "j1", created_at=late),
+        "j3": job_of(launch, "j3", "COMPLETED", created_at=late),
+    }
+    await resolver.step()
+    assert (await kept(store, launch)).job_id == "j2"
+    assert [call for call in hub.calls if call[0] == "cancel"] == [("cancel", "acme", "j1")]
+
+
+async def test_finding_nothing_proves_nothing_before_the_quarantine_is_over(
+    resolver: Resolver, store: SqliteStore, clock: HandClock
+) -> None:
+    launch = await unknown(store)
+    await look_on(resolver, clock, NOON + QUARANTINE - 1000)
+    found = await kept(store, launch)
+    assert found.state == LaunchState.UNKNOWN
+    assert found.looks > 3
+
+
+async def test_after_the_quarantine_a_cheap_launch_is_tried_again(
+    resolver: Resolver, store: SqliteStore, clock: HandClock
+) -> None:
+    launch = await unknown(store)
+    await look_on(resolver, clock, NOON + QUARANTINE + 2 * MINUTE)
+    found = await kept(store, launch)
+    assert (found.state, found.attempts) == (LaunchState.READY, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        pytest.param({"spec": make_spec(flavor="a100-large")}, "$2.50 an hour", id="dear"),
+        pytest.param({"spec": make_spec(flavor="new")}, "a price nobody knows", id="no price"),
+        pytest.param({"attempts": 5}, "of 5 requests was never known", id="too often"),
+    ],
+)
+async def test_what_a_person_has_to_decide_is_held(
+    resolver: Resolver,
+    store: SqliteStore,
+    clock: HandClock,
+    given: dict[str, Any],
+    reason: str,
+) -> None:
+    launch = await unknown(store, **given)
+    await look_on(resolver, clock, NOON + QUARANTINE + 2 * MINUTE)
+    found = await kept(store, launch)
+    assert found.state == LaunchState.HELD
+    assert found.reason.startswith("ambiguous: ")
+    assert reason in found.reason
+
+
+async def test_the_looks_become_rarer(
+    resolver: Resolver, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    await unknown(store)
+    asked = []
+    for _ in range(8 * 60):
+        clock.now += 1000
+        hub.calls.clear()
+        await resolver.step()
+        if hub.calls:
+            asked.append((clock.now - NOON) // 1000)
+    assert asked == [1, 6, 21, 51, 111, 231, 291, 351, 411, 471]
+
+
+async def test_a_list_that_fails_is_not_taken_for_an_empty_one(
+    resolver: Resolver, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await unknown(store)
+    hub.list_failures.append(HubBusy("down"))
+    with pytest.raises(HubBusy):
+        await resolver.step()
+    assert await kept(store, launch) == launch
+
+
+async def test_a_look_that_began_before_the_last_request_could_leave_does_not_count(
+    resolver: Resolver, store: SqliteStore
+) -> None:
+    launch = await unknown(store, unknown_since=NOON + 1)
+    await resolver.step()
+    assert (await kept(store, launch)).looks == 0
+
+
+async def test_what_is_being_sent_for_longer_than_its_lease_becomes_unknown(
+    resolver: Resolver, store: SqliteStore, clock: HandClock
+) -> None:
+    launch = await unknown(store, state=LaunchState.SENDING)
+    clock.now = NOON + LEASE_MS
+    await resolver.step()
+    assert (await kept(store, launch)).state == LaunchState.SENDING
+    clock.now += 1
+    await resolver.step()
+    found = await kept(store, launch)
+    assert (found.state, found.unknown_since) == (LaunchState.UNKNOWN, clock.now)
+
+
+async def test_somebody_else_may_have_resolved_it_meanwhile(
+    resolver: Resolver, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await unknown(store)
+    hub.jobs["j1"] = job_of(launch)
+    stale = launch
+    await resolver.step()
+    await resolver._resolve(stale)
+    assert (await kept(store, launch)).state == LaunchState.LAUNCHED
+
+
+def test_jobs_without_a_date_are_ordered_by_their_ids() -> None:
+    launch = make_launch()
+    found = found_among([job_of(launch, "b"), job_of(launch, "a")], launch)
+    assert found is not None
+    assert (found.job.id, [job.id for job in found.extra]) == ("a", ["b"])
+
+
+def test_the_quarantine_grows_with_the_lag_that_was_seen() -> None:
+    visibility = Visibility()
+    assert visibility.quarantine_ms == QUARANTINE
+    visibility.started("a", NOON)
+    visibility.listed("a", NOON + 1000)
+    visibility.listed("a", NOON + 10**9)
+    visibility.listed("never started here", NOON + 10**9)
+    assert visibility.quarantine_ms == QUARANTINE
+    visibility.started("b", NOON)
+    visibility.listed("b", NOON + 5 * MINUTE)
+    assert visibility.quarantine_ms == 50 * MINUTE
+
+
+def test_what_is_remembered_of_the_lag_is_bounded() -> None:
+    visibility = Visibility()
+    for number in range(10_001):
+        visibility.started(str(number), NOON)
+    visibility.listed("0", NOON + 10**9)
+    assert visibility.quarantine_ms == QUARANTINE
+
+
+async def test_prices_are_asked_for_once_a_day(hub: ScriptedHub, clock: HandClock) -> None:
+    prices = Prices(hub, clock)
+    assert await prices.usd_per_hour("cpu-basic") == 0.01
+    assert await prices.usd_per_hour("new") is None
+    assert hub.calls == [("hardware",)]
+    clock.now += 24 * 60 * MINUTE
+    await prices.usd_per_hour("cpu-basic")
+    assert len(hub.calls) == 2
