@@ -22,6 +22,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("core.rules",),
     ("core.matching", "core.registration"),
     ("core.launches",),
+    ("core.guards",),
     ("hub",),
     ("ports",),
     ("flows", "adapters", "devhub"),

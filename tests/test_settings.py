@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from jobhook.core.errors import SettingsError
+from jobhook.core.guards import Limits
 from jobhook.settings import SETTINGS, Settings
 
 SECRET = "0123456789abcdef"
@@ -21,6 +22,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert (settings.host, settings.port, settings.instance) == ("127.0.0.1", 7860, "jobhook")
     assert (settings.public_url, settings.register, settings.namespace) == (None, None, None)
     assert (settings.hf_endpoint, settings.hf_token) == ("https://huggingface.co", None)
+    assert (settings.pause, settings.limits, settings.launch_max_age) == (False, Limits(), 86400)
     assert (settings.webhook_secrets, settings.query_secret, settings.is_space) == (
         (),
         False,
@@ -72,6 +74,19 @@ def test_nothing_set_gives_the_defaults() -> None:
         pytest.param(
             {"JOBHOOK_SECRET_HF_TOKEN": " v "}, "job_secrets", {"HF_TOKEN": " v "}, id="for jobs"
         ),
+        pytest.param({"JOBHOOK_PAUSE": "on"}, "pause", True, id="pause"),
+        pytest.param({"JOBHOOK_LAUNCH_MAX_AGE": "2h"}, "launch_max_age", 7200, id="age"),
+        pytest.param(
+            {
+                "JOBHOOK_RULE_REPO_PER_HOUR": "1",
+                "JOBHOOK_RULE_REPO_PER_DAY": "2",
+                "JOBHOOK_RULE_USD_PER_DAY": "3.5",
+                "JOBHOOK_USD_PER_DAY": "0",
+            },
+            "limits",
+            Limits(rule_repo_per_hour=1, rule_repo_per_day=2, rule_usd_per_day=3.5, usd_per_day=0),
+            id="limits",
+        ),
         pytest.param({"HF_TOKEN": "hf_x\n"}, "hf_token", "hf_x", id="token"),
         pytest.param({"HUGGING_FACE_HUB_TOKEN": "hf_y"}, "hf_token", "hf_y", id="its old name"),
         pytest.param({"HF_ENDPOINT": "http://h:1/"}, "hf_endpoint", "http://h:1", id="endpoint"),
@@ -95,7 +110,11 @@ def test_a_setting_is_read(environ: dict[str, str], field: str, value: Any) -> N
             "no setting JOBHOOK_RULE; did you mean `JOBHOOK_RULES`",
             id="name",
         ),
-        pytest.param({"JOBHOOK_PAUSE": "1"}, "no setting JOBHOOK_PAUSE", id="not built yet"),
+        pytest.param({"JOBHOOK_ADMIN_TOKEN": "1"}, "no setting JOBHOOK_ADMIN", id="not built yet"),
+        pytest.param({"JOBHOOK_USD_PER_DAY": "lots"}, "write a number", id="dollars"),
+        pytest.param({"JOBHOOK_USD_PER_DAY": "-1"}, "write a number", id="negative dollars"),
+        pytest.param({"JOBHOOK_RULE_REPO_PER_HOUR": "1.5"}, "write a number", id="half a launch"),
+        pytest.param({"JOBHOOK_LAUNCH_MAX_AGE": "soon"}, "no length of time", id="age"),
         pytest.param({"JOBHOOK_RULES_FILE": "x"}, "no setting JOBHOOK_RULES_FILE", id="no secret"),
         pytest.param({"JOBHOOK_PORT": "http"}, "JOBHOOK_PORT is 'http'", id="port"),
         pytest.param({"JOBHOOK_PORT": "65536"}, "JOBHOOK_PORT is '65536'", id="port too high"),

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from factories import ROOT
 from faulty import faulty_hub
 from jobhook.core.errors import RulesError, SettingsError, StoreError
+from jobhook.core.guards import Guard, Limits
 from jobhook.core.launches import LaunchState
 from jobhook.devhub import TOKEN, DevHub
 from jobhook.hub import AsyncHub
@@ -150,7 +151,8 @@ async def test_what_a_dead_process_was_sending_is_unknown_and_not_sent_again(tow
         assert await until(lambda: ended(service)) == LaunchState.HELD
         (launch,) = await service.store.launches(limit=0)
         await service.store.replace(launch, replace(launch, state=LaunchState.READY))
-        await service.store.claim(launch.created_at, 1)
+        guard = Guard(Limits(), {"cpu-basic": 0.01}, launch.created_at)
+        await service.store.claim(launch.created_at, 1, guard)
     with capture_logs() as logs:
         async with town.service(JOBHOOK_SECRET_HF_TOKEN="x") as service, town.hub() as hub:
             (launch,) = await service.store.launches(limit=0)
@@ -175,6 +177,20 @@ async def test_a_job_whose_start_was_answered_with_an_error_is_found_and_not_sta
             (launch,) = await service.store.launches(limit=0)
     assert (faulty.starts, faulty.lost) == (1, 0)
     assert launch.job_id == job.id
+
+
+async def test_a_paused_service_takes_deliveries_in_and_launches_nothing(town: Town) -> None:
+    town.rule("print", PRINT.replace("  secrets: [HF_TOKEN]\n", ""))
+    async with town.service(JOBHOOK_PAUSE="on") as service, town.hub() as hub:
+        await town.push()
+
+        async def planned() -> bool | None:
+            return bool(await service.store.launches(limit=1)) or None
+
+        await until(planned)
+        assert await hub.list_jobs(namespace="dev") == []
+    async with town.service() as service:
+        assert await until(lambda: ended(service)) == LaunchState.COMPLETED
 
 
 async def test_a_lost_database_launches_nothing_again(town: Town) -> None:

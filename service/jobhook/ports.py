@@ -11,6 +11,7 @@ from typing import Protocol
 
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.events import Event
+from jobhook.core.guards import Guard
 from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.records import Receipt, Received, StoredDelivery, Verdict
@@ -63,11 +64,12 @@ class Store(Protocol):
         A launch whose id is known already is left as it is.
         """
 
-    async def claim(self, now: int, limit: int) -> tuple[tuple[Launch, bytes], ...]:
+    async def claim(self, now: int, limit: int, guard: Guard) -> tuple[tuple[Launch, bytes], ...]:
         """
-        Move up to *limit* due launches from `ready` to `sending`, oldest first.
+        Move up to *limit* due launches from `ready` to `sending`, oldest first, if *guard* permits.
 
-        Each is handed to one caller only, with the body of its delivery.
+        What it permits is reserved in the same transaction, so that claims at the same moment
+        cannot overspend. Each launch is handed to one caller only, with its delivery's body.
         """
 
     async def replace(self, old: Launch, new: Launch) -> None:

@@ -14,13 +14,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from jobhook.core.deliveries import SECRET_MAX_BYTES, SECRET_MIN_BYTES
-from jobhook.core.errors import SettingsError
-from jobhook.core.jobs import LABEL_VALUE, SECRET_NAME
+from jobhook.core.errors import SettingsError, UsageError
+from jobhook.core.guards import Limits
+from jobhook.core.jobs import LABEL_VALUE, SECRET_NAME, parse_timeout
 from jobhook.core.rules import did_you_mean
 
 PREFIX = "JOBHOOK_"
 JOB_SECRET_PREFIX = "JOBHOOK_SECRET_"  # noqa: S105 - a name
 HUB_ENDPOINT = "https://huggingface.co"
+_WHOLE = re.compile("[0-9]{1,9}")
+_DOLLARS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _NAMESPACE = re.compile("[A-Za-z0-9._-]{1,96}")
 # Kubernetes gives every container variables that are named after its services.
 _NOT_OURS = re.compile(r"JOBHOOK_(SERVICE|PORT)_.*")
@@ -54,6 +57,12 @@ SETTINGS = (
     ),
     Setting("HOST", "127.0.0.1", "The address to listen on."),
     Setting("PORT", "7860", "The port to listen on."),
+    Setting("PAUSE", "off", "Whether to launch nothing; deliveries are still taken in."),
+    Setting("RULE_REPO_PER_HOUR", "6", "Launches an hour for a rule and a repo."),
+    Setting("RULE_REPO_PER_DAY", "30", "Launches a day for a rule and a repo."),
+    Setting("RULE_USD_PER_DAY", "5", "US dollars a day for a rule."),
+    Setting("USD_PER_DAY", "20", "US dollars a day for all rules."),
+    Setting("LAUNCH_MAX_AGE", "24h", "How long a launch may wait before it expires."),
     Setting("INSTANCE", "jobhook", "The name in the labels and ids of this service's jobs."),
 )
 
@@ -65,6 +74,7 @@ class Settings:
 
     Attributes:
         database: The path of the SQLite file.
+        launch_max_age: Seconds.
         register: Whether to make the Hub's webhook at start; None means if a URL is known.
         job_secrets: What rules may hand to jobs, by name without the prefix.
         is_space: Whether this runs on a Space, whose disk does not outlive a restart.
@@ -80,6 +90,9 @@ class Settings:
     host: str
     port: int
     instance: str
+    pause: bool
+    limits: Limits
+    launch_max_age: int
     job_secrets: Mapping[str, str] = field(repr=False)
     hf_endpoint: str
     hf_token: str | None = field(repr=False)
@@ -111,6 +124,9 @@ class Settings:
             host=ours["HOST"],
             port=_port(ours["PORT"]),
             instance=_instance(ours["INSTANCE"]),
+            pause=_switch("PAUSE", ours["PAUSE"]),
+            limits=_limits(ours),
+            launch_max_age=_seconds("LAUNCH_MAX_AGE", ours["LAUNCH_MAX_AGE"]),
             job_secrets=job_secrets,
             hf_endpoint=_url("HF_ENDPOINT", environ.get("HF_ENDPOINT") or HUB_ENDPOINT),
             hf_token=_hf_token(environ),
@@ -222,6 +238,28 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
         raise SettingsError(f"JOBHOOK_PORT is {text!r}: write a number from 0 to 65535")
     return int(text)
+
+
+def _limits(ours: Mapping[str, str]) -> Limits:
+    return Limits(
+        rule_repo_per_hour=int(_amount("RULE_REPO_PER_HOUR", ours, _WHOLE)),
+        rule_repo_per_day=int(_amount("RULE_REPO_PER_DAY", ours, _WHOLE)),
+        rule_usd_per_day=_amount("RULE_USD_PER_DAY", ours, _DOLLARS),
+        usd_per_day=_amount("USD_PER_DAY", ours, _DOLLARS),
+    )
+
+
+def _amount(name: str, ours: Mapping[str, str], form: re.Pattern[str]) -> float:
+    if not form.fullmatch(ours[name]):
+        raise SettingsError(f"{PREFIX}{name} is {ours[name]!r}: write a number such as 20")
+    return float(ours[name])
+
+
+def _seconds(name: str, text: str) -> int:
+    try:
+        return parse_timeout(text)
+    except UsageError as exc:
+        raise SettingsError(f"{PREFIX}{name}: {exc}") from exc
 
 
 def _instance(text: str) -> str:

@@ -140,13 +140,13 @@ def _registrar(
 def _workers(
     settings: Settings, store: SqliteStore, hub: AsyncHub, rules: RuleSet, identity: Identity
 ) -> tuple[Worker, ...]:
-    visibility = Visibility()
+    visibility, prices = Visibility(), Prices(hub, now_ms)
     resolver = Resolver(
         store,
         hub,
         now_ms,
         identity=identity,
-        prices=Prices(hub, now_ms),
+        prices=prices,
         visibility=visibility,
     )
     tracker = Tracker(
@@ -164,6 +164,9 @@ def _workers(
         identity=identity,
         secrets=settings.job_secrets,
         visibility=visibility,
+        prices=prices,
+        limits=settings.limits,
+        max_age_ms=settings.launch_max_age * 1000,
         on_launched=tracker.wake,
     )
     router = Router(
@@ -174,6 +177,9 @@ def _workers(
         instance=settings.instance,
         on_launches=dispatcher.wake,
     )
+    if settings.pause:
+        log.warning("service.paused", set="JOBHOOK_PAUSE")
+        return router, tracker, resolver
     return router, dispatcher, tracker, resolver
 
 

@@ -10,6 +10,7 @@ import pytest
 from commands import Run
 from factories import NOON, make_received, make_rule, sample
 from jobhook.adapters.store_sqlite import sqlite_store
+from jobhook.core.guards import Guard, Limits
 from jobhook.core.launches import LaunchState, moved
 from jobhook.flows.routing import route
 
@@ -32,7 +33,7 @@ def kept(tmp_path: Path) -> tuple[str, str]:
                     verdicts=routed.verdicts,
                     launches=routed.launches,
                 )
-            ((launch, _),) = await store.claim(NOON, 1)
+            ((launch, _),) = await store.claim(NOON, 1, Guard(Limits(), {"cpu-basic": 0.01}, NOON))
             launched = replace(
                 moved(launch, LaunchState.LAUNCHED, now=NOON),
                 namespace="acme",

@@ -11,11 +11,21 @@ import pytest
 from factories import BODY, NOON, make_launch, make_received, make_spec, make_stored
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import LaunchMoved
+from jobhook.core.guards import Guard, Limits
 from jobhook.core.launches import Launch, LaunchState, moved
 from jobhook.core.records import WEAK_WINDOW_MS, StoredDelivery, Verdict
 from jobhook.ports import Store
 
 pytestmark = pytest.mark.anyio
+
+
+PLENTY = Limits(
+    rule_repo_per_hour=1000, rule_repo_per_day=1000, rule_usd_per_day=1000, usd_per_day=1000
+)
+
+
+def guard(now: int, limits: Limits = PLENTY) -> Guard:
+    return Guard(limits, {"cpu-basic": 0.01}, now)
 
 
 async def stored_delivery(store: Store, webhook_id: str = "w1") -> StoredDelivery:
@@ -121,7 +131,7 @@ async def test_routing_keeps_the_decision_and_its_launches(store: Store) -> None
 
 async def test_routing_twice_leaves_the_first_launch_alone(store: Store) -> None:
     launch = await stored_launch(store)
-    ((claimed, _),) = await store.claim(NOON, 1)
+    ((claimed, _),) = await store.claim(NOON, 1, guard(NOON))
     delivery = await store.delivery(launch.delivery)
     assert delivery is not None
     await store.route(delivery, events=(), verdicts=(), launches=[launch])
@@ -130,17 +140,24 @@ async def test_routing_twice_leaves_the_first_launch_alone(store: Store) -> None
 
 async def test_a_launch_is_claimed_once(store: Store) -> None:
     launch = await stored_launch(store)
-    ((claimed, body),) = await store.claim(NOON + 5, 10)
-    assert claimed == replace(launch, state=LaunchState.SENDING, attempts=1, updated_at=NOON + 5)
+    ((claimed, body),) = await store.claim(NOON + 5, 10, guard(NOON + 5))
+    assert claimed == replace(
+        launch,
+        state=LaunchState.SENDING,
+        attempts=1,
+        updated_at=NOON + 5,
+        claimed_at=NOON + 5,
+        micro_usd=5000,
+    )
     assert body == BODY
-    assert await store.claim(NOON + 6, 10) == ()
+    assert await store.claim(NOON + 6, 10, guard(NOON + 6)) == ()
 
 
 async def test_claims_at_once_share_no_launch(store: Store) -> None:
     delivery = await stored_delivery(store)
     launches = [make_launch(id=f"l{n}", rule=f"rule-{n}", delivery=delivery.id) for n in range(20)]
     await store.route(delivery, events=(), verdicts=(), launches=launches)
-    claims = await asyncio.gather(*(store.claim(NOON, 3) for _ in range(10)))
+    claims = await asyncio.gather(*(store.claim(NOON, 3, guard(NOON)) for _ in range(10)))
     claimed = [launch.id for claim in claims for launch, _ in claim]
     assert sorted(claimed) == sorted(launch.id for launch in launches)
 
@@ -149,18 +166,18 @@ async def test_the_oldest_launches_are_claimed_first(store: Store) -> None:
     delivery = await stored_delivery(store)
     launches = [make_launch(id=f"l{n}", rule=f"r{n}", delivery=delivery.id) for n in range(3)]
     await store.route(delivery, events=(), verdicts=(), launches=launches)
-    assert [launch.id for launch, _ in await store.claim(NOON, 2)] == ["l0", "l1"]
+    assert [launch.id for launch, _ in await store.claim(NOON, 2, guard(NOON))] == ["l0", "l1"]
 
 
 async def test_a_launch_that_is_not_due_is_not_claimed(store: Store) -> None:
     await stored_launch(store, due_at=NOON + 1)
-    assert await store.claim(NOON, 10) == ()
-    assert len(await store.claim(NOON + 1, 10)) == 1
+    assert await store.claim(NOON, 10, guard(NOON)) == ()
+    assert len(await store.claim(NOON + 1, 10, guard(NOON + 1))) == 1
 
 
 async def test_what_came_of_a_launch_is_kept(store: Store) -> None:
     await stored_launch(store)
-    ((claimed, _),) = await store.claim(NOON, 1)
+    ((claimed, _),) = await store.claim(NOON, 1, guard(NOON))
     launched = replace(
         moved(claimed, LaunchState.LAUNCHED, now=NOON + 9, reason="r"),
         namespace="acme",
@@ -174,7 +191,7 @@ async def test_what_came_of_a_launch_is_kept(store: Store) -> None:
 
 async def test_a_late_writer_is_told_that_the_launch_has_moved(store: Store) -> None:
     await stored_launch(store)
-    ((claimed, _),) = await store.claim(NOON, 1)
+    ((claimed, _),) = await store.claim(NOON, 1, guard(NOON))
     await store.replace(claimed, moved(claimed, LaunchState.UNKNOWN, now=NOON))
     with pytest.raises(LaunchMoved):
         await store.replace(claimed, moved(claimed, LaunchState.LAUNCHED, now=NOON))
@@ -185,9 +202,9 @@ async def test_a_late_writer_is_told_that_the_launch_has_moved(store: Store) -> 
 
 async def test_a_writer_of_an_earlier_attempt_is_fenced_off(store: Store) -> None:
     await stored_launch(store)
-    ((first, _),) = await store.claim(NOON, 1)
+    ((first, _),) = await store.claim(NOON, 1, guard(NOON))
     await store.replace(first, moved(first, LaunchState.READY, now=NOON))
-    ((second, _),) = await store.claim(NOON, 1)
+    ((second, _),) = await store.claim(NOON, 1, guard(NOON))
     with pytest.raises(LaunchMoved):
         await store.replace(first, moved(first, LaunchState.LAUNCHED, now=NOON))
     assert await store.launch(second.id) == second
@@ -195,13 +212,13 @@ async def test_a_writer_of_an_earlier_attempt_is_fenced_off(store: Store) -> Non
 
 async def test_what_was_left_in_sending_becomes_unknown_and_never_ready(store: Store) -> None:
     launch = await stored_launch(store)
-    await store.claim(NOON, 1)
+    await store.claim(NOON, 1, guard(NOON))
     assert await store.abandon_sending(NOON + 1, claimed_before=NOON + 1) == 1
     kept = await store.launch(launch.id)
     assert kept is not None
     assert kept.state == LaunchState.UNKNOWN
     assert kept.reason
-    assert await store.claim(NOON + 10**9, 10) == ()
+    assert await store.claim(NOON + 10**9, 10, guard(NOON + 10**9)) == ()
 
 
 async def test_only_launched_and_running_jobs_are_followed(store: Store) -> None:
@@ -261,7 +278,7 @@ async def test_new_deliveries_before_a_suspect_come_without_it(store: Store) -> 
 
 async def test_only_what_was_claimed_long_ago_is_abandoned(store: Store) -> None:
     launch = await stored_launch(store)
-    await store.claim(NOON, 1)
+    await store.claim(NOON, 1, guard(NOON))
     assert await store.abandon_sending(NOON + 9, claimed_before=NOON) == 0
     assert await store.abandon_sending(NOON + 9, claimed_before=NOON + 1) == 1
     kept = await store.launch(launch.id)
@@ -271,7 +288,7 @@ async def test_only_what_was_claimed_long_ago_is_abandoned(store: Store) -> None
 
 async def test_unknown_launches_are_looked_for_when_they_are_due(store: Store) -> None:
     await stored_launch(store)
-    ((claimed, _),) = await store.claim(NOON, 1)
+    ((claimed, _),) = await store.claim(NOON, 1, guard(NOON))
     unknown = moved(claimed, LaunchState.UNKNOWN, now=NOON, due_at=NOON + 5)
     await store.replace(claimed, unknown)
     assert await store.unresolved(NOON + 4) == ()
@@ -309,3 +326,56 @@ async def test_what_is_held_for_a_reason_is_released(store: Store) -> None:
 
 async def test_a_database_knows_when_it_was_made(store: Store) -> None:
     assert abs(await store.began_at() - time.time() * 1000) < 60_000
+
+
+async def family(store: Store, count: int, **given: object) -> None:
+    """So many ready launches of one rule for one repo, each of another action."""
+    delivery = await stored_delivery(store)
+    launches = [
+        make_launch(id=f"l{n}", action=n, repo="dataset:acme/corpus", delivery=delivery.id, **given)
+        for n in range(count)
+    ]
+    await store.route(delivery, events=(), verdicts=(), launches=launches)
+
+
+async def test_claims_at_the_same_moment_do_not_overspend(store: Store) -> None:
+    await family(store, 40)
+    limits = replace(PLENTY, usd_per_day=0.05)  # ten launches of half a cent
+    claims = await asyncio.gather(*(store.claim(NOON, 3, guard(NOON, limits)) for _ in range(20)))
+    assert sum(map(len, claims)) == 10
+
+
+async def test_what_waits_does_not_keep_others_from_being_claimed(store: Store) -> None:
+    await family(store, 20)
+    delivery = (await store.deliveries(limit=1))[0][0]
+    other = make_launch(id="other", rule="other", repo="dataset:acme/x", delivery=delivery.id)
+    await store.route(delivery, events=(), verdicts=(), launches=[other])
+    claimed = await store.claim(NOON, 10, guard(NOON, replace(PLENTY, rule_repo_per_hour=2)))
+    assert [launch.id for launch, _ in claimed] == ["l0", "l1", "other"]
+
+
+async def test_the_windows_of_the_limits_move_on(store: Store) -> None:
+    await family(store, 3)
+    limits = replace(PLENTY, rule_repo_per_hour=1, rule_repo_per_day=2)
+    claims = []
+    for hours in (0, 1, 2, 25):
+        now = NOON + hours * 3_600_000
+        claims.append(len(await store.claim(now, 10, guard(now, limits))))
+    assert claims == [1, 1, 0, 1]
+
+
+async def test_a_flavor_without_a_price_is_held(store: Store) -> None:
+    await family(store, 1, spec=make_spec(flavor="new"))
+    assert await store.claim(NOON, 1, guard(NOON)) == ()
+    (held,) = await store.launches(limit=0, state=LaunchState.HELD)
+    assert held.reason == "price: the Hub names no price for new"
+
+
+async def test_the_same_commit_is_launched_once(store: Store) -> None:
+    for number in range(2):
+        delivery = await stored_delivery(store, f"w{number}")
+        launch = make_launch(id=f"l{number}", delivery=delivery.id, repo="r", subject="main@abc")
+        await store.route(delivery, events=(), verdicts=(), launches=[launch])
+    assert [launch.id for launch, _ in await store.claim(NOON, 10, guard(NOON))] == ["l0"]
+    (skipped,) = await store.launches(limit=0, state=LaunchState.SKIPPED)
+    assert skipped.reason == "launch l0 was sent for the same commit"

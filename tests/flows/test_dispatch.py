@@ -19,27 +19,47 @@ from jobhook.core.errors import (
     OutcomeUnknown,
     StoreUnavailable,
 )
+from jobhook.core.guards import Limits
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.flows import dispatch
 from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
+from jobhook.flows.prices import Prices
 from jobhook.flows.resolving import Visibility
 from jobhook.hub.models import JobInfo
 
 pytestmark = pytest.mark.anyio
 
+PLENTY = Limits(
+    rule_repo_per_hour=1000, rule_repo_per_day=1000, rule_usd_per_day=1000, usd_per_day=1000
+)
+
 
 @pytest.fixture
 def dispatcher(store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell) -> Dispatcher:
-    identity = Identity(hub, "acme")
+    return make_dispatcher(store, hub, clock, bell, secrets={"TOKEN": "s3cret"})
+
+
+def make_dispatcher(
+    store: SqliteStore,
+    hub: ScriptedHub,
+    clock: HandClock,
+    bell: Bell,
+    *,
+    secrets: dict[str, str] | None = None,
+    limits: Limits = PLENTY,
+) -> Dispatcher:
     return Dispatcher(
         store,
         hub,
         clock,
-        identity=identity,
-        secrets={"TOKEN": "s3cret"},
+        identity=Identity(hub, "acme"),
+        secrets=secrets or {},
         visibility=Visibility(),
+        prices=Prices(hub, clock),
+        limits=limits,
+        max_age_ms=24 * 3_600_000,
         on_launched=bell,
     )
 
@@ -206,15 +226,7 @@ async def test_a_result_that_comes_too_late_changes_nothing(
             return await super().start_job(namespace, spec)
 
     hub = OvertakenHub()
-    dispatcher = Dispatcher(
-        store,
-        hub,
-        clock,
-        identity=Identity(hub, "acme"),
-        secrets={},
-        visibility=Visibility(),
-        on_launched=bell,
-    )
+    dispatcher = make_dispatcher(store, hub, clock, bell)
     launch = await ready(store)
     await send(dispatcher)
     assert (await kept(store, launch)).state == LaunchState.UNKNOWN
@@ -227,18 +239,7 @@ async def test_two_dispatchers_on_one_store_send_each_launch_once(
     delivery = (await store.deliveries(limit=1))[0][0]
     more = [make_launch(id=f"m{n}", rule=f"r{n}", delivery=delivery.id) for n in range(40)]
     await store.route(delivery, events=(), verdicts=(), launches=more)
-    dispatchers = [
-        Dispatcher(
-            store,
-            hub,
-            clock,
-            identity=Identity(hub, "a"),
-            secrets={},
-            visibility=Visibility(),
-            on_launched=bell,
-        )
-        for _ in range(4)
-    ]
+    dispatchers = [make_dispatcher(store, hub, clock, bell) for _ in range(4)]
     for _ in range(3):
         await asyncio.gather(*(send(each) for each in dispatchers))
     assert len(hub.started) == 41
@@ -270,15 +271,7 @@ async def test_one_slow_answer_holds_up_nobody_else(
     store: SqliteStore, clock: HandClock, bell: Bell
 ) -> None:
     hub = SlowHub()
-    dispatcher = Dispatcher(
-        store,
-        hub,
-        clock,
-        identity=Identity(hub, "a"),
-        secrets={},
-        visibility=Visibility(),
-        on_launched=bell,
-    )
+    dispatcher = make_dispatcher(store, hub, clock, bell)
     await many(store, 40)
     running = asyncio.create_task(dispatcher.run())
     async with asyncio.timeout(10):
@@ -296,15 +289,7 @@ async def test_no_more_is_claimed_than_can_be_sent_at_once(
 ) -> None:
     monkeypatch.setattr(dispatch, "_AT_ONCE", 1)
     hub = SlowHub()
-    dispatcher = Dispatcher(
-        store,
-        hub,
-        clock,
-        identity=Identity(hub, "a"),
-        secrets={},
-        visibility=Visibility(),
-        on_launched=bell,
-    )
+    dispatcher = make_dispatcher(store, hub, clock, bell)
     await many(store, 3)
     await dispatcher.step()
     await dispatcher.step()
@@ -442,7 +427,7 @@ async def test_a_young_database_sends_what_it_does_not_find(
     await ready(store, created_at=clock.now, updated_at=clock.now)
     await send(dispatcher)
     assert len(hub.started) == 1
-    assert hub.calls == [("list", "acme", "jobhook-launch=l1")]
+    assert hub.calls == [("hardware",), ("list", "acme", "jobhook-launch=l1")]
 
 
 async def test_a_list_that_cannot_be_read_sends_nothing(
@@ -466,17 +451,65 @@ async def test_a_sender_that_was_held_up_for_long_sends_nothing(
             return []
 
     hub = SlowList()
-    dispatcher = Dispatcher(
-        store,
-        hub,
-        clock,
-        identity=Identity(hub, "acme"),
-        secrets={},
-        visibility=Visibility(),
-        on_launched=bell,
-    )
+    dispatcher = make_dispatcher(store, hub, clock, bell)
     clock.now = await store.began_at() + 1000
     launch = await ready(store, created_at=clock.now, updated_at=clock.now)
     await send(dispatcher)
     assert (await kept(store, launch)).state == LaunchState.READY
     assert hub.started == []
+
+
+async def test_launches_over_the_limit_wait_and_go_when_time_has_freed_it(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell
+) -> None:
+    dispatcher = make_dispatcher(store, hub, clock, bell, limits=Limits(rule_repo_per_hour=6))
+    await ready(store)
+    delivery = (await store.deliveries(limit=1))[0][0]
+    same = {"rule": "retrain", "repo": "dataset:acme/corpus", "delivery": delivery.id}
+    more = [make_launch(id=f"m{n}", action=n, **same) for n in range(1, 10)]
+    await store.route(delivery, events=(), verdicts=(), launches=more)
+    await send(dispatcher)
+    assert len(hub.started) == 7  # the first one is for another repo
+    waiting = await store.launches(limit=0, state=LaunchState.READY)
+    assert {launch.reason for launch in waiting} == {
+        "rate: 6 an hour for this rule and repo are used up"
+    }
+    clock.now += 59 * 60_000
+    await send(dispatcher)
+    assert len(hub.started) == 7
+    clock.now += 2 * 60_000
+    await send(dispatcher)
+    assert len(hub.started) == 10
+
+
+async def test_without_a_price_list_nothing_is_launched(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down() -> None:
+        raise HubBusy("down")
+
+    monkeypatch.setattr(hub, "list_hardware", down)
+    await ready(store)
+    with pytest.raises(HubBusy):
+        await dispatcher.step()
+    assert hub.started == []
+
+
+async def test_what_was_clearly_refused_costs_nothing(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await ready(store)
+    hub.failures.append(HubRefused("bad", status=400))
+    await send(dispatcher)
+    found = await kept(store, launch)
+    assert (found.state, found.claimed_at, found.micro_usd) == (LaunchState.REJECTED, 0, 0)
+
+
+async def test_what_may_have_been_sent_keeps_its_reservation(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await ready(store)
+    hub.failures.append(OutcomeUnknown("lost"))
+    await send(dispatcher)
+    found = await kept(store, launch)
+    assert (found.claimed_at, found.micro_usd) == (NOON, 5000)

@@ -233,9 +233,9 @@ def test_what_is_remembered_of_the_lag_is_bounded() -> None:
 
 async def test_prices_are_asked_for_once_a_day(hub: ScriptedHub, clock: HandClock) -> None:
     prices = Prices(hub, clock)
-    assert await prices.usd_per_hour("cpu-basic") == 0.01
-    assert await prices.usd_per_hour("new") is None
+    assert (await prices.usd_per_hour())["cpu-basic"] == 0.01
+    assert "new" not in await prices.usd_per_hour()
     assert hub.calls == [("hardware",)]
     clock.now += 24 * 60 * MINUTE
-    await prices.usd_per_hour("cpu-basic")
+    await prices.usd_per_hour()
     assert len(hub.calls) == 2

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from factories import make_job, make_launch, make_received
+from factories import NOON, make_job, make_launch, make_received
 from fakes import HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.errors import HubForbidden
@@ -144,3 +145,34 @@ async def test_somebody_else_may_have_moved_it_meanwhile(
         store, racing, clock, identity=Identity(racing, "a"), instance="t", visibility=Visibility()
     ).step()
     assert (await state_of(store, "j1")).state == LaunchState.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("minutes", "cost"),
+    [
+        pytest.param(0.5, 100, id="a minute begun"),
+        pytest.param(10, 1000, id="ten minutes"),
+        pytest.param(29.5, 3000, id="all of it"),
+        pytest.param(100, 3000, id="never more than was reserved"),
+    ],
+)
+async def test_what_a_job_cost_takes_the_place_of_what_it_reserved(
+    tracker: Tracker, store: SqliteStore, hub: ScriptedHub, minutes: float, cost: int
+) -> None:
+    await launched(store, "j1", micro_usd=3000, claimed_at=NOON)
+    begun = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    hub.jobs["j1"] = make_job(
+        "j1", "COMPLETED", created_at=begun, finished_at=begun + timedelta(minutes=minutes)
+    )
+    await tracker.step()
+    found = await state_of(store, "j1")
+    assert (found.micro_usd, found.claimed_at) == (cost, NOON)
+
+
+async def test_a_job_that_tells_no_times_keeps_what_it_reserved(
+    tracker: Tracker, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    await launched(store, "j1", micro_usd=3000, claimed_at=NOON)
+    hub.jobs["j1"] = make_job("j1", "ERROR")
+    await tracker.step()
+    assert (await state_of(store, "j1")).micro_usd == 3000

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jobhook.adapters.sqlite import Reader, Writer, WriterLock, open_reader, ope
 from jobhook.core.deliveries import DeliveryState, delivery_id, short_digest
 from jobhook.core.errors import LaunchMoved
 from jobhook.core.events import Event
+from jobhook.core.guards import DAY_MS, HOUR_MS, Guard, Spent, judged
 from jobhook.core.launches import Launch, LaunchState, spec_from_json, spec_to_json
 from jobhook.core.records import WEAK_WINDOW_MS, Receipt, Received, StoredDelivery, Verdict
 
@@ -21,6 +23,8 @@ _DELIVERY = (
     "d.repo_type, d.repo_name, d.events"
 )
 _NO_LIMIT = -1
+# Launches that have to wait must not keep those behind them from being looked at.
+_JUDGED_AT_ONCE = 500
 
 
 class SqliteReads:
@@ -129,42 +133,23 @@ class SqliteStore(SqliteReads):
 
         await self._writer.submit(work)
 
-    async def claim(self, now: int, limit: int) -> tuple[tuple[Launch, bytes], ...]:
+    async def claim(self, now: int, limit: int, guard: Guard) -> tuple[tuple[Launch, bytes], ...]:
         def work(connection: sqlite3.Connection) -> tuple[tuple[Launch, bytes], ...]:
             rows = connection.execute(
-                "UPDATE launch SET state = 'sending', attempts = attempts + 1, updated_at = ?1"
-                " WHERE seq IN (SELECT seq FROM launch WHERE state = 'ready' AND due_at <= ?1"
-                " ORDER BY seq LIMIT ?2) RETURNING *",
-                (now, limit),
+                "SELECT * FROM launch WHERE state = 'ready' AND due_at <= ? ORDER BY seq LIMIT ?",
+                (now, _JUDGED_AT_ONCE),
             ).fetchall()
-            # RETURNING promises no order.
-            rows.sort(key=lambda row: row["seq"])
-            return tuple((_launch(row), _body(connection, row["delivery"])) for row in rows)
+            judged = (_judge(connection, _launch(row), guard) for row in rows)
+            claimed = (launch for launch in judged if launch.state == LaunchState.SENDING)
+            return tuple(
+                (launch, _body(connection, launch.delivery)) for launch in islice(claimed, limit)
+            )
 
         return await self._writer.submit(work)
 
     async def replace(self, old: Launch, new: Launch) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            done = connection.execute(
-                "UPDATE launch SET state = ?, reason = ?, namespace = ?, job_id = ?, job_url = ?,"
-                " due_at = ?, unknown_since = ?, looks = ?, updated_at = ?"
-                " WHERE id = ? AND state = ? AND attempts = ?",
-                (
-                    new.state,
-                    new.reason,
-                    new.namespace,
-                    new.job_id,
-                    new.job_url,
-                    new.due_at,
-                    new.unknown_since,
-                    new.looks,
-                    new.updated_at,
-                    old.id,
-                    old.state,
-                    old.attempts,
-                ),
-            )
-            if not done.rowcount:
+            if not _replace(connection, old, new):
                 raise LaunchMoved(f"launch {old.id} is no longer {old.state}")
 
         await self._writer.submit(work)
@@ -245,6 +230,53 @@ async def sqlite_reads(path: Path) -> AsyncIterator[SqliteReads]:
         await reader.aclose()
 
 
+def _judge(connection: sqlite3.Connection, launch: Launch, guard: Guard) -> Launch:
+    """Keep what *guard* says of a due launch, and return the launch as it is then."""
+    new = judged(launch, guard.permit(launch, _spent(connection, launch, guard.now)), guard.now)
+    _replace(connection, launch, new)
+    return new
+
+
+def _spent(connection: sqlite3.Connection, launch: Launch, now: int) -> Spent:
+    sums = connection.execute(
+        "SELECT count(*) FILTER (WHERE rule = ?1 AND repo = ?2 AND claimed_at > ?4) AS hour,"
+        " count(*) FILTER (WHERE rule = ?1 AND repo = ?2) AS day,"
+        " coalesce(sum(micro_usd) FILTER (WHERE rule = ?1), 0) AS rule_micro_usd,"
+        " coalesce(sum(micro_usd), 0) AS micro_usd"
+        " FROM launch WHERE claimed_at > ?3",
+        (launch.rule, launch.repo, now - DAY_MS, now - HOUR_MS),
+    ).fetchone()
+    same = connection.execute(
+        "SELECT id FROM launch WHERE rule = ? AND repo = ? AND subject = ? AND action = ?"
+        " AND claimed_at > 0 AND id != ? AND generation = ?",
+        (
+            launch.rule,
+            launch.repo,
+            launch.subject,
+            launch.action,
+            launch.id,
+            launch.generation,
+        ),
+    ).fetchone()
+    return Spent(
+        rule_repo_hour=sums["hour"],
+        rule_repo_day=sums["day"],
+        rule_micro_usd=sums["rule_micro_usd"],
+        micro_usd=sums["micro_usd"],
+        same_commit=same["id"] if same else None,
+    )
+
+
+def _replace(connection: sqlite3.Connection, old: Launch, new: Launch) -> bool:
+    changed = {name: getattr(new, name) for name in _CHANGING}
+    done = connection.execute(
+        f"UPDATE launch SET {', '.join(f'{name} = :{name}' for name in _CHANGING)}"  # noqa: S608
+        " WHERE id = :id AND state = :old_state AND attempts = :old_attempts",
+        {**changed, "id": old.id, "old_state": old.state, "old_attempts": old.attempts},
+    )
+    return bool(done.rowcount)
+
+
 def _record(connection: sqlite3.Connection, received: Received) -> Receipt:
     key, weak_key = received.key.value, None
     if received.key.is_weak:
@@ -318,7 +350,11 @@ def _delivery(row: sqlite3.Row) -> StoredDelivery:
 
 _LAUNCH_COLUMNS = (
     "id delivery rule action generation rule_hash event spec state reason namespace job_id job_url "
-    "attempts due_at unknown_since looks created_at updated_at"
+    "attempts due_at unknown_since looks repo subject claimed_at micro_usd created_at updated_at"
+).split()
+_CHANGING = (
+    "state reason namespace job_id job_url attempts due_at unknown_since looks claimed_at "
+    "micro_usd updated_at"
 ).split()
 _INSERT_LAUNCH = (
     f"INSERT INTO launch ({', '.join(_LAUNCH_COLUMNS)})"  # noqa: S608

@@ -66,6 +66,9 @@ MOVES: Mapping[LaunchState, frozenset[LaunchState]] = {
     **dict.fromkeys(_ENDS | _NEVER_SENT | {_S.REJECTED}, frozenset()),
 }
 
+# Reached only when it is clear that no job was started.
+_COSTS_NOTHING = frozenset({_S.READY, _S.HELD, _S.REJECTED}) | _NEVER_SENT
+
 _STATE_OF_STAGE = {
     Stage.SCHEDULING: _S.LAUNCHED,
     Stage.RUNNING: _S.RUNNING,
@@ -92,16 +95,12 @@ def moved(
     """Return *launch* in its next *state*; `ValueError` if the protocol does not know the move."""
     if state not in MOVES[launch.state]:
         raise ValueError(f"a launch cannot move from {launch.state} to {state}")
-    since = now if state == LaunchState.UNKNOWN else launch.unknown_since
-    return replace(
-        launch,
-        state=state,
-        reason=reason,
-        due_at=due_at,
-        updated_at=now,
-        unknown_since=since,
-        looks=0,
-    )
+    new = replace(launch, state=state, reason=reason, due_at=due_at, updated_at=now, looks=0)
+    if state == LaunchState.UNKNOWN:
+        return replace(new, unknown_since=now)
+    if state in _COSTS_NOTHING:
+        return replace(new, claimed_at=0, micro_usd=0)
+    return new
 
 
 def launch_id(
@@ -131,6 +130,10 @@ class Launch:
         spec: The frozen job; its secrets have names only, and the payload is added when it is sent.
         unknown_since: The last moment at which a request for it may have left, while it is unknown.
         looks: Clean lists of jobs since then that did not hold it.
+        repo: Where it happened, as `type:owner/name`.
+        subject: The ref and the commit that it is for, as `ref@sha`, if it is for one.
+        claimed_at: When it was claimed, while that counts towards the limits; else 0.
+        micro_usd: What it reserves or did cost, in millionths of a US dollar.
         created_at: Milliseconds since 1970, UTC; so is *updated_at*.
     """
 
@@ -151,6 +154,10 @@ class Launch:
     due_at: int = 0
     unknown_since: int = 0
     looks: int = 0
+    repo: str = ""
+    subject: str | None = None
+    claimed_at: int = 0
+    micro_usd: int = 0
     created_at: int
     updated_at: int
 
@@ -182,6 +189,8 @@ def plan_launches(decision: Decision, origin: Origin, *, now: int) -> Iterator[L
             event=event.name,
             spec=_with_identity(action.spec(), identity, rule.id, event, origin),
             state=LaunchState.READY,
+            repo=f"{event.repo.type}:{event.repo.name}",
+            subject=f"{event.ref}@{event.new_sha}" if event.new_sha else None,
             created_at=now,
             updated_at=now,
         )

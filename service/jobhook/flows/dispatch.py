@@ -19,8 +19,10 @@ from jobhook.core.errors import (
     StoreUnavailable,
     UsageError,
 )
+from jobhook.core.guards import Guard, Limits
 from jobhook.core.launches import LAUNCH_LABEL, Launch, LaunchState, job_of, moved
 from jobhook.flows.identity import Identity
+from jobhook.flows.prices import Prices
 from jobhook.flows.resolving import LEASE_MS, Visibility, adopted, found_among
 from jobhook.flows.worker import Worker, backoff
 from jobhook.ports import Clock, Hub, Store
@@ -36,7 +38,6 @@ _PROBE_SECONDS = 60.0
 _AUTH = "auth: "
 # A database that is younger may be new because an older one was lost.
 _YOUNG_MS = 48 * 3_600_000
-_MAX_AGE_MS = 24 * 3_600_000
 
 log = structlog.get_logger()
 
@@ -53,8 +54,10 @@ class Dispatcher(Worker):
         identity: Identity,
         secrets: Mapping[str, str],
         visibility: Visibility,
+        prices: Prices,
+        limits: Limits,
+        max_age_ms: int,
         on_launched: Callable[[], None],
-        max_age_ms: int = _MAX_AGE_MS,
     ) -> None:
         super().__init__()
         self._store = store
@@ -63,6 +66,8 @@ class Dispatcher(Worker):
         self._identity = identity
         self._secrets = secrets
         self._visibility = visibility
+        self._prices = prices
+        self._limits = limits
         self._on_launched = on_launched
         self._max_age_ms = max_age_ms
         self._on_their_way: set[asyncio.Task[None]] = set()
@@ -85,7 +90,8 @@ class Dispatcher(Worker):
         await self._store.expire(now, created_before=now - self._max_age_ms)
         # While it is not known whether the Hub lets us again, one launch finds out.
         room = (1 if self._probing else _AT_ONCE) - len(self._on_their_way)
-        claimed = await self._store.claim(now, room) if room > 0 else ()
+        guard = Guard(self._limits, await self._prices.usd_per_hour(), now)
+        claimed = await self._store.claim(now, room, guard) if room > 0 else ()
         for launch, body in claimed:
             task = asyncio.create_task(self._send(launch, body), name=f"send {launch.id}")
             self._on_their_way.add(task)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from jobhook.ports import Clock, Hub
 
 _GOOD_FOR_MS = 24 * 3_600_000
@@ -16,10 +18,10 @@ class Prices:
         self._prices: dict[str, float] = {}
         self._asked_at = -_GOOD_FOR_MS
 
-    async def usd_per_hour(self, flavor: str) -> float | None:
-        """Return the price of *flavor*, or None if the Hub names none; raises `HubError`."""
+    async def usd_per_hour(self) -> Mapping[str, float]:
+        """Return the price of every flavor; raises `HubError` when there is none to go by."""
         if self._clock() - self._asked_at >= _GOOD_FOR_MS:
             hardware = await self._hub.list_hardware()
             self._prices = {item.name: item.usd_per_hour for item in hardware}
             self._asked_at = self._clock()
-        return self._prices.get(flavor)
+        return self._prices

@@ -166,7 +166,7 @@ class Resolver(Worker):
 
     async def _given_up(self, launch: Launch) -> Launch:
         now, flavor = self._clock(), launch.spec.flavor
-        price = await self._prices.usd_per_hour(flavor)
+        price = (await self._prices.usd_per_hour()).get(flavor)
         if price is None or price > _RETRY_UP_TO_USD_PER_HOUR:
             cost = "at a price nobody knows" if price is None else f"at ${price:.2f} an hour"
             reason = f"ambiguous: no job was found, and {flavor} {cost} is not tried again unasked"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -74,10 +76,12 @@ class Tracker(Worker):
     async def _follow(self, launch: Launch, job: JobInfo | None) -> None:
         if job:
             self._visibility.listed(launch.id, self._clock())
-        state, message = await self._state_of(launch, job)
-        if state in {None, launch.state}:
+        job = await self._look_at(launch, job)
+        state = state_of_stage(job.status.stage) if job else LaunchState.GONE
+        if state is None or state == launch.state:
             return
-        new = moved(launch, state or launch.state, now=self._clock(), reason=message)
+        reason = (job.status.message or "") if job else "the job is not on the Hub any more"
+        new = settled(moved(launch, state, now=self._clock(), reason=reason), job)
         try:
             await self._store.replace(launch, new)
         except LaunchMoved:
@@ -92,13 +96,21 @@ class Tracker(Worker):
             reason=new.reason,
         )
 
-    async def _state_of(
-        self, launch: Launch, job: JobInfo | None
-    ) -> tuple[LaunchState | None, str]:
+    async def _look_at(self, launch: Launch, job: JobInfo | None) -> JobInfo | None:
         try:
-            job = job or await self._hub.inspect_job(
+            return job or await self._hub.inspect_job(
                 launch.job_id or "", namespace=launch.namespace or self._identity.namespace
             )
-        except HubNotFound as exc:
-            return LaunchState.GONE, str(exc)
-        return state_of_stage(job.status.stage), job.status.message or ""
+        except HubNotFound:
+            return None
+
+
+def settled(launch: Launch, job: JobInfo | None) -> Launch:
+    """Return *launch* with what its job cost in truth, once it is over and the times are told."""
+    if not (launch.state.is_final and job and job.created_at and job.finished_at):
+        return launch
+    # Starting is billed as well; whole minutes are.
+    seconds = (job.finished_at - job.created_at).total_seconds()
+    minutes = math.ceil(max(seconds, 1) / 60)
+    most = math.ceil(launch.spec.timeout / 60)
+    return replace(launch, micro_usd=launch.micro_usd * min(minutes, most) // most)

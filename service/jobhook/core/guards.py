@@ -1,0 +1,138 @@
+"""
+What keeps a loop or a flood from costing money, decided and counted when a launch is claimed.
+
+A launch reserves the most it can cost, the price of its flavor for its whole timeout. What it
+cost in truth takes the place of that when its job has ended.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from jobhook.core.launches import Launch, LaunchState, moved
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+# Until when a launch that is over a limit is left alone.
+_ASK_AGAIN_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much may be launched; the dollars are US dollars in any 24 hours."""
+
+    rule_repo_per_hour: int = 6
+    rule_repo_per_day: int = 30
+    rule_usd_per_day: float = 5.0
+    usd_per_day: float = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """
+    What was launched already, in the windows that end now.
+
+    Attributes:
+        rule_repo_hour: Launches of the same rule for the same repo within an hour.
+        rule_repo_day: The same within a day.
+        rule_micro_usd: What the rule reserved or cost within a day, in millionths of a dollar.
+        micro_usd: What all rules did.
+        same_commit: The launch that was sent for the same rule, action, repo, ref and commit.
+    """
+
+    rule_repo_hour: int = 0
+    rule_repo_day: int = 0
+    rule_micro_usd: int = 0
+    micro_usd: int = 0
+    same_commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The launch may be sent, and this is reserved for it."""
+
+    micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A limit is used up for now; time will free it."""
+
+    reason: str
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Only a person, or a price that becomes known, can let it go."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """It is not needed any more."""
+
+    reason: str
+
+
+Permission = Go | Wait | Hold | Skip
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Says of each launch whether it may be sent, with the limits and the prices of the moment."""
+
+    limits: Limits
+    usd_per_hour: Mapping[str, float]
+    now: int
+
+    def permit(self, launch: Launch, spent: Spent) -> Permission:
+        """Decide on *launch*, given what was *spent* before it."""
+        if spent.same_commit:
+            return Skip(f"launch {spent.same_commit} was sent for the same commit")
+        price = self.usd_per_hour.get(launch.spec.flavor)
+        if price is None:
+            return Hold(f"price: the Hub names no price for {launch.spec.flavor}")
+        cost = cost_of(price, launch.spec.timeout)
+        reason = self._used_up(spent, cost)
+        return Wait(reason, self.now + _ASK_AGAIN_MS) if reason else Go(cost)
+
+    def _used_up(self, spent: Spent, cost: int) -> str | None:
+        limits = self.limits
+        if spent.rule_repo_hour >= limits.rule_repo_per_hour:
+            return f"rate: {limits.rule_repo_per_hour} an hour for this rule and repo are used up"
+        if spent.rule_repo_day >= limits.rule_repo_per_day:
+            return f"rate: {limits.rule_repo_per_day} a day for this rule and repo are used up"
+        for whose, used, limit in (
+            ("this rule", spent.rule_micro_usd, limits.rule_usd_per_day),
+            ("all rules", spent.micro_usd, limits.usd_per_day),
+        ):
+            if used + cost > limit * 1_000_000:
+                return (
+                    f"budget: ${cost / 1e6:.2f} at most, ${used / 1e6:.2f} of the ${limit:.2f} "
+                    f"a day for {whose} are used"
+                )
+        return None
+
+
+def judged(launch: Launch, permission: Permission, now: int) -> Launch:
+    """Return a `ready` launch as *permission* leaves it."""
+    match permission:
+        case Go(micro_usd):
+            sending = moved(launch, LaunchState.SENDING, now=now)
+            return replace(
+                sending, attempts=launch.attempts + 1, claimed_at=now, micro_usd=micro_usd
+            )
+        case Wait(reason, due_at):
+            return replace(launch, reason=reason, due_at=due_at, updated_at=now)
+        case Hold(reason):
+            return moved(launch, LaunchState.HELD, now=now, reason=reason)
+    return moved(launch, LaunchState.SKIPPED, now=now, reason=permission.reason)
+
+
+def cost_of(usd_per_hour: float, seconds: float) -> int:
+    """Return what so many *seconds* cost, in millionths of a dollar; minutes are billed whole."""
+    return round(usd_per_hour / 60 * math.ceil(seconds / 60) * 1_000_000)
