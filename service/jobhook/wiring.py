@@ -22,6 +22,7 @@ from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
 from jobhook.flows.intake import Intake
 from jobhook.flows.prices import Prices
+from jobhook.flows.reaping import Reaper
 from jobhook.flows.registration import Registrar
 from jobhook.flows.resolving import Resolver, Visibility
 from jobhook.flows.routing import Router
@@ -177,10 +178,11 @@ def _workers(
         instance=settings.instance,
         on_launches=dispatcher.wake,
     )
+    reaper = Reaper(store, hub, identity=identity, instance=settings.instance)
     if settings.pause:
         log.warning("service.paused", set="JOBHOOK_PAUSE")
-        return router, tracker, resolver
-    return router, dispatcher, tracker, resolver
+        return router, tracker, resolver, reaper
+    return router, dispatcher, tracker, resolver, reaper
 
 
 @asynccontextmanager

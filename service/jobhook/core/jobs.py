@@ -53,7 +53,10 @@ class Stage(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether a job in this stage stays in it."""
-        return self not in {Stage.SCHEDULING, Stage.RUNNING}
+        return self not in ACTIVE_STAGES
+
+
+ACTIVE_STAGES = (Stage.SCHEDULING, Stage.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,13 @@ from dataclasses import replace
 import structlog
 
 from jobhook.core.errors import HubError, HubNotFound, LaunchMoved
-from jobhook.core.jobs import Stage
+from jobhook.core.jobs import ACTIVE_STAGES
 from jobhook.core.launches import INSTANCE_LABEL, Launch, LaunchState, moved, state_of_stage
 from jobhook.flows.identity import Identity
 from jobhook.flows.resolving import Visibility
 from jobhook.flows.worker import Worker
 from jobhook.hub.models import JobInfo
 from jobhook.ports import Clock, Hub, Store
-
-_ACTIVE = (Stage.SCHEDULING, Stage.RUNNING)
 
 log = structlog.get_logger()
 
@@ -55,7 +53,7 @@ class Tracker(Worker):
             listed = await self._hub.list_jobs(
                 namespace=self._identity.namespace,
                 labels={INSTANCE_LABEL: self._instance},
-                stages=_ACTIVE,
+                stages=ACTIVE_STAGES,
             )
             jobs = {job.id: job for job in listed}
             await self._follow_all(launches, jobs)
