@@ -83,6 +83,7 @@ def test_launches_are_listed_for_programs(run: Run, kept: tuple[str, str]) -> No
             "job_id": "j1",
             "job_url": "https://hub.test/jobs/acme/j1",
             "flavor": "cpu-basic",
+            "cost_usd": 0.005,
             "created_at": WHEN,
             "updated_at": WHEN,
         }

@@ -228,6 +228,8 @@ def _launch(launch: Launch) -> dict[str, Any]:
         "job_id": launch.job_id,
         "job_url": launch.job_url,
         "flavor": launch.spec.flavor,
+        # What it reserves until its job has ended, and what that took afterwards.
+        "cost_usd": launch.micro_usd / 1_000_000,
         "created_at": when(launch.created_at),
         "updated_at": when(launch.updated_at),
     }
