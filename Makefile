@@ -33,8 +33,9 @@ format: $(VENV)/.dev  ## Put the code in the house's shape
 lock:  ## Make the lock files anew from pyproject.toml
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv
 	$(VENV)-lock/bin/uv pip compile $(COMPILE) --group build -o locks/build.txt
-	$(VENV)-lock/bin/uv pip compile $(COMPILE) pyproject.toml -o locks/runtime.txt
-	$(VENV)-lock/bin/uv pip compile $(COMPILE) pyproject.toml --group dev -c locks/runtime.txt -o locks/dev.txt
+	$(VENV)-lock/bin/uv pip compile $(COMPILE) pyproject.toml --extra postgres -o locks/runtime.txt
+	$(VENV)-lock/bin/uv pip compile $(COMPILE) pyproject.toml --extra postgres --group dev -c locks/runtime.txt -o locks/dev.txt
+	$(VENV)-lock/bin/uv pip compile $(COMPILE) --group bench -o locks/bench.txt
 COMPILE := --quiet --no-header --universal --python-version 3.11 --generate-hashes
 
 space: $(VENV)/.runtime  ## Put together build/space, a folder to upload to a Space as it stands
