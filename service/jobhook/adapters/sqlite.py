@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jobhook.core.errors import StoreError, StoreUnavailable
+from jobhook.failpoints import failpoint
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -242,6 +243,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         for name in _pending(connection, path):
             for statement in _statements((_MIGRATIONS / name).read_text(encoding="utf-8")):
                 connection.execute(statement)
+                failpoint("store.migrating")
             connection.execute("INSERT INTO migration VALUES (?)", (name,))
         connection.execute("COMMIT")
     except BaseException:

@@ -17,6 +17,7 @@ from jobhook.core.events import Event
 from jobhook.core.guards import DAY_MS, HOUR_MS, Guard, Spent, judged
 from jobhook.core.launches import Launch, LaunchState, spec_from_json, spec_to_json
 from jobhook.core.records import WEAK_WINDOW_MS, Receipt, Received, StoredDelivery, Verdict
+from jobhook.failpoints import failpoint
 
 _DELIVERY = (
     "d.id, d.source, d.key, d.webhook_id, d.received_at, d.state, d.reason, d.scope, d.action, "
@@ -102,7 +103,9 @@ class SqliteStore(SqliteReads):
         self._writer = writer
 
     async def record(self, received: Received) -> Receipt:
-        return await self._writer.submit(lambda connection: _record(connection, received))
+        receipt = await self._writer.submit(lambda connection: _record(connection, received))
+        failpoint("store.committed")
+        return receipt
 
     async def route(
         self,
@@ -127,6 +130,7 @@ class SqliteStore(SqliteReads):
                     delivery.id,
                 ),
             )
+            failpoint("store.routing")
             said = json.dumps([[v.rule, v.fired, v.reason] for v in verdicts])
             connection.execute("INSERT OR REPLACE INTO verdict VALUES (?, ?)", (delivery.id, said))
             connection.executemany(_INSERT_LAUNCH, map(_launch_row, launches))
@@ -290,6 +294,7 @@ def _record(connection: sqlite3.Connection, received: Received) -> Receipt:
         key = f"{key}@{received.received_at}"
     identity = delivery_id(received.source, key)
     if _insert_delivery(connection, identity, key, weak_key, received, DeliveryState.STORED):
+        failpoint("store.inserted")
         return Receipt(identity, duplicate=False)
     if _body(connection, identity) != received.body:
         other = f"{key}#{short_digest(received.body.hex())}"

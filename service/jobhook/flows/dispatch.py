@@ -21,6 +21,7 @@ from jobhook.core.errors import (
 )
 from jobhook.core.guards import Guard, Limits
 from jobhook.core.launches import LAUNCH_LABEL, Launch, LaunchState, job_of, moved
+from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
 from jobhook.flows.resolving import LEASE_MS, Visibility, adopted, found_among
@@ -92,6 +93,8 @@ class Dispatcher(Worker):
         room = (1 if self._probing else _AT_ONCE) - len(self._on_their_way)
         guard = Guard(self._limits, await self._prices.usd_per_hour(), now)
         claimed = await self._store.claim(now, room, guard) if room > 0 else ()
+        if claimed:
+            failpoint("dispatch.claimed")
         for launch, body in claimed:
             task = asyncio.create_task(self._send(launch, body), name=f"send {launch.id}")
             self._on_their_way.add(task)
@@ -116,6 +119,7 @@ class Dispatcher(Worker):
             reason = f"jobhook failed on it: {type(exc).__name__}"
             outcome = moved(launch, LaunchState.UNKNOWN, now=self._clock(), reason=reason)
         await self._keep(launch, outcome)
+        failpoint("dispatch.recorded")
         if outcome.job_id:
             self._on_launched()
 
@@ -157,7 +161,9 @@ class Dispatcher(Worker):
             if self._clock() - launch.updated_at > LEASE_MS // 2:
                 # Somebody may take it for abandoned soon: what is not sent now is not sent twice.
                 return moved(launch, LaunchState.READY, now=self._clock(), reason="sent too late")
+            failpoint("dispatch.sending")
             job = await self._hub.start_job(self._identity.namespace, spec)
+            failpoint("dispatch.answered")
         except (HubBusy, HubRefused, OutcomeUnknown) as exc:
             self._mind(exc)
             return _after(exc, launch, now=self._clock())

@@ -13,6 +13,7 @@ import structlog
 
 from jobhook.core.jobs import ACTIVE_STAGES
 from jobhook.core.launches import INSTANCE_LABEL, LAUNCH_LABEL
+from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
 from jobhook.flows.resolving import LAUNCH_VARIABLE
 from jobhook.flows.worker import Worker
@@ -59,6 +60,7 @@ class Reaper(Worker):
             await self._store.replace(launch, replace(launch, job_id=job.id, job_url=job.url))
         log.error("job.copy_cancelled", launch=launch.id, job=copy)
         await self._hub.cancel_job(copy, namespace=self._identity.namespace)
+        failpoint("reaping.cancelled")
 
 
 def _launch_of(job: JobInfo) -> str:

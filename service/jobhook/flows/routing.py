@@ -13,6 +13,7 @@ from jobhook.core.launches import Launch, Origin, plan_launches
 from jobhook.core.matching import Decision, decide
 from jobhook.core.records import StoredDelivery, Verdict
 from jobhook.core.rules import Rule
+from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
 from jobhook.flows.worker import Worker
 from jobhook.ports import Clock, Store
@@ -61,6 +62,7 @@ class Router(Worker):
         return bool(begun)
 
     async def _route(self, stored: StoredDelivery, body: bytes, tries: int) -> None:
+        failpoint("routing.begun")
         try:
             routed = _poison(stored, tries) or route(
                 stored,
@@ -81,6 +83,7 @@ class Router(Worker):
             verdicts=routed.verdicts,
             launches=routed.launches,
         )
+        failpoint("routing.decided")
         _tell(routed)
         if routed.launches:
             self._on_launches()

@@ -11,6 +11,7 @@ import structlog
 from jobhook.core.errors import HubError, HubNotFound, LaunchMoved
 from jobhook.core.jobs import ACTIVE_STAGES
 from jobhook.core.launches import INSTANCE_LABEL, Launch, LaunchState, moved, state_of_stage
+from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
 from jobhook.flows.resolving import Visibility
 from jobhook.flows.worker import Worker
@@ -55,6 +56,7 @@ class Tracker(Worker):
                 labels={INSTANCE_LABEL: self._instance},
                 stages=ACTIVE_STAGES,
             )
+            failpoint("tracking.listed")
             jobs = {job.id: job for job in listed}
             await self._follow_all(launches, jobs)
         return False

@@ -25,6 +25,7 @@ from jobhook.core.errors import (
     StoreError,
     WrongSecret,
 )
+from jobhook.failpoints import failpoint
 from jobhook.flows.intake import Intake
 from jobhook.web.limits import BODY_SECONDS
 
@@ -64,6 +65,7 @@ class Receiver:
             return
         try:
             self._secrets.check(self._given_secrets(scope))
+            failpoint("receive.secret_checked")
             _check_encoding(_values(scope, b"content-encoding"), plain=b"identity")
             _check_encoding(_values(scope, b"transfer-encoding"), plain=b"chunked")
             body = await self._read_body(receive)
@@ -81,6 +83,7 @@ class Receiver:
             status = 200 if receipt.duplicate else 202
             told = {"delivery": receipt.delivery, "duplicate": receipt.duplicate}
             await _answer(send, status, orjson.dumps(told))
+            failpoint("receive.answered")
 
     def _given_secrets(self, scope: Scope) -> list[bytes]:
         given = _values(scope, b"x-webhook-secret")
@@ -104,6 +107,7 @@ async def _bounded_body(receive: Receive) -> bytes:
         if message["type"] != "http.request":
             raise SenderGone
         body += message.get("body", b"")
+        failpoint("receive.body_begun")
         if len(body) > BODY_MAX_BYTES:
             raise BodyTooLarge(f"the body is over {BODY_MAX_BYTES:,} bytes")
         if not message.get("more_body", False):
