@@ -12,6 +12,7 @@ import structlog
 
 from commands import Ran, Run
 from factories import ROOT
+from jobhook import failpoints
 
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"
 _NOT_THE_TESTS_OWN = ("JOBHOOK_", "HF_", "HUGGING_FACE_", "WEBHOOK_", "SPACE_", "OAUTH_")
@@ -31,6 +32,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
     monkeypatch.setenv("HF_HUB_DISABLE_UPDATE_CHECK", "1")
+
+
+@pytest.fixture(autouse=True)
+def disarmed() -> Iterator[None]:
+    """Leave no fail-point armed."""
+    yield
+    failpoints.disarm()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jobhook.core.deliveries import DeliveryKey, DeliveryState
+from jobhook.core.guards import Limits
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.records import Received, StoredDelivery
@@ -15,6 +16,13 @@ from jobhook.hub.models import JobInfo, JobOwner, JobStatus
 ROOT = Path(__file__).parent.parent
 DELIVERIES = Path(__file__).parent / "data" / "deliveries"
 NOON = 1_800_000_000_000
+PLENTY = Limits(
+    rule_repo_per_hour=1000,
+    rule_repo_per_day=1000,
+    rule_usd_per_day=1000,
+    usd_per_day=1000,
+    root_fanout=1000,
+)
 BODY = (
     b'{"event":{"action":"update","scope":"repo.content"},'
     b'"repo":{"type":"dataset","name":"acme/corpus","private":false,"headSha":"b"},'

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from factories import NOON, make_job
 from jobhook.core.errors import HubError, HubNotFound
 from jobhook.core.jobs import JobSpec, Stage
-from jobhook.core.launches import LAUNCH_LABEL
+from jobhook.core.planning import LAUNCH_LABEL
 from jobhook.core.registration import WantedWebhook
 from jobhook.hub.models import JobHardware, JobInfo, WebhookInfo
 

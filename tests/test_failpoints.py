@@ -1,18 +1,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from factories import ROOT
 from jobhook import failpoints
-
-
-@pytest.fixture(autouse=True)
-def disarmed() -> Iterator[None]:
-    yield
-    failpoints.disarm()
 
 
 def test_an_armed_place_acts_and_the_others_do_not() -> None:

@@ -22,7 +22,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("core.rules",),
     ("core.matching", "core.registration"),
     ("core.launches",),
-    ("core.guards",),
+    ("core.planning", "core.guards", "core.filters"),
     ("hub",),
     ("ports",),
     ("flows", "adapters", "devhub"),

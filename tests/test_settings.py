@@ -76,6 +76,15 @@ def test_nothing_set_gives_the_defaults() -> None:
         ),
         pytest.param({"JOBHOOK_PAUSE": "on"}, "pause", True, id="pause"),
         pytest.param({"JOBHOOK_LAUNCH_MAX_AGE": "2h"}, "launch_max_age", 7200, id="age"),
+        pytest.param({"JOBHOOK_QUARANTINE": "30s"}, "quarantine", 30, id="quarantine"),
+        pytest.param({}, "retention", 30 * 86_400, id="a month is kept"),
+        pytest.param({"JOBHOOK_RETENTION": "2d"}, "retention", 2 * 86_400, id="retention"),
+        pytest.param(
+            {"JOBHOOK_CHAIN_DEPTH": "1", "JOBHOOK_ROOT_FANOUT": "2"},
+            "limits",
+            Limits(chain_depth=1, root_fanout=2),
+            id="chains",
+        ),
         pytest.param(
             {
                 "JOBHOOK_RULE_REPO_PER_HOUR": "1",
@@ -115,6 +124,7 @@ def test_a_setting_is_read(environ: dict[str, str], field: str, value: Any) -> N
         pytest.param({"JOBHOOK_USD_PER_DAY": "-1"}, "write a number", id="negative dollars"),
         pytest.param({"JOBHOOK_RULE_REPO_PER_HOUR": "1.5"}, "write a number", id="half a launch"),
         pytest.param({"JOBHOOK_LAUNCH_MAX_AGE": "soon"}, "no length of time", id="age"),
+        pytest.param({"JOBHOOK_RETENTION": "1d"}, "for 2d or longer", id="retention"),
         pytest.param({"JOBHOOK_RULES_FILE": "x"}, "no setting JOBHOOK_RULES_FILE", id="no secret"),
         pytest.param({"JOBHOOK_PORT": "http"}, "JOBHOOK_PORT is 'http'", id="port"),
         pytest.param({"JOBHOOK_PORT": "65536"}, "JOBHOOK_PORT is '65536'", id="port too high"),

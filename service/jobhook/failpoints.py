@@ -26,6 +26,7 @@ NAMES = frozenset(
         "tracking.listed",  # C14
         "reaping.cancelled",  # C15
         "store.migrating",  # C16: after each statement of a migration
+        "store.pruning",  # C17: inside the transaction that forgets old deliveries
     }
 )
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from jobhook.core.deliveries import DeliveryState
 from jobhook.core.events import Event
+from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.guards import Guard
 from jobhook.core.jobs import JobSpec, Stage
-from jobhook.core.launches import Launch, LaunchState
-from jobhook.core.records import Receipt, Received, StoredDelivery, Verdict
+from jobhook.core.launches import Launch
+from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdict
 from jobhook.core.registration import WantedWebhook
 from jobhook.hub.models import JobHardware, JobInfo, WebhookInfo
 
@@ -69,8 +69,12 @@ class Store(Protocol):
         Move up to *limit* due launches from `ready` to `sending`, oldest first, if *guard* permits.
 
         What it permits is reserved in the same transaction, so that claims at the same moment
-        cannot overspend. Each launch is handed to one caller only, with its delivery's body.
+        cannot overspend. Each launch is handed to one caller only, with its delivery's body. While
+        everything is paused nothing is claimed.
         """
+
+    async def add(self, launch: Launch) -> bool:
+        """Keep a launch that no routing led to; return False if its id is known already."""
 
     async def replace(self, old: Launch, new: Launch) -> None:
         """
@@ -80,8 +84,12 @@ class Store(Protocol):
             LaunchMoved: The launch is no longer what *old* says; nothing was changed.
         """
 
-    async def abandon_sending(self, now: int, *, claimed_before: int) -> int:
-        """Move what has been `sending` since *claimed_before* to `unknown`; return how many."""
+    async def abandon_sending(self, now: int, *, older_than_ms: int) -> int:
+        """
+        Move what has been `sending` for longer than that to `unknown`; return how many.
+
+        Where several processes share the store, its own clock tells how long that is.
+        """
 
     async def expire(self, now: int, *, created_before: int) -> int:
         """Move what waits since *created_before* and was not sent to `expired`; return how many."""
@@ -89,8 +97,47 @@ class Store(Protocol):
     async def release(self, now: int, *, reason_prefix: str) -> int:
         """Move what is `held` for a reason that starts so to `ready`; return how many."""
 
+    async def pause(self, pause: Pause) -> None:
+        """Let nothing of *pause*'s scope be claimed any more; a second pause takes its place."""
+
+    async def resume(self, now: int, scope: str) -> bool:
+        """End a pause, so that what waited for it is due; return False if there was none."""
+
+    async def pauses(self) -> tuple[Pause, ...]:
+        """Return what is paused."""
+
+    async def replay(self, delivery_id: str) -> bool:
+        """
+        Let a delivery that was decided be decided again, one generation later.
+
+        Returns False, and changes nothing, if there is none, if it is a conflict or waits to be
+        routed anyway, or if one of its launches is not over.
+        """
+
+    async def prune(self, *, received_before: int, limit: int) -> int:
+        """
+        Forget up to *limit* old deliveries with their verdicts and launches; return how many.
+
+        Ids of deliveries stay known for good. What is not decided, or has a launch that is not
+        over, stays whole.
+        """
+
+    async def lead(self, holder: str, ttl_ms: int) -> bool:
+        """
+        Take or renew the lead over all processes on this store; False while another one has it.
+
+        It ends by itself *ttl_ms* after the last call, by the store's own clock.
+        """
+
+    async def step_down(self, holder: str) -> None:
+        """Give the lead up, if *holder* has it."""
+
     async def unresolved(self, now: int) -> tuple[Launch, ...]:
-        """Return the launches in `unknown` that are to be looked for by *now*."""
+        """
+        Return the launches in `unknown` that are to be looked for by *now*.
+
+        One that would have to wait over `LONGEST_LOOK_PAUSE_MS` is due: the clock was set back.
+        """
 
     async def began_at(self) -> int:
         """Return when this database was made, in milliseconds since 1970."""
@@ -99,7 +146,7 @@ class Store(Protocol):
         """Return the launches whose jobs have not been seen to end."""
 
     async def deliveries(
-        self, *, limit: int, state: DeliveryState | None = None
+        self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int
     ) -> tuple[tuple[StoredDelivery, tuple[str, ...]], ...]:
         """Return deliveries with the ids of their launches, newest first; *limit* 0 means all."""
 
@@ -113,7 +160,7 @@ class Store(Protocol):
         """Return what every rule said of a delivery."""
 
     async def launches(
-        self, *, limit: int, state: LaunchState | None = None, delivery_id: str | None = None
+        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int
     ) -> tuple[Launch, ...]:
         """Return launches, newest first; *limit* 0 means all."""
 

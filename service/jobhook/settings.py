@@ -25,6 +25,7 @@ HUB_ENDPOINT = "https://huggingface.co"
 _WHOLE = re.compile("[0-9]{1,9}")
 _DOLLARS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _NAMESPACE = re.compile("[A-Za-z0-9._-]{1,96}")
+_RETENTION_MIN = 2 * 86_400
 # Kubernetes gives every container variables that are named after its services.
 _NOT_OURS = re.compile(r"JOBHOOK_(SERVICE|PORT)_.*")
 
@@ -62,6 +63,16 @@ SETTINGS = (
     Setting("RULE_REPO_PER_DAY", "30", "Launches a day for a rule and a repo."),
     Setting("RULE_USD_PER_DAY", "5", "US dollars a day for a rule."),
     Setting("USD_PER_DAY", "20", "US dollars a day for all rules."),
+    Setting("CHAIN_DEPTH", "3", "Launches that may set one another off, in a row."),
+    Setting(
+        "ROOT_FANOUT", "25", "Launches that one event may lead to, with those set off by them."
+    ),
+    Setting(
+        "QUARANTINE",
+        "15m",
+        "How long a launch whose outcome nobody knows is looked for before it may be tried again.",
+    ),
+    Setting("RETENTION", "30d", "How long deliveries are kept that are over; at least 2 days."),
     Setting("LAUNCH_MAX_AGE", "24h", "How long a launch may wait before it expires."),
     Setting("INSTANCE", "jobhook", "The name in the labels and ids of this service's jobs."),
 )
@@ -74,7 +85,7 @@ class Settings:
 
     Attributes:
         database: The path of the SQLite file.
-        launch_max_age: Seconds.
+        launch_max_age: Seconds; so are *quarantine* and *retention*.
         register: Whether to make the Hub's webhook at start; None means if a URL is known.
         job_secrets: What rules may hand to jobs, by name without the prefix.
         is_space: Whether this runs on a Space, whose disk does not outlive a restart.
@@ -93,6 +104,8 @@ class Settings:
     pause: bool
     limits: Limits
     launch_max_age: int
+    quarantine: int
+    retention: int
     job_secrets: Mapping[str, str] = field(repr=False)
     hf_endpoint: str
     hf_token: str | None = field(repr=False)
@@ -127,6 +140,8 @@ class Settings:
             pause=_switch("PAUSE", ours["PAUSE"]),
             limits=_limits(ours),
             launch_max_age=_seconds("LAUNCH_MAX_AGE", ours["LAUNCH_MAX_AGE"]),
+            quarantine=_seconds("QUARANTINE", ours["QUARANTINE"]),
+            retention=_retention(ours["RETENTION"]),
             job_secrets=job_secrets,
             hf_endpoint=_url("HF_ENDPOINT", environ.get("HF_ENDPOINT") or HUB_ENDPOINT),
             hf_token=_hf_token(environ),
@@ -246,6 +261,8 @@ def _limits(ours: Mapping[str, str]) -> Limits:
         rule_repo_per_day=int(_amount("RULE_REPO_PER_DAY", ours, _WHOLE)),
         rule_usd_per_day=_amount("RULE_USD_PER_DAY", ours, _DOLLARS),
         usd_per_day=_amount("USD_PER_DAY", ours, _DOLLARS),
+        chain_depth=int(_amount("CHAIN_DEPTH", ours, _WHOLE)),
+        root_fanout=int(_amount("ROOT_FANOUT", ours, _WHOLE)),
     )
 
 
@@ -260,6 +277,14 @@ def _seconds(name: str, text: str) -> int:
         return parse_timeout(text)
     except UsageError as exc:
         raise SettingsError(f"{PREFIX}{name}: {exc}") from exc
+
+
+def _retention(text: str) -> int:
+    seconds = _seconds("RETENTION", text)
+    if seconds < _RETENTION_MIN:
+        # The limits count a day, and a young database looks back for two.
+        raise SettingsError(f"JOBHOOK_RETENTION is {text!r}: keep deliveries for 2d or longer")
+    return seconds
 
 
 def _instance(text: str) -> str:

@@ -46,6 +46,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def monotonic_ms() -> int:
+    """Return milliseconds by a clock that nobody can set."""
+    return time.monotonic_ns() // 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A running service, for whoever started it."""
@@ -141,7 +146,7 @@ def _registrar(
 def _workers(
     settings: Settings, store: SqliteStore, hub: AsyncHub, rules: RuleSet, identity: Identity
 ) -> tuple[Worker, ...]:
-    visibility, prices = Visibility(), Prices(hub, now_ms)
+    visibility, prices = Visibility(settings.quarantine * 1000), Prices(hub, now_ms)
     resolver = Resolver(
         store,
         hub,
@@ -162,6 +167,7 @@ def _workers(
         store,
         hub,
         now_ms,
+        monotonic=monotonic_ms,
         identity=identity,
         secrets=settings.job_secrets,
         visibility=visibility,
@@ -190,7 +196,7 @@ async def _working(
     store: SqliteStore, intake: Intake, identity: Identity, workers: Sequence[Worker]
 ) -> AsyncIterator[None]:
     # This process alone writes to the store: whatever is being sent, its sender is dead.
-    abandoned = await store.abandon_sending(now_ms(), claimed_before=now_ms() + 1)
+    abandoned = await store.abandon_sending(now_ms(), older_than_ms=-1)
     if abandoned:
         log.warning("launch.unknown", count=abandoned)
     task = asyncio.create_task(_work(identity, workers), name="workers")

@@ -8,20 +8,16 @@ from dataclasses import replace
 
 import pytest
 
-from factories import BODY, NOON, make_launch, make_received, make_spec, make_stored
+from factories import BODY, NOON, PLENTY, make_launch, make_received, make_spec, make_stored
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import LaunchMoved
-from jobhook.core.guards import Guard, Limits
-from jobhook.core.launches import Launch, LaunchState, moved
-from jobhook.core.records import WEAK_WINDOW_MS, StoredDelivery, Verdict
+from jobhook.core.filters import DeliveryFilter, LaunchFilter
+from jobhook.core.guards import CHILD_WINDOW_MS, Guard, Limits
+from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState, moved
+from jobhook.core.records import EVERYTHING, WEAK_WINDOW_MS, Pause, StoredDelivery, Verdict
 from jobhook.ports import Store
 
 pytestmark = pytest.mark.anyio
-
-
-PLENTY = Limits(
-    rule_repo_per_hour=1000, rule_repo_per_day=1000, rule_usd_per_day=1000, usd_per_day=1000
-)
 
 
 def guard(now: int, limits: Limits = PLENTY) -> Guard:
@@ -83,7 +79,7 @@ async def test_the_same_id_with_another_body_is_kept_as_a_conflict(store: Store)
     third = await store.record(make_received(body=b"second"))
     assert (second.delivery, second.duplicate) == (first.delivery, True)
     assert third == second
-    ((conflict, _),) = await store.deliveries(limit=0, state=DeliveryState.CONFLICT)
+    ((conflict, _),) = await store.deliveries(DeliveryFilter(state=DeliveryState.CONFLICT), limit=0)
     assert await store.body(conflict.id) == b"second"
     assert await store.body(first.delivery) == b"first"
     assert conflict.reason
@@ -125,7 +121,7 @@ async def test_routing_keeps_the_decision_and_its_launches(store: Store) -> None
     assert await store.deliveries(limit=1) == ((read, (launch.id,)),)
     assert await store.verdicts(delivery.id) == said
     assert await store.launch(launch.id) == launch
-    assert await store.launches(limit=0, delivery_id=delivery.id) == (launch,)
+    assert await store.launches(LaunchFilter(delivery=delivery.id), limit=0) == (launch,)
     assert await store.begin_routing(10) == ()
 
 
@@ -148,6 +144,8 @@ async def test_a_launch_is_claimed_once(store: Store) -> None:
         updated_at=NOON + 5,
         claimed_at=NOON + 5,
         micro_usd=5000,
+        depth=1,
+        root=launch.delivery,
     )
     assert body == BODY
     assert await store.claim(NOON + 6, 10, guard(NOON + 6)) == ()
@@ -213,7 +211,7 @@ async def test_a_writer_of_an_earlier_attempt_is_fenced_off(store: Store) -> Non
 async def test_what_was_left_in_sending_becomes_unknown_and_never_ready(store: Store) -> None:
     launch = await stored_launch(store)
     await store.claim(NOON, 1, guard(NOON))
-    assert await store.abandon_sending(NOON + 1, claimed_before=NOON + 1) == 1
+    assert await store.abandon_sending(NOON + 1, older_than_ms=-1) == 1
     kept = await store.launch(launch.id)
     assert kept is not None
     assert kept.state == LaunchState.UNKNOWN
@@ -240,13 +238,13 @@ async def test_lists_are_newest_first_filtered_and_bounded(store: Store) -> None
     everything = await store.deliveries(limit=0)
     assert [delivery.key for delivery, _ in everything] == ["w2", "w1", "w0"]
     assert len(await store.deliveries(limit=2)) == 2
-    assert await store.deliveries(limit=0, state=DeliveryState.MATCHED) == ()
+    assert await store.deliveries(DeliveryFilter(state=DeliveryState.MATCHED), limit=0) == ()
 
 
 async def test_launches_are_listed_by_state(store: Store) -> None:
     launch = await stored_launch(store)
-    assert await store.launches(limit=1, state=LaunchState.READY) == (launch,)
-    assert await store.launches(limit=1, state=LaunchState.HELD) == ()
+    assert await store.launches(LaunchFilter(states=[LaunchState.READY]), limit=1) == (launch,)
+    assert await store.launches(LaunchFilter(states=[LaunchState.HELD]), limit=1) == ()
 
 
 async def test_what_is_not_there_is_none(store: Store) -> None:
@@ -279,8 +277,8 @@ async def test_new_deliveries_before_a_suspect_come_without_it(store: Store) -> 
 async def test_only_what_was_claimed_long_ago_is_abandoned(store: Store) -> None:
     launch = await stored_launch(store)
     await store.claim(NOON, 1, guard(NOON))
-    assert await store.abandon_sending(NOON + 9, claimed_before=NOON) == 0
-    assert await store.abandon_sending(NOON + 9, claimed_before=NOON + 1) == 1
+    assert await store.abandon_sending(NOON + 9, older_than_ms=60_000) == 0
+    assert await store.abandon_sending(NOON + 9, older_than_ms=-1) == 1
     kept = await store.launch(launch.id)
     assert kept is not None
     assert (kept.unknown_since, kept.looks, kept.due_at) == (NOON + 9, 0, NOON + 9)
@@ -307,7 +305,7 @@ async def test_what_waits_too_long_expires_and_what_was_sent_does_not(store: Sto
     await store.route(delivery, events=(), verdicts=(), launches=launches)
     assert await store.expire(NOON + 1, created_before=NOON) == 0
     assert await store.expire(NOON + 1, created_before=NOON + 1) == 3
-    expired = await store.launches(limit=0, state=LaunchState.EXPIRED)
+    expired = await store.launches(LaunchFilter(states=[LaunchState.EXPIRED]), limit=0)
     assert {launch.id for launch in expired} == {"l-matched", "l-ready", "l-held", "l-expired"}
 
 
@@ -319,9 +317,10 @@ async def test_what_is_held_for_a_reason_is_released(store: Store) -> None:
     ]
     await store.route(delivery, events=(), verdicts=(), launches=launches)
     assert await store.release(NOON, reason_prefix="auth: ") == 1
-    assert [launch.id for launch in await store.launches(limit=0, state=LaunchState.READY)] == [
-        "l0"
-    ]
+    assert [
+        launch.id
+        for launch in await store.launches(LaunchFilter(states=[LaunchState.READY]), limit=0)
+    ] == ["l0"]
 
 
 async def test_a_database_knows_when_it_was_made(store: Store) -> None:
@@ -367,7 +366,7 @@ async def test_the_windows_of_the_limits_move_on(store: Store) -> None:
 async def test_a_flavor_without_a_price_is_held(store: Store) -> None:
     await family(store, 1, spec=make_spec(flavor="new"))
     assert await store.claim(NOON, 1, guard(NOON)) == ()
-    (held,) = await store.launches(limit=0, state=LaunchState.HELD)
+    (held,) = await store.launches(LaunchFilter(states=[LaunchState.HELD]), limit=0)
     assert held.reason == "price: the Hub names no price for new"
 
 
@@ -377,5 +376,305 @@ async def test_the_same_commit_is_launched_once(store: Store) -> None:
         launch = make_launch(id=f"l{number}", delivery=delivery.id, repo="r", subject="main@abc")
         await store.route(delivery, events=(), verdicts=(), launches=[launch])
     assert [launch.id for launch, _ in await store.claim(NOON, 10, guard(NOON))] == ["l0"]
-    (skipped,) = await store.launches(limit=0, state=LaunchState.SKIPPED)
+    (skipped,) = await store.launches(LaunchFilter(states=[LaunchState.SKIPPED]), limit=0)
     assert skipped.reason == "launch l0 was sent for the same commit"
+
+
+# -- chains and pauses, inside the claim --
+
+
+async def sent(store: Store, now: int, limits: Limits = PLENTY) -> list[Launch]:
+    return [launch for launch, _ in await store.claim(now, 100, guard(now, limits))]
+
+
+async def planned(store: Store, webhook_id: str, now: int, **given: object) -> Launch:
+    """A launch of its own delivery, planned at *now*."""
+    receipt = await store.record(make_received(webhook_id, at=now))
+    delivery = await store.delivery(receipt.delivery)
+    assert delivery is not None
+    default = {
+        "id": f"l-{webhook_id}",
+        "delivery": delivery.id,
+        "repo": "dataset:acme/corpus",
+        "created_at": now,
+        "updated_at": now,
+    }
+    launch = make_launch(**default | given)
+    routed = replace(delivery, state=DeliveryState.MATCHED)
+    await store.route(routed, events=(), verdicts=(), launches=[launch])
+    return launch
+
+
+async def test_what_happens_while_a_launch_runs_counts_as_its_doing(store: Store) -> None:
+    first = await planned(store, "w1", NOON)
+    await sent(store, NOON + 1)
+    await planned(store, "w2", NOON + 1000)
+    (second,) = await sent(store, NOON + 1001)
+    assert (second.depth, second.root) == (2, first.delivery)
+    await planned(store, "w3", NOON + 2000)
+    (third,) = await sent(store, NOON + 2001)
+    assert (third.depth, third.root) == (3, first.delivery)
+    await planned(store, "w4", NOON + 3000)
+    assert await sent(store, NOON + 3001) == []
+    (held,) = await store.launches(LaunchFilter(states=[LaunchState.HELD]), limit=0)
+    assert held.reason.startswith("loop: ")
+
+
+@pytest.mark.parametrize(
+    ("other", "depth"),
+    [
+        pytest.param({}, 2, id="same rule and repo"),
+        pytest.param({"rule": "another"}, 1, id="another rule"),
+        pytest.param({"repo": "dataset:acme/other"}, 1, id="another repo"),
+        pytest.param({"created_at": NOON}, 1, id="planned before the first was sent"),
+    ],
+)
+async def test_only_what_may_come_from_a_launch_continues_its_chain(
+    store: Store, other: dict[str, object], depth: int
+) -> None:
+    await planned(store, "w1", NOON)
+    await sent(store, NOON + 1)
+    await planned(store, "w2", NOON + 1000, **other)
+    (second,) = await sent(store, NOON + 1001)
+    assert second.depth == depth
+
+
+@pytest.mark.parametrize(
+    ("after", "depth"),
+    [
+        pytest.param(CHILD_WINDOW_MS - 1, 2, id="soon after its end"),
+        pytest.param(CHILD_WINDOW_MS, 1, id="long after its end"),
+    ],
+)
+async def test_a_chain_ends_some_time_after_its_last_job(
+    store: Store, after: int, depth: int
+) -> None:
+    await planned(store, "w1", NOON)
+    (first,) = await sent(store, NOON + 1)
+    launched = moved(first, LaunchState.LAUNCHED, now=NOON + 2)
+    await store.replace(first, launched)
+    ended = moved(launched, LaunchState.COMPLETED, now=NOON + 100)
+    await store.replace(launched, ended)
+    await planned(store, "w2", NOON + 100 + after)
+    (second,) = await sent(store, NOON + 101 + after)
+    assert second.depth == depth
+
+
+async def test_one_event_leads_to_so_many_launches_and_no_more(store: Store) -> None:
+    delivery = await stored_delivery(store)
+    launches = [make_launch(id=f"l{n}", rule=f"r{n}", delivery=delivery.id) for n in range(4)]
+    await store.route(delivery, events=(), verdicts=(), launches=launches)
+    assert len(await sent(store, NOON, replace(PLENTY, root_fanout=3))) == 3
+    (held,) = await store.launches(LaunchFilter(states=[LaunchState.HELD]), limit=0)
+    assert held.reason.startswith("fan-out: ")
+
+
+async def test_while_everything_is_paused_nothing_is_claimed(store: Store) -> None:
+    launch = await stored_launch(store)
+    pause = Pause(scope=EVERYTHING, since=NOON, by="ana", reason="too dear")
+    await store.pause(pause)
+    assert await store.pauses() == (pause,)
+    assert await sent(store, NOON) == []
+    assert await store.launch(launch.id) == launch
+    assert await store.resume(NOON, EVERYTHING)
+    assert await store.pauses() == ()
+    assert len(await sent(store, NOON)) == 1
+
+
+@pytest.mark.parametrize("scope", ["rule:r0", "repo:dataset:acme/r0"])
+async def test_a_pause_stops_what_belongs_to_it_and_nothing_else(store: Store, scope: str) -> None:
+    for name in ("r0", "r1"):
+        await planned(store, name, NOON, rule=name, repo=f"dataset:acme/{name}")
+    await store.pause(Pause(scope=scope, since=NOON, by="ana"))
+    assert [launch.id for launch in await sent(store, NOON)] == ["l-r1"]
+    waiting = await store.launch("l-r0")
+    assert waiting is not None
+    assert (waiting.state, waiting.reason) == (LaunchState.READY, f"paused: {scope}")
+    assert await store.resume(NOON + 1, scope)
+    assert [launch.id for launch in await sent(store, NOON + 1)] == ["l-r0"]
+
+
+async def test_a_second_pause_takes_the_place_of_the_first(store: Store) -> None:
+    await store.pause(Pause(scope=EVERYTHING, since=NOON, by="ana"))
+    await store.pause(Pause(scope=EVERYTHING, since=NOON + 1, by="bo"))
+    assert [pause.by for pause in await store.pauses()] == ["bo"]
+
+
+async def test_what_is_not_paused_cannot_be_resumed(store: Store) -> None:
+    assert not await store.resume(NOON, EVERYTHING)
+
+
+# -- what people do --
+
+
+async def test_a_launch_that_no_routing_led_to_is_kept_once(store: Store) -> None:
+    launch = make_launch(delivery="d-of-nobody", state=LaunchState.LAUNCHED, job_id="j1")
+    assert await store.add(launch)
+    assert not await store.add(launch)
+    assert await store.launch(launch.id) == launch
+    assert await store.followed() == (launch,)
+
+
+async def test_a_launch_without_a_delivery_is_claimed_with_an_empty_body(store: Store) -> None:
+    await store.add(make_launch(delivery="d-of-nobody"))
+    ((_, body),) = await store.claim(NOON, 1, guard(NOON))
+    assert body == b""
+
+
+async def test_a_replay_lets_a_delivery_be_decided_again(store: Store) -> None:
+    delivery = await stored_delivery(store)
+    await store.route(
+        replace(delivery, state=DeliveryState.IGNORED), events=(), verdicts=(), launches=()
+    )
+    assert await store.begin_routing(10) == ()
+    assert await store.replay(delivery.id)
+    ((again, body, tries),) = await store.begin_routing(10)
+    assert (again.generation, body, tries) == (1, BODY, 0)
+
+
+async def test_a_replay_comes_after_every_generation_that_was_launched(store: Store) -> None:
+    launch = await stored_launch(store, state=LaunchState.COMPLETED)
+    await store.add(replace(launch, id="l2", generation=4))
+    assert await store.replay(launch.delivery)
+    ((again, _, _),) = await store.begin_routing(10)
+    assert again.generation == 5
+
+
+@pytest.mark.parametrize("state", [state for state in LaunchState if not state.is_final])
+async def test_a_delivery_with_a_launch_that_is_not_over_cannot_be_replayed(
+    store: Store, state: LaunchState
+) -> None:
+    launch = await stored_launch(store, state=state)
+    assert not await store.replay(launch.delivery)
+    assert await store.begin_routing(10) == ()
+
+
+async def test_what_waits_to_be_routed_or_is_in_conflict_cannot_be_replayed(store: Store) -> None:
+    delivery = await stored_delivery(store)
+    assert not await store.replay(delivery.id)
+    await store.record(make_received(body=b"other"))
+    ((conflict, _),) = await store.deliveries(DeliveryFilter(state=DeliveryState.CONFLICT), limit=0)
+    assert not await store.replay(conflict.id)
+    assert not await store.replay("d-of-nobody")
+
+
+async def routed(store: Store, webhook_id: str, at: int = NOON, *launches: Launch) -> str:
+    receipt = await store.record(make_received(webhook_id, at=at))
+    delivery = await store.delivery(receipt.delivery)
+    assert delivery is not None
+    await store.route(
+        replace(delivery, state=DeliveryState.MATCHED),
+        events=(),
+        verdicts=(Verdict("retrain", True, "yes"),),
+        launches=[replace(launch, delivery=delivery.id) for launch in launches],
+    )
+    return delivery.id
+
+
+async def test_what_is_old_and_over_is_forgotten_but_known_when_it_comes_again(
+    store: Store,
+) -> None:
+    old = await routed(store, "w1", NOON, make_launch(state=LaunchState.COMPLETED))
+    young = await routed(store, "w2", NOON + 5)
+    assert await store.prune(received_before=NOON + 5, limit=10) == 1
+    assert [delivery.id for delivery, _ in await store.deliveries(limit=0)] == [young]
+    assert await store.launches(limit=0) == ()
+    assert await store.verdicts(old) == ()
+    again = await store.record(make_received("w1", at=NOON + 10**9))
+    assert (again.delivery, again.duplicate) == (old, True)
+    other_body = await store.record(make_received("w1", body=b"other", at=NOON + 10**9))
+    assert (other_body.delivery, other_body.duplicate) == (old, True)
+    assert len(await store.deliveries(limit=0)) == 1
+
+
+async def test_what_waits_or_is_not_over_is_never_forgotten(store: Store) -> None:
+    open_states = [state for state in LaunchState if not state.is_final]
+    for state in open_states:
+        launch = make_launch(id=f"l-{state}", rule=f"r-{state}", state=state)
+        await routed(store, f"w-{state}", NOON, launch)
+    await store.record(make_received("unrouted"))
+    assert await store.prune(received_before=NOON + 1, limit=100) == 0
+    assert len(await store.deliveries(limit=0)) == len(open_states) + 1
+
+
+async def test_no_more_is_forgotten_at_once_than_asked_for_oldest_first(store: Store) -> None:
+    ids = [await routed(store, f"w{number}", NOON + number) for number in range(3)]
+    assert await store.prune(received_before=NOON + 9, limit=2) == 2
+    assert [delivery.id for delivery, _ in await store.deliveries(limit=0)] == ids[2:]
+
+
+# -- lists --
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        pytest.param(DeliveryFilter(), ["w2", "w1", "w0"], id="everything"),
+        pytest.param(DeliveryFilter(repo="acme/r1"), ["w1"], id="repo"),
+        pytest.param(DeliveryFilter(since=NOON + 1), ["w2", "w1"], id="since"),
+        pytest.param(DeliveryFilter(until=NOON + 1), ["w0"], id="until"),
+        pytest.param(DeliveryFilter(ids=[]), [], id="none"),
+        pytest.param(DeliveryFilter(state=DeliveryState.IGNORED), ["w2", "w1", "w0"], id="state"),
+        pytest.param(DeliveryFilter(since=NOON + 1, repo="acme/r2"), ["w2"], id="both"),
+    ],
+)
+async def test_deliveries_are_found_by_what_is_given(
+    store: Store, wanted: DeliveryFilter, found: list[str]
+) -> None:
+    for number in range(3):
+        receipt = await store.record(make_received(f"w{number}", at=NOON + number))
+        delivery = await store.delivery(receipt.delivery)
+        assert delivery is not None
+        read = replace(
+            delivery, state=DeliveryState.IGNORED, repo_type="model", repo_name=f"acme/r{number}"
+        )
+        await store.route(read, events=(), verdicts=(), launches=())
+    assert [delivery.key for delivery, _ in await store.deliveries(wanted, limit=0)] == found
+
+
+async def test_deliveries_are_found_by_their_ids(store: Store) -> None:
+    ids = [(await store.record(make_received(f"w{n}"))).delivery for n in range(3)]
+    listed = await store.deliveries(DeliveryFilter(ids=ids[1:]), limit=0)
+    assert [delivery.id for delivery, _ in listed] == ids[:0:-1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        pytest.param(LaunchFilter(), ["l2", "l1", "l0"], id="everything"),
+        pytest.param(LaunchFilter(ids=["l0", "l2"]), ["l2", "l0"], id="ids"),
+        pytest.param(LaunchFilter(rule="r1"), ["l1"], id="rule"),
+        pytest.param(LaunchFilter(repo="model:acme/r0"), ["l0"], id="repo"),
+        pytest.param(LaunchFilter(delivery="d1"), ["l1"], id="delivery"),
+        pytest.param(LaunchFilter(since=NOON + 1), ["l2", "l1"], id="since"),
+        pytest.param(LaunchFilter(until=NOON + 1), ["l0"], id="until"),
+        pytest.param(LaunchFilter(states=[]), [], id="none"),
+    ],
+)
+async def test_launches_are_found_by_what_is_given(
+    store: Store, wanted: LaunchFilter, found: list[str]
+) -> None:
+    for n in range(3):
+        at = NOON + n
+        await store.add(
+            make_launch(
+                id=f"l{n}", delivery=f"d{n}", rule=f"r{n}", repo=f"model:acme/r{n}", created_at=at
+            )
+        )
+    assert [launch.id for launch in await store.launches(wanted, limit=0)] == found
+
+
+async def test_a_clock_that_was_set_back_keeps_no_unknown_launch_waiting(store: Store) -> None:
+    await stored_launch(store)
+    ((claimed, _),) = await store.claim(NOON, 1, guard(NOON))
+    unknown = moved(claimed, LaunchState.UNKNOWN, now=NOON, due_at=NOON + 3_600_000)
+    await store.replace(claimed, unknown)
+    assert await store.unresolved(NOON) == (unknown,)
+    assert await store.unresolved(NOON + 3_600_000 - LONGEST_LOOK_PAUSE_MS) == ()
+
+
+async def test_whoever_asks_leads_and_may_step_down(store: Store) -> None:
+    assert await store.lead("a", 60_000)
+    assert await store.lead("a", 60_000)
+    await store.step_down("a")
+    assert await store.lead("b", 60_000)

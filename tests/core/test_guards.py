@@ -1,13 +1,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from factories import NOON, make_launch, make_spec
-from jobhook.core.guards import Go, Guard, Hold, Limits, Skip, Spent, Wait, cost_of, judged
+from jobhook.core.guards import (
+    Go,
+    Guard,
+    Hold,
+    Limits,
+    Link,
+    Skip,
+    Spent,
+    Wait,
+    cost_of,
+    judged,
+    link_after,
+    scopes_of,
+)
 from jobhook.core.launches import LaunchState
 
 LIMITS = Limits(rule_repo_per_hour=2, rule_repo_per_day=3, rule_usd_per_day=1, usd_per_day=2)
@@ -15,27 +29,34 @@ GUARD = Guard(LIMITS, {"cpu-basic": 0.6}, NOON)
 LAUNCH = make_launch(spec=make_spec(timeout=1800))  # 30 minutes at one cent: 0.3 dollars
 
 
+ALONE = Link(1, "d1")
+
+
+def spent(**given: Any) -> Spent:
+    return Spent(**{"link": ALONE} | given)
+
+
 @pytest.mark.parametrize(
-    ("spent", "permission"),
+    ("used", "permission"),
     [
-        pytest.param(Spent(), Go(300_000), id="nothing spent"),
+        pytest.param(spent(), Go(300_000, ALONE), id="nothing spent"),
         pytest.param(
-            Spent(rule_repo_hour=1, rule_repo_day=2, rule_micro_usd=700_000, micro_usd=1_700_000),
-            Go(300_000),
+            spent(rule_repo_hour=1, rule_repo_day=2, rule_micro_usd=700_000, micro_usd=1_700_000),
+            Go(300_000, ALONE),
             id="just enough left",
         ),
         pytest.param(
-            Spent(rule_repo_hour=2),
+            spent(rule_repo_hour=2),
             Wait("rate: 2 an hour for this rule and repo are used up", NOON + 60_000),
             id="the hour is used up",
         ),
         pytest.param(
-            Spent(rule_repo_day=3),
+            spent(rule_repo_day=3),
             Wait("rate: 3 a day for this rule and repo are used up", NOON + 60_000),
             id="the day is used up",
         ),
         pytest.param(
-            Spent(rule_micro_usd=700_001),
+            spent(rule_micro_usd=700_001),
             Wait(
                 "budget: $0.30 at most, $0.70 of the $1.00 a day for this rule are used",
                 NOON + 60_000,
@@ -43,7 +64,7 @@ LAUNCH = make_launch(spec=make_spec(timeout=1800))  # 30 minutes at one cent: 0.
             id="the rule's dollars",
         ),
         pytest.param(
-            Spent(micro_usd=1_700_001),
+            spent(micro_usd=1_700_001),
             Wait(
                 "budget: $0.30 at most, $1.70 of the $2.00 a day for all rules are used",
                 NOON + 60_000,
@@ -51,19 +72,65 @@ LAUNCH = make_launch(spec=make_spec(timeout=1800))  # 30 minutes at one cent: 0.
             id="all dollars",
         ),
         pytest.param(
-            Spent(same_commit="l0"),
+            spent(same_commit="l0"),
             Skip("launch l0 was sent for the same commit"),
             id="same commit",
         ),
+        pytest.param(spent(link=Link(3, "d0")), Go(300_000, Link(3, "d0")), id="deep enough"),
+        pytest.param(
+            spent(link=Link(4, "d0")),
+            Hold(
+                "loop: launches of this rule seem to set one another off on this repo, "
+                "3 in a row since delivery d0"
+            ),
+            id="too deep",
+        ),
+        pytest.param(spent(of_root=24), Go(300_000, ALONE), id="the last of its root"),
+        pytest.param(
+            spent(of_root=25),
+            Hold("fan-out: delivery d1 led to 25 launches already"),
+            id="too many of one root",
+        ),
+        pytest.param(
+            spent(paused="rule:retrain", same_commit="l0"),
+            Wait("paused: rule:retrain", NOON + 60_000),
+            id="paused",
+        ),
     ],
 )
-def test_a_launch_may_go_while_nothing_is_used_up(spent: Spent, permission: object) -> None:
-    assert GUARD.permit(LAUNCH, spent) == permission
+def test_a_launch_may_go_while_nothing_is_used_up(used: Spent, permission: object) -> None:
+    assert GUARD.permit(LAUNCH, used) == permission
 
 
 def test_without_a_price_nothing_goes() -> None:
     launch = make_launch(spec=make_spec(flavor="new"))
-    assert GUARD.permit(launch, Spent()) == Hold("price: the Hub names no price for new")
+    assert GUARD.permit(launch, spent()) == Hold("price: the Hub names no price for new")
+
+
+@pytest.mark.parametrize(
+    "used", [spent(link=Link(9, "d0")), spent(of_root=99)], ids=["too deep", "too many"]
+)
+def test_what_a_person_asked_for_passes_the_guards_against_loops(used: Spent) -> None:
+    assert isinstance(GUARD.permit(replace(LAUNCH, asked_by="ana"), used), Go)
+
+
+def test_what_a_person_asked_for_goes_without_a_price_and_within_the_rates() -> None:
+    launch = make_launch(spec=make_spec(flavor="new"), asked_by="ana")
+    assert GUARD.permit(launch, spent()) == Go(0, ALONE)
+    assert isinstance(GUARD.permit(launch, spent(rule_repo_hour=2)), Wait)
+
+
+def test_a_launch_that_nothing_set_off_begins_a_chain() -> None:
+    assert link_after(None, make_launch(delivery="d7")) == Link(1, "d7")
+
+
+def test_a_launch_continues_the_chain_of_the_one_that_set_it_off() -> None:
+    assert link_after(Link(2, "d0"), make_launch(delivery="d7")) == Link(3, "d0")
+
+
+def test_a_launch_belongs_to_the_scopes_of_its_rule_and_its_repo() -> None:
+    launch = make_launch(rule="retrain", repo="dataset:acme/corpus")
+    assert scopes_of(launch) == ("rule:retrain", "repo:dataset:acme/corpus")
 
 
 @pytest.mark.parametrize(
@@ -87,8 +154,8 @@ def test_no_more_is_ever_reserved_than_the_limit(timeouts: list[int]) -> None:
     )
     reserved = 0
     for timeout in timeouts:
-        spent = Spent(rule_micro_usd=reserved, micro_usd=reserved)
-        permission = guard.permit(make_launch(spec=make_spec(timeout=timeout)), spent)
+        used = spent(rule_micro_usd=reserved, micro_usd=reserved)
+        permission = guard.permit(make_launch(spec=make_spec(timeout=timeout)), used)
         reserved += permission.micro_usd if isinstance(permission, Go) else 0
     assert reserved <= 1_000_000
 
@@ -96,7 +163,7 @@ def test_no_more_is_ever_reserved_than_the_limit(timeouts: list[int]) -> None:
 @pytest.mark.parametrize(
     ("permission", "state", "reason", "due_at"),
     [
-        pytest.param(Go(7), LaunchState.SENDING, "", 0, id="go"),
+        pytest.param(Go(7, Link(2, "d0")), LaunchState.SENDING, "", 0, id="go"),
         pytest.param(Wait("w", NOON + 9), LaunchState.READY, "w", NOON + 9, id="wait"),
         pytest.param(Hold("h"), LaunchState.HELD, "h", 0, id="hold"),
         pytest.param(Skip("s"), LaunchState.SKIPPED, "s", 0, id="skip"),
@@ -108,6 +175,6 @@ def test_every_permission_has_its_state(
     new = judged(make_launch(), permission, NOON + 1)
     assert (new.state, new.reason, new.due_at, new.updated_at) == (state, reason, due_at, NOON + 1)
     gone = isinstance(permission, Go)
-    assert (new.attempts, new.claimed_at, new.micro_usd) == (
-        (1, NOON + 1, 7) if gone else (0, 0, 0)
+    assert (new.attempts, new.claimed_at, new.micro_usd, new.depth, new.root) == (
+        (1, NOON + 1, 7, 2, "d0") if gone else (0, 0, 0, 0, "")
     )

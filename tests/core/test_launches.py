@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -11,35 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories import BODY, NOON, make_launch, make_rule, make_spec, sample
-from jobhook.core.deliveries import Delivery, read_delivery
-from jobhook.core.errors import MissingSecret
-from jobhook.core.events import events_of
+from factories import NOON, make_launch, make_spec
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import (
     MOVES,
     LaunchState,
-    Origin,
-    job_of,
     launch_id,
     moved,
-    plan_launches,
     spec_from_json,
     spec_to_json,
     state_of_stage,
 )
-from jobhook.core.matching import Decision, decide
-from jobhook.core.rules import Rule
 
 # The diagram of the design, written out: from each state, where a launch may go.
 ALLOWED = {
     "matched": "ready held skipped superseded expired",
-    "ready": "sending held skipped superseded expired",
+    "ready": "sending launched held skipped superseded expired cancelled",
     "sending": "launched ready unknown held rejected",
     "unknown": "launched ready held",
     "launched": "running completed failed cancelled gone",
     "running": "launched completed failed cancelled gone",
-    "held": "ready expired cancelled superseded",
+    "held": "ready launched expired cancelled superseded",
     "completed": "",
     "failed": "",
     "cancelled": "",
@@ -176,101 +167,6 @@ def test_an_id_may_be_a_label_and_an_env_value(parts: Any) -> None:
     identity = launch_id(*parts)
     assert make_spec(labels={"a": identity}, env={"AB": identity}).labels == {"a": identity}
     assert (identity[0], len(identity), identity.lower()) == ("l", 26, identity)
-
-
-# -- what a decision owes --
-
-ORIGIN = Origin(instance="jobhook", source="hub", delivery="d1", key="w1")
-
-
-def decided(rule: Rule, body: bytes = BODY) -> Decision:
-    delivery = read_delivery(body)
-    assert isinstance(delivery, Delivery)
-    return decide(delivery, events_of(delivery), rule, me=None)
-
-
-def test_a_rule_that_fired_owes_a_launch() -> None:
-    rule = make_rule(run={"image": "i", "command": ["c"], "flavor": "t4-small", "timeout": "2h"})
-    (launch,) = plan_launches(decided(rule), ORIGIN, now=NOON)
-    assert launch.id == launch_id(**PARTS)
-    assert (launch.delivery, launch.rule, launch.event) == ("d1", "retrain", "commit.pushed")
-    assert (launch.action, launch.generation, launch.attempts) == (0, 0, 0)
-    assert (launch.rule_hash, launch.state) == (rule.fingerprint, LaunchState.READY)
-    assert (launch.created_at, launch.updated_at, launch.due_at) == (NOON, NOON, 0)
-    assert (launch.spec.flavor, launch.spec.timeout) == ("t4-small", 7200)
-    assert (launch.job_id, launch.job_url, launch.namespace) == (None, None, None)
-
-
-def test_a_rule_that_did_not_fire_owes_nothing() -> None:
-    assert list(plan_launches(decided(make_rule(refs=["dev"])), ORIGIN, now=NOON)) == []
-
-
-def test_every_action_is_a_launch_of_its_own() -> None:
-    jobs = [{"image": "i", "command": [word]} for word in ("one", "two", "three")]
-    launches = list(plan_launches(decided(make_rule(run=jobs)), ORIGIN, now=NOON))
-    assert [launch.action for launch in launches] == [0, 1, 2]
-    assert [launch.spec.command for launch in launches] == [("one",), ("two",), ("three",)]
-    assert len({launch.id for launch in launches}) == 3
-
-
-def test_the_same_delivery_owes_the_same_launches_whenever_it_comes() -> None:
-    first = list(plan_launches(decided(make_rule()), ORIGIN, now=NOON))
-    again = list(plan_launches(decided(make_rule()), ORIGIN, now=NOON + 10**9))
-    assert [launch.id for launch in first] == [launch.id for launch in again]
-    assert [launch.spec for launch in first] == [launch.spec for launch in again]
-
-
-def test_a_launch_tells_its_job_what_happened() -> None:
-    job = {"image": "i", "command": ["c"], "env": {"MINE": "1"}, "secrets": ["HF_TOKEN"]}
-    (launch,) = plan_launches(decided(make_rule(run=job)), ORIGIN, now=NOON)
-    assert launch.spec.env == {
-        "MINE": "1",
-        "WEBHOOK_REPO_ID": "acme/corpus",
-        "WEBHOOK_REPO_TYPE": "dataset",
-        "WEBHOOK_ID": "w1",
-        "JOBHOOK_LAUNCH_ID": launch.id,
-        "JOBHOOK_RULE": "retrain",
-        "JOBHOOK_EVENT": "commit.pushed",
-    }
-    assert launch.spec.labels == {
-        "jobhook-launch": launch.id,
-        "jobhook-instance": "jobhook",
-        "jobhook-rule": "retrain",
-    }
-    assert launch.spec.secrets == {"HF_TOKEN": ""}
-
-
-def test_a_webhook_id_of_any_bytes_can_be_told() -> None:
-    origin = replace(ORIGIN, key=bytes(range(128, 256)).decode("latin-1"))
-    (launch,) = plan_launches(decided(make_rule()), origin, now=NOON)
-    assert launch.spec.env["WEBHOOK_ID"] == origin.key
-
-
-# -- the job as it is sent --
-
-
-def test_a_job_is_sent_with_its_payload() -> None:
-    assert job_of(make_spec(env={"AB": "1"}), BODY, {}) == make_spec(
-        env={"AB": "1", "WEBHOOK_PAYLOAD": BODY.decode()}
-    )
-
-
-def test_a_payload_that_is_too_long_is_sent_cut() -> None:
-    env = job_of(make_spec(), sample("35"), {}).env
-    assert env["WEBHOOK_PAYLOAD_TRUNCATED"] == "1"
-    assert json.loads(env["WEBHOOK_PAYLOAD"])["discussion"]["num"] == 4
-
-
-def test_a_job_gets_the_secrets_it_names_and_no_others() -> None:
-    spec = make_spec(secrets={"HF_TOKEN": "", "KEY": ""})
-    values = {"HF_TOKEN": "hf_x", "KEY": "", "OTHER": "o"}
-    assert job_of(spec, BODY, values).secrets == {"HF_TOKEN": "hf_x", "KEY": ""}
-
-
-def test_a_secret_that_the_service_lacks_is_named() -> None:
-    spec = make_spec(secrets={"HF_TOKEN": "", "KEY": ""})
-    with pytest.raises(MissingSecret, match="set JOBHOOK_SECRET_KEY and start the service again"):
-        job_of(spec, BODY, {"HF_TOKEN": "hf_x"})
 
 
 # -- the job in the database --

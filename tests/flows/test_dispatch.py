@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from factories import BODY, NOON, make_job, make_launch, make_received, make_spec
+from factories import BODY, NOON, PLENTY, make_job, make_launch, make_received, make_spec
 from fakes import Bell, HandClock, ScriptedHub
+from jobhook import failpoints
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.errors import (
     HubBusy,
@@ -19,9 +22,10 @@ from jobhook.core.errors import (
     OutcomeUnknown,
     StoreUnavailable,
 )
+from jobhook.core.filters import LaunchFilter
 from jobhook.core.guards import Limits
 from jobhook.core.jobs import JobSpec
-from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.launches import Launch, LaunchState, moved
 from jobhook.flows import dispatch
 from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
@@ -30,10 +34,6 @@ from jobhook.flows.resolving import Visibility
 from jobhook.hub.models import JobInfo
 
 pytestmark = pytest.mark.anyio
-
-PLENTY = Limits(
-    rule_repo_per_hour=1000, rule_repo_per_day=1000, rule_usd_per_day=1000, usd_per_day=1000
-)
 
 
 @pytest.fixture
@@ -49,11 +49,13 @@ def make_dispatcher(
     *,
     secrets: dict[str, str] | None = None,
     limits: Limits = PLENTY,
+    monotonic: HandClock | None = None,
 ) -> Dispatcher:
     return Dispatcher(
         store,
         hub,
         clock,
+        monotonic=monotonic or clock,
         identity=Identity(hub, "acme"),
         secrets=secrets or {},
         visibility=Visibility(),
@@ -216,20 +218,53 @@ async def test_a_job_that_the_wire_cannot_carry_is_rejected(
     assert "WEBHOOK_PAYLOAD" in found.reason
 
 
-async def test_a_result_that_comes_too_late_changes_nothing(
+class OvertakenHub(ScriptedHub):
+    """While it starts a job, somebody else moves the launch on."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
+        await self.meanwhile()
+        return await super().start_job(namespace, spec)
+
+
+async def test_a_job_that_is_told_too_late_is_kept_where_nobody_knew_of_one(
     store: SqliteStore, clock: HandClock, bell: Bell
 ) -> None:
-    class OvertakenHub(ScriptedHub):
-        async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
-            # Meanwhile somebody else decides that nobody knows what became of it.
-            await store.abandon_sending(NOON, claimed_before=NOON + 1)
-            return await super().start_job(namespace, spec)
-
-    hub = OvertakenHub()
-    dispatcher = make_dispatcher(store, hub, clock, bell)
+    hub = OvertakenHub(lambda: store.abandon_sending(NOON, older_than_ms=-1))
     launch = await ready(store)
+    await send(make_dispatcher(store, hub, clock, bell))
+    found = await kept(store, launch)
+    assert (found.state, found.job_id) == (LaunchState.LAUNCHED, "j1")
+
+
+async def test_a_job_that_is_told_too_late_does_not_take_the_place_of_another(
+    store: SqliteStore, clock: HandClock, bell: Bell
+) -> None:
+    launch = await ready(store)
+
+    async def adopt_another() -> None:
+        await store.abandon_sending(NOON, older_than_ms=-1)
+        unknown = await kept(store, launch)
+        found = moved(unknown, LaunchState.LAUNCHED, now=NOON)
+        await store.replace(unknown, replace(found, job_id="j0"))
+
+    await send(make_dispatcher(store, OvertakenHub(adopt_another), clock, bell))
+    assert (await kept(store, launch)).job_id == "j0"
+
+
+async def test_a_process_that_was_stopped_for_long_sends_nothing(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell
+) -> None:
+    steady = HandClock()
+    dispatcher = make_dispatcher(store, hub, clock, bell, monotonic=steady)
+    launch = await ready(store)
+    failpoints.arm("dispatch.sending", lambda: setattr(steady, "now", NOON + 60_001))
     await send(dispatcher)
-    assert (await kept(store, launch)).state == LaunchState.UNKNOWN
+    assert hub.started == []
+    assert (await kept(store, launch)).reason == "sent too late"
 
 
 async def test_two_dispatchers_on_one_store_send_each_launch_once(
@@ -293,7 +328,7 @@ async def test_no_more_is_claimed_than_can_be_sent_at_once(
     await many(store, 3)
     await dispatcher.step()
     await dispatcher.step()
-    assert len(await store.launches(limit=0, state=LaunchState.READY)) == 2
+    assert len(await store.launches(LaunchFilter(states=[LaunchState.READY]), limit=0)) == 2
     hub.may_answer.set()
     await dispatcher.finish()
 
@@ -350,7 +385,7 @@ async def test_a_launch_keeps_its_identity_through_every_attempt(
     clock.now += 10_000
     await send(dispatcher)
     ((_, spec),) = hub.started
-    assert spec.labels == {"jobhook-launch": "l1"}
+    assert spec.labels["jobhook-launch"] == "l1"
     assert (await kept(store, launch)).attempts == 2
 
 
@@ -361,7 +396,7 @@ async def test_while_the_token_is_refused_one_launch_a_minute_finds_out(
     monday = [HubUnauthorized("who?", status=401)] * 10
     hub.failures += monday
     await send(dispatcher)
-    assert len(await store.launches(limit=0, state=LaunchState.HELD)) == 10
+    assert len(await store.launches(LaunchFilter(states=[LaunchState.HELD]), limit=0)) == 10
     hub.failures[:] = monday[:2]
     for minute in (1, 2):
         clock.now = NOON + minute * 60_000
@@ -373,7 +408,7 @@ async def test_while_the_token_is_refused_one_launch_a_minute_finds_out(
     assert len(hub.started) == 1
     await send(dispatcher)
     assert len(hub.started) == 10
-    assert await store.launches(limit=0, state=LaunchState.HELD) == ()
+    assert await store.launches(LaunchFilter(states=[LaunchState.HELD]), limit=0) == ()
 
 
 async def test_too_many_requests_let_all_of_them_wait(
@@ -470,7 +505,7 @@ async def test_launches_over_the_limit_wait_and_go_when_time_has_freed_it(
     await store.route(delivery, events=(), verdicts=(), launches=more)
     await send(dispatcher)
     assert len(hub.started) == 7  # the first one is for another repo
-    waiting = await store.launches(limit=0, state=LaunchState.READY)
+    waiting = await store.launches(LaunchFilter(states=[LaunchState.READY]), limit=0)
     assert {launch.reason for launch in waiting} == {
         "rate: 6 an hour for this rule and repo are used up"
     }

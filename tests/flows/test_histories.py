@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from factories import make_launch, make_received, make_spec
+from factories import PLENTY, make_launch, make_received, make_spec
 from fakes import Bell, HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.errors import HubBusy, OutcomeUnknown
-from jobhook.core.guards import Guard, Limits
+from jobhook.core.guards import Guard
 from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.launches import LaunchState
 from jobhook.flows.dispatch import Dispatcher
@@ -25,9 +25,6 @@ from jobhook.hub.models import JobInfo
 pytestmark = pytest.mark.anyio
 
 LAUNCHES = 12
-PLENTY = Limits(
-    rule_repo_per_hour=1000, rule_repo_per_day=1000, rule_usd_per_day=1000, usd_per_day=1000
-)
 
 
 class UnreliableHub(ScriptedHub):
@@ -80,13 +77,14 @@ async def test_every_launch_ends_with_one_job(seed: int, tmp_path: Path) -> None
         await store.route(delivery, events=(), verdicts=(), launches=launches)
     for _ in range(12):  # processes, each of which dies in the middle of something
         async with sqlite_store(path) as store:
-            await store.abandon_sending(clock.now, claimed_before=clock.now + 1)
+            await store.abandon_sending(clock.now, older_than_ms=-1)
             parts = {"identity": Identity(hub, "acme"), "visibility": Visibility()}
             prices = Prices(hub, clock)
             dispatcher = Dispatcher(
                 store,
                 hub,
                 clock,
+                monotonic=clock,
                 secrets={},
                 prices=prices,
                 limits=PLENTY,

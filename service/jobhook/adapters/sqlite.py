@@ -41,8 +41,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
         with _connecting(path, "rw") as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA foreign_keys=ON")
+            # Migrations that make a table anew need foreign keys to be off, as they are at first.
             _migrate(connection, path)
+            connection.execute("PRAGMA foreign_keys=ON")
             return connection
 
 

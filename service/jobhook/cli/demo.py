@@ -19,6 +19,7 @@ from rich.markup import escape
 from jobhook.adapters.logs import configure_logs
 from jobhook.cli.output import plain
 from jobhook.core.errors import JobHookError
+from jobhook.core.filters import LaunchFilter
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.records import StoredDelivery
 from jobhook.devhub import TOKEN, USER, DevHub
@@ -138,7 +139,7 @@ async def _delivery_of_push(service: Service) -> StoredDelivery | None:
 
 
 async def _launched(service: Service, delivery: StoredDelivery) -> Launch | None:
-    for launch in await service.store.launches(limit=1, delivery_id=delivery.id):
+    for launch in await service.store.launches(LaunchFilter(delivery=delivery.id), limit=1):
         if launch.job_id:
             return launch
         if launch.state not in {LaunchState.READY, LaunchState.SENDING}:

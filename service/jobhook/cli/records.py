@@ -15,6 +15,7 @@ from jobhook.cli.options import AsJson, Database, settings_with
 from jobhook.cli.output import print_facts, print_json, print_table, say, when
 from jobhook.core.deliveries import DeliveryState, load_json
 from jobhook.core.errors import StoreError
+from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.records import StoredDelivery, Verdict
 
@@ -34,7 +35,9 @@ def list_deliveries(
     as_json: AsJson = False,
 ) -> None:
     """List deliveries."""
-    found = _read(database, lambda store: store.deliveries(limit=limit, state=state))
+    found = _read(
+        database, lambda store: store.deliveries(DeliveryFilter(state=state), limit=limit)
+    )
     if as_json:
         print_json([{**_delivery(each), "launches": list(ids)} for each, ids in found])
         return
@@ -97,7 +100,7 @@ async def _see(store: SqliteReads, delivery_id: str) -> _Seen:
         delivery,
         await store.body(delivery_id) or b"",
         await store.verdicts(delivery_id),
-        await store.launches(limit=0, delivery_id=delivery_id),
+        await store.launches(LaunchFilter(delivery=delivery_id), limit=0),
     )
 
 
@@ -135,7 +138,10 @@ def list_launches(
     as_json: AsJson = False,
 ) -> None:
     """List launches."""
-    found = _read(database, lambda store: store.launches(limit=limit, state=state))
+    found = _read(
+        database,
+        lambda store: store.launches(LaunchFilter(states=[state] if state else None), limit=limit),
+    )
     if as_json:
         print_json([_launch(launch) for launch in found])
     else:

@@ -16,8 +16,8 @@ from jobhook.cli.output import print_json, print_table, say, warn
 from jobhook.core.deliveries import Unreadable, delivery_id, read_delivery
 from jobhook.core.errors import HubError, JobHookError, Problem, RulesError, UsageError
 from jobhook.core.events import events_of
-from jobhook.core.launches import Origin, job_of, plan_launches
 from jobhook.core.matching import Decision, decide
+from jobhook.core.planning import Origin, job_of, plan_launches
 from jobhook.core.rules import RuleSet, rule_schema
 from jobhook.flows.intake import SOURCE
 from jobhook.hub import AsyncHub
@@ -161,7 +161,7 @@ def _row(decision: Decision, body: bytes, key: str, settings: Settings) -> dict[
     for launch in plan_launches(decision, origin, now=0):
         try:
             hidden = dict.fromkeys(launch.spec.secrets, _HIDDEN)
-            jobs.append(job_of(launch.spec, body, hidden).to_wire())
+            jobs.append(job_of(launch, body, hidden).to_wire())
         except JobHookError as exc:
             warn(f"jobhook: {decision.rule.id}: the job would be rejected: {exc}")
     return {

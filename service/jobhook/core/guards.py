@@ -17,6 +17,8 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 # Until when a launch that is over a limit is left alone.
 _ASK_AGAIN_MS = 60_000
+# What comes so soon after a launch has ended is presumed to come from it.
+CHILD_WINDOW_MS = 10 * 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,22 @@ class Limits:
     rule_repo_per_day: int = 30
     rule_usd_per_day: float = 5.0
     usd_per_day: float = 20.0
+    chain_depth: int = 3
+    root_fanout: int = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """
+    A place in a chain of launches that set one another off.
+
+    Attributes:
+        depth: From 1, which is a launch that nothing of ours set off.
+        root: The delivery at the beginning.
+    """
+
+    depth: int
+    root: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +58,9 @@ class Spent:
         rule_micro_usd: What the rule reserved or cost within a day, in millionths of a dollar.
         micro_usd: What all rules did.
         same_commit: The launch that was sent for the same rule, action, repo, ref and commit.
+        link: Where the launch stands in its chain; see `link_after`.
+        of_root: Launches of the same chain, of all rules.
+        paused: What a person has paused that the launch belongs to, if anything.
     """
 
     rule_repo_hour: int = 0
@@ -47,6 +68,9 @@ class Spent:
     rule_micro_usd: int = 0
     micro_usd: int = 0
     same_commit: str | None = None
+    link: Link
+    of_root: int = 0
+    paused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +78,7 @@ class Go:
     """The launch may be sent, and this is reserved for it."""
 
     micro_usd: int
+    link: Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +91,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Only a person, or a price that becomes known, can let it go."""
+    """Only a person can let it go."""
 
     reason: str
 
@@ -91,14 +116,31 @@ class Guard:
 
     def permit(self, launch: Launch, spent: Spent) -> Permission:
         """Decide on *launch*, given what was *spent* before it."""
+        if spent.paused:
+            return Wait(paused_reason(spent.paused), self.now + _ASK_AGAIN_MS)
         if spent.same_commit:
             return Skip(f"launch {spent.same_commit} was sent for the same commit")
         price = self.usd_per_hour.get(launch.spec.flavor)
-        if price is None:
-            return Hold(f"price: the Hub names no price for {launch.spec.flavor}")
-        cost = cost_of(price, launch.spec.timeout)
+        if not launch.asked_by:
+            # What a person asked for was looked at by that person.
+            reason = self._run_away(spent)
+            if price is None:
+                reason = f"price: the Hub names no price for {launch.spec.flavor}"
+            if reason:
+                return Hold(reason)
+        cost = cost_of(price or 0.0, launch.spec.timeout)
         reason = self._used_up(spent, cost)
-        return Wait(reason, self.now + _ASK_AGAIN_MS) if reason else Go(cost)
+        return Wait(reason, self.now + _ASK_AGAIN_MS) if reason else Go(cost, spent.link)
+
+    def _run_away(self, spent: Spent) -> str | None:
+        if spent.link.depth > self.limits.chain_depth:
+            return (
+                f"loop: launches of this rule seem to set one another off on this repo, "
+                f"{self.limits.chain_depth} in a row since delivery {spent.link.root}"
+            )
+        if spent.of_root >= self.limits.root_fanout:
+            return f"fan-out: delivery {spent.link.root} led to {spent.of_root} launches already"
+        return None
 
     def _used_up(self, spent: Spent, cost: int) -> str | None:
         limits = self.limits
@@ -121,16 +163,40 @@ class Guard:
 def judged(launch: Launch, permission: Permission, now: int) -> Launch:
     """Return a `ready` launch as *permission* leaves it."""
     match permission:
-        case Go(micro_usd):
-            sending = moved(launch, LaunchState.SENDING, now=now)
+        case Go(micro_usd, link):
             return replace(
-                sending, attempts=launch.attempts + 1, claimed_at=now, micro_usd=micro_usd
+                moved(launch, LaunchState.SENDING, now=now),
+                attempts=launch.attempts + 1,
+                claimed_at=now,
+                micro_usd=micro_usd,
+                depth=link.depth,
+                root=link.root,
             )
         case Wait(reason, due_at):
             return replace(launch, reason=reason, due_at=due_at, updated_at=now)
         case Hold(reason):
             return moved(launch, LaunchState.HELD, now=now, reason=reason)
     return moved(launch, LaunchState.SKIPPED, now=now, reason=permission.reason)
+
+
+def scopes_of(launch: Launch) -> tuple[str, str]:
+    """Return the scopes of a pause that *launch* belongs to, beside `everything`."""
+    return f"rule:{launch.rule}", f"repo:{launch.repo}"
+
+
+def paused_reason(scope: str) -> str:
+    """Return why a launch waits whose *scope* is paused."""
+    return f"paused: {scope}"
+
+
+def link_after(parent: Link | None, launch: Launch) -> Link:
+    """
+    Return where *launch* stands, if *parent* is what presumably set it off.
+
+    A push names nobody that it comes from. So what happens to a repo while a launch of the same
+    rule for the same repo runs, or soon after (`CHILD_WINDOW_MS`), counts as its doing.
+    """
+    return Link(parent.depth + 1, parent.root) if parent else Link(1, launch.delivery)
 
 
 def cost_of(usd_per_hour: float, seconds: float) -> int:

@@ -8,20 +8,15 @@ and what may have been sent is `unknown`, never `ready` again on suspicion.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from jobhook.core.deliveries import short_digest
-from jobhook.core.errors import MissingSecret
-from jobhook.core.events import Event
 from jobhook.core.jobs import JobSpec, Stage
-from jobhook.core.matching import Decision
-from jobhook.core.payloads import fit_payload
 
-LAUNCH_LABEL = "jobhook-launch"
-INSTANCE_LABEL = "jobhook-instance"
-RULE_LABEL = "jobhook-rule"
+# How long an unknown launch may be left alone between two looks for its job.
+LONGEST_LOOK_PAUSE_MS = 120_000
 
 
 class LaunchState(StrEnum):
@@ -55,14 +50,15 @@ _NEVER_SENT = frozenset({_S.SKIPPED, _S.SUPERSEDED, _S.EXPIRED})
 
 MOVES: Mapping[LaunchState, frozenset[LaunchState]] = {
     _S.MATCHED: frozenset({_S.READY, _S.HELD}) | _NEVER_SENT,
-    _S.READY: frozenset({_S.SENDING, _S.HELD}) | _NEVER_SENT,
+    # `launched` where its job turns up after all, later than any quarantine.
+    _S.READY: frozenset({_S.SENDING, _S.HELD, _S.CANCELLED, _S.LAUNCHED}) | _NEVER_SENT,
     # Back to `ready` only after a refusal that is clear: nothing was done.
     _S.SENDING: frozenset({_S.LAUNCHED, _S.READY, _S.UNKNOWN, _S.HELD, _S.REJECTED}),
     _S.UNKNOWN: frozenset({_S.LAUNCHED, _S.READY, _S.HELD}),
     _S.LAUNCHED: frozenset({_S.RUNNING}) | _ENDS,
     # A platform that runs a job again has it wait again.
     _S.RUNNING: frozenset({_S.LAUNCHED}) | _ENDS,
-    _S.HELD: frozenset({_S.READY, _S.EXPIRED, _S.CANCELLED, _S.SUPERSEDED}),
+    _S.HELD: frozenset({_S.READY, _S.EXPIRED, _S.CANCELLED, _S.SUPERSEDED, _S.LAUNCHED}),
     **dict.fromkeys(_ENDS | _NEVER_SENT | {_S.REJECTED}, frozenset()),
 }
 
@@ -97,7 +93,7 @@ def moved(
         raise ValueError(f"a launch cannot move from {launch.state} to {state}")
     new = replace(launch, state=state, reason=reason, due_at=due_at, updated_at=now, looks=0)
     if state == LaunchState.UNKNOWN:
-        return replace(new, unknown_since=now)
+        return replace(new, unknown_since=now, waited_ms=0)
     if state in _COSTS_NOTHING:
         return replace(new, claimed_at=0, micro_usd=0)
     return new
@@ -130,10 +126,14 @@ class Launch:
         spec: The frozen job; its secrets have names only, and the payload is added when it is sent.
         unknown_since: The last moment at which a request for it may have left, while it is unknown.
         looks: Clean lists of jobs since then that did not hold it.
+        waited_ms: How much of the quarantine is over, by looks and not by the clock alone.
         repo: Where it happened, as `type:owner/name`.
         subject: The ref and the commit that it is for, as `ref@sha`, if it is for one.
         claimed_at: When it was claimed, while that counts towards the limits; else 0.
         micro_usd: What it reserves or did cost, in millionths of a US dollar.
+        depth: Its place in a chain of launches that set one another off, from 1; 0 until claimed.
+        root: The delivery at the beginning of that chain; empty until claimed.
+        asked_by: The person who let it go in spite of a guard, or asked for it again.
         created_at: Milliseconds since 1970, UTC; so is *updated_at*.
     """
 
@@ -154,82 +154,16 @@ class Launch:
     due_at: int = 0
     unknown_since: int = 0
     looks: int = 0
+    waited_ms: int = 0
     repo: str = ""
     subject: str | None = None
     claimed_at: int = 0
     micro_usd: int = 0
+    depth: int = 0
+    root: str = ""
+    asked_by: str = ""
     created_at: int
     updated_at: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """The delivery that launches come from, as far as their jobs are told about it."""
-
-    instance: str
-    source: str
-    delivery: str
-    key: str
-
-
-def plan_launches(decision: Decision, origin: Origin, *, now: int) -> Iterator[Launch]:
-    """Yield the launches that a decision to fire owes, one for each action of the rule."""
-    rule, event = decision.rule, decision.event
-    if event is None:
-        return
-    for index, action in enumerate(rule.run):
-        identity = launch_id(origin.instance, origin.source, origin.key, rule.id, index, 0)
-        yield Launch(
-            id=identity,
-            delivery=origin.delivery,
-            rule=rule.id,
-            action=index,
-            generation=0,
-            rule_hash=rule.fingerprint,
-            event=event.name,
-            spec=_with_identity(action.spec(), identity, rule.id, event, origin),
-            state=LaunchState.READY,
-            repo=f"{event.repo.type}:{event.repo.name}",
-            subject=f"{event.ref}@{event.new_sha}" if event.new_sha else None,
-            created_at=now,
-            updated_at=now,
-        )
-
-
-def _with_identity(
-    spec: JobSpec, identity: str, rule_id: str, event: Event, origin: Origin
-) -> JobSpec:
-    injected = {
-        "WEBHOOK_REPO_ID": event.repo.name,
-        "WEBHOOK_REPO_TYPE": event.repo.type,
-        "WEBHOOK_ID": origin.key,
-        "JOBHOOK_LAUNCH_ID": identity,
-        "JOBHOOK_RULE": rule_id,
-        "JOBHOOK_EVENT": event.name,
-    }
-    labels = {
-        LAUNCH_LABEL: identity,
-        INSTANCE_LABEL: origin.instance,
-        RULE_LABEL: rule_id,
-    }
-    return replace(spec, env={**spec.env, **injected}, labels={**spec.labels, **labels})
-
-
-def job_of(spec: JobSpec, body: bytes, secrets: Mapping[str, str]) -> JobSpec:
-    """
-    Return the job exactly as it is sent: with the payload and the values of its secrets.
-
-    Raises:
-        MissingSecret: If *secrets* lacks one that the job is to get.
-    """
-    missing = [name for name in spec.secrets if name not in secrets]
-    if missing:
-        raise MissingSecret(f"set JOBHOOK_SECRET_{missing[0]} and start the service again")
-    return replace(
-        spec,
-        env={**spec.env, **fit_payload(body).env()},
-        secrets={name: secrets[name] for name in spec.secrets},
-    )
 
 
 def spec_to_json(spec: JobSpec) -> str:

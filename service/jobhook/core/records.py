@@ -41,6 +41,7 @@ class StoredDelivery:
     Attributes:
         key: What it is deduplicated by; `webhook_id` is None if that is only its body.
         events: Names of the semantic events, once it was read.
+        generation: How often a person asked for it to be decided again.
     """
 
     id: str
@@ -55,6 +56,26 @@ class StoredDelivery:
     repo_type: str | None = None
     repo_name: str | None = None
     events: tuple[str, ...] = ()
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """
+    A person's word that nothing is launched for now.
+
+    Attributes:
+        scope: `everything`, `rule:<id>` or `repo:<type>:<owner>/<name>`.
+        since: Milliseconds since 1970, UTC.
+    """
+
+    scope: str
+    since: int
+    by: str
+    reason: str = ""
+
+
+EVERYTHING = "everything"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -20,7 +21,8 @@ from jobhook.core.errors import (
     UsageError,
 )
 from jobhook.core.guards import Guard, Limits
-from jobhook.core.launches import LAUNCH_LABEL, Launch, LaunchState, job_of, moved
+from jobhook.core.launches import MOVES, Launch, LaunchState, moved
+from jobhook.core.planning import LAUNCH_LABEL, job_of
 from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
@@ -52,6 +54,7 @@ class Dispatcher(Worker):
         hub: Hub,
         clock: Clock,
         *,
+        monotonic: Clock,
         identity: Identity,
         secrets: Mapping[str, str],
         visibility: Visibility,
@@ -64,6 +67,7 @@ class Dispatcher(Worker):
         self._store = store
         self._hub = hub
         self._clock = clock
+        self._monotonic = monotonic
         self._identity = identity
         self._secrets = secrets
         self._visibility = visibility
@@ -92,11 +96,13 @@ class Dispatcher(Worker):
         # While it is not known whether the Hub lets us again, one launch finds out.
         room = (1 if self._probing else _AT_ONCE) - len(self._on_their_way)
         guard = Guard(self._limits, await self._prices.usd_per_hour(), now)
+        # The lease begins when the store says so, which is later than this.
+        lease = _Lease(now, self._monotonic())
         claimed = await self._store.claim(now, room, guard) if room > 0 else ()
         if claimed:
             failpoint("dispatch.claimed")
         for launch, body in claimed:
-            task = asyncio.create_task(self._send(launch, body), name=f"send {launch.id}")
+            task = asyncio.create_task(self._send(launch, body, lease), name=f"send {launch.id}")
             self._on_their_way.add(task)
             task.add_done_callback(self._sent)
         return False
@@ -110,9 +116,9 @@ class Dispatcher(Worker):
         # There is room for one more.
         self.wake()
 
-    async def _send(self, launch: Launch, body: bytes) -> None:
+    async def _send(self, launch: Launch, body: bytes, lease: _Lease) -> None:
         try:
-            outcome = await self._outcome(launch, body)
+            outcome = await self._outcome(launch, body, lease)
         except Exception as exc:
             # A fault of ours, and nobody can tell how far it came.
             log.exception("launch.broken", launch=launch.id)
@@ -137,6 +143,7 @@ class Dispatcher(Worker):
                 await self._store.replace(launch, outcome)
             except LaunchMoved:
                 bound.warning("launch.overtaken")
+                await self._keep_late(outcome)
             except StoreUnavailable as exc:
                 # What came of it must not be forgotten because the disk is full for a moment.
                 bound.warning("launch.not_kept", error=str(exc))
@@ -146,10 +153,19 @@ class Dispatcher(Worker):
                 bound.info("launch.moved")
             return
 
-    async def _outcome(self, launch: Launch, body: bytes) -> Launch:
+    async def _keep_late(self, outcome: Launch) -> None:
+        """Keep the job of a launch that was taken for abandoned while its request was answered."""
+        current = await self._store.launch(outcome.id)
+        if outcome.job_id and current and not current.job_id and _may_be_launched(current):
+            launched = moved(current, LaunchState.LAUNCHED, now=self._clock())
+            job = {name: getattr(outcome, name) for name in ("namespace", "job_id", "job_url")}
+            with contextlib.suppress(LaunchMoved):
+                await self._store.replace(current, replace(launched, **job))
+
+    async def _outcome(self, launch: Launch, body: bytes, lease: _Lease) -> Launch:
         now = self._clock()
         try:
-            spec = job_of(launch.spec, body, self._secrets)
+            spec = job_of(launch, body, self._secrets)
         except MissingSecret as exc:
             return moved(launch, LaunchState.HELD, now=now, reason=f"secret: {exc}")
         except UsageError as exc:
@@ -158,10 +174,10 @@ class Dispatcher(Worker):
             earlier = await self._started_earlier(launch)
             if earlier:
                 return earlier
-            if self._clock() - launch.updated_at > LEASE_MS // 2:
+            failpoint("dispatch.sending")
+            if lease.is_half_over(self._clock(), self._monotonic()):
                 # Somebody may take it for abandoned soon: what is not sent now is not sent twice.
                 return moved(launch, LaunchState.READY, now=self._clock(), reason="sent too late")
-            failpoint("dispatch.sending")
             job = await self._hub.start_job(self._identity.namespace, spec)
             failpoint("dispatch.answered")
         except (HubBusy, HubRefused, OutcomeUnknown) as exc:
@@ -196,6 +212,22 @@ class Dispatcher(Worker):
         self._closed_until = self._clock() + int(pause * 1000)
         self._probing = True
         log.warning("dispatch.closed", seconds=pause, error=str(exc))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    """When a claim began, by a clock that can be set and by one that cannot."""
+
+    wall: int
+    monotonic: int
+
+    def is_half_over(self, wall: int, monotonic: int) -> bool:
+        # A machine that slept shows it on the first clock, a process that was stopped on both.
+        return max(wall - self.wall, monotonic - self.monotonic) > LEASE_MS // 2
+
+
+def _may_be_launched(launch: Launch) -> bool:
+    return LaunchState.LAUNCHED in MOVES[launch.state]
 
 
 def _after(exc: HubBusy | HubRefused | OutcomeUnknown, launch: Launch, *, now: int) -> Launch:

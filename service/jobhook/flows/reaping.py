@@ -12,10 +12,9 @@ from dataclasses import replace
 import structlog
 
 from jobhook.core.jobs import ACTIVE_STAGES
-from jobhook.core.launches import INSTANCE_LABEL, LAUNCH_LABEL
+from jobhook.core.planning import INSTANCE_LABEL, LAUNCH_LABEL, LAUNCH_VARIABLE
 from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
-from jobhook.flows.resolving import LAUNCH_VARIABLE
 from jobhook.flows.worker import Worker
 from jobhook.hub.models import JobInfo
 from jobhook.ports import Hub, Store

@@ -16,18 +16,18 @@ from dataclasses import dataclass, replace
 import structlog
 
 from jobhook.core.errors import LaunchMoved
-from jobhook.core.launches import LAUNCH_LABEL, Launch, LaunchState, moved
+from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState, moved
+from jobhook.core.planning import LAUNCH_LABEL, LAUNCH_VARIABLE
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
 from jobhook.flows.worker import Worker
 from jobhook.hub.models import JobInfo
 from jobhook.ports import Clock, Hub, Store
 
-LAUNCH_VARIABLE = "JOBHOOK_LAUNCH_ID"
 # Whoever claimed a launch longer ago than this has stopped, or has to.
 LEASE_MS = 120_000
-_QUARANTINE_MS = 15 * 60_000
-_LOOK_AFTER_MS = (2_000, 5_000, 15_000, 30_000, 60_000, 120_000)
+QUARANTINE_MS = 15 * 60_000
+_LOOK_AFTER_MS = (2_000, 5_000, 15_000, 30_000, 60_000, LONGEST_LOOK_PAUSE_MS)
 _LOOK_EVERY_MS = 60_000
 _CLEAN_LOOKS = 3
 _ATTEMPTS_MAX = 5
@@ -41,7 +41,7 @@ log = structlog.get_logger()
 class Visibility:
     """How long jobs took to be listed after they were started, as we saw it ourselves."""
 
-    def __init__(self, floor_ms: int = _QUARANTINE_MS) -> None:
+    def __init__(self, floor_ms: int = QUARANTINE_MS) -> None:
         self._floor = floor_ms
         self._started: OrderedDict[str, int] = OrderedDict()
         self._lags: deque[int] = deque(maxlen=_LAGS_KEPT)
@@ -104,11 +104,25 @@ def looked_in_vain(launch: Launch, *, began: int, now: int, quarantine_ms: int) 
     """Return *launch* with one more clean look; None once that is enough to say it is not there."""
     # A list that was begun while a request may still have been leaving says nothing.
     looks = launch.looks + (began > launch.unknown_since)
-    if looks >= _CLEAN_LOOKS and began >= launch.unknown_since + quarantine_ms:
+    waited = waited_ms(launch, began)
+    if looks >= _CLEAN_LOOKS and waited >= quarantine_ms:
         return None
     index = min(looks, len(_LOOK_AFTER_MS))
     pause = (*_LOOK_AFTER_MS, _LOOK_EVERY_MS)[index]
-    return replace(launch, looks=looks, due_at=now + pause)
+    if looks >= _CLEAN_LOOKS - 1:
+        pause = min(pause, max(quarantine_ms - waited, _LOOK_AFTER_MS[0]))
+    return replace(launch, looks=looks, waited_ms=waited, due_at=now + pause, updated_at=now)
+
+
+def waited_ms(launch: Launch, now: int) -> int:
+    """
+    Return how much of its quarantine *launch* has behind it.
+
+    Between two looks at most the longest pause counts: a clock that is set forward by an hour, or
+    an hour in which nobody looked, does not end a quarantine.
+    """
+    passed = min(max(now - launch.updated_at, 0), LONGEST_LOOK_PAUSE_MS)
+    return launch.waited_ms + passed
 
 
 class Resolver(Worker):
@@ -134,14 +148,14 @@ class Resolver(Worker):
 
     async def step(self) -> bool:
         now = self._clock()
-        await self._store.abandon_sending(now, claimed_before=now - LEASE_MS)
+        await self._store.abandon_sending(now, older_than_ms=LEASE_MS)
         for launch in await self._store.unresolved(now):
             await self._resolve(launch)
         return False
 
     async def _resolve(self, launch: Launch) -> None:
         began = self._clock()
-        over = began >= launch.unknown_since + self._visibility.quarantine_ms
+        over = waited_ms(launch, began) >= self._visibility.quarantine_ms
         # The look that decides asks for all jobs: somebody may have replaced the labels of ours.
         labels = {} if over else {LAUNCH_LABEL: launch.id}
         jobs = await self._hub.list_jobs(namespace=self._identity.namespace, labels=labels)

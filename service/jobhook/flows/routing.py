@@ -9,8 +9,9 @@ import structlog
 
 from jobhook.core.deliveries import Delivery, DeliveryState, Unreadable, read_delivery
 from jobhook.core.events import Event, events_of
-from jobhook.core.launches import Launch, Origin, plan_launches
+from jobhook.core.launches import Launch
 from jobhook.core.matching import Decision, decide
+from jobhook.core.planning import Origin, plan_launches
 from jobhook.core.records import StoredDelivery, Verdict
 from jobhook.core.rules import Rule
 from jobhook.failpoints import failpoint
@@ -113,7 +114,13 @@ def route(
         return Routed(unparsed)
     events = events_of(delivery)
     decisions = [decide(delivery, events, rule, me=me) for rule in rules]
-    origin = Origin(instance=instance, source=stored.source, delivery=stored.id, key=stored.key)
+    origin = Origin(
+        instance=instance,
+        source=stored.source,
+        delivery=stored.id,
+        key=stored.key,
+        generation=stored.generation,
+    )
     return Routed(
         delivery=_read(stored, delivery, events, decisions),
         events=events,

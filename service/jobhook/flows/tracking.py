@@ -10,7 +10,8 @@ import structlog
 
 from jobhook.core.errors import HubError, HubNotFound, LaunchMoved
 from jobhook.core.jobs import ACTIVE_STAGES
-from jobhook.core.launches import INSTANCE_LABEL, Launch, LaunchState, moved, state_of_stage
+from jobhook.core.launches import Launch, LaunchState, moved, state_of_stage
+from jobhook.core.planning import INSTANCE_LABEL
 from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
 from jobhook.flows.resolving import Visibility

@@ -1,0 +1,139 @@
+"""
+Judge the launches that are due, inside the transaction that claims them, on SQLite.
+
+What the limits count is read and written in one transaction, so that no two claims spend the same
+dollar.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from jobhook.adapters.sqlite_rows import launch_of, replace_launch
+from jobhook.core.guards import (
+    CHILD_WINDOW_MS,
+    DAY_MS,
+    HOUR_MS,
+    Guard,
+    Link,
+    Spent,
+    judged,
+    link_after,
+    scopes_of,
+)
+from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.records import EVERYTHING
+
+_PAGE = 50
+# Launches that have to wait must not keep those behind them from being looked at.
+_PAGES_MAX = 10
+
+
+def claimed(connection: sqlite3.Connection, now: int, guard: Guard) -> Iterator[Launch]:
+    """Yield the due launches that *guard* permits, oldest first, each claimed as it is yielded."""
+    paused = {row["scope"] for row in connection.execute("SELECT scope FROM pause")}
+    if EVERYTHING in paused:
+        return
+    # All dollars of a day are many rows: they are added up once, and then what is reserved here.
+    micro_usd = _micro_usd(connection, now)
+    for launch in _due(connection, now):
+        spent = _spent(connection, launch, now, micro_usd=micro_usd, paused=paused)
+        new = judged(launch, guard.permit(launch, spent), now)
+        replace_launch(connection, launch, new)
+        if new.state == LaunchState.SENDING:
+            micro_usd += new.micro_usd
+            yield new
+
+
+def _due(connection: sqlite3.Connection, now: int) -> Iterator[Launch]:
+    seq = 0
+    for _ in range(_PAGES_MAX):
+        rows = connection.execute(
+            "SELECT * FROM launch WHERE state = 'ready' AND due_at <= ? AND seq > ?"
+            " ORDER BY seq LIMIT ?",
+            (now, seq, _PAGE),
+        ).fetchall()
+        yield from map(launch_of, rows)
+        if len(rows) < _PAGE:
+            return
+        seq = rows[-1]["seq"]
+
+
+def _spent(
+    connection: sqlite3.Connection, launch: Launch, now: int, *, micro_usd: int, paused: set[str]
+) -> Spent:
+    day = {"rule": launch.rule, "repo": launch.repo, "hour": now - HOUR_MS, "day": now - DAY_MS}
+    counts = connection.execute(
+        "SELECT count(*) FILTER (WHERE claimed_at > :hour) AS hour, count(*) AS day FROM launch"
+        " WHERE rule = :rule AND repo = :repo AND claimed_at > :day AND claimed_at > 0",
+        day,
+    ).fetchone()
+    of_rule = connection.execute(
+        "SELECT coalesce(sum(micro_usd), 0) AS micro_usd FROM launch"
+        " WHERE rule = :rule AND claimed_at > :day AND claimed_at > 0",
+        day,
+    ).fetchone()
+    link = link_after(_parent(connection, launch), launch)
+    return Spent(
+        rule_repo_hour=counts["hour"],
+        rule_repo_day=counts["day"],
+        rule_micro_usd=of_rule["micro_usd"],
+        micro_usd=micro_usd,
+        same_commit=_same_commit(connection, launch),
+        link=link,
+        of_root=_of_root(connection, link.root),
+        paused=next((scope for scope in scopes_of(launch) if scope in paused), None),
+    )
+
+
+def _micro_usd(connection: sqlite3.Connection, now: int) -> int:
+    row = connection.execute(
+        "SELECT coalesce(sum(micro_usd), 0) AS micro_usd FROM launch"
+        " WHERE claimed_at > ? AND claimed_at > 0",
+        (now - DAY_MS,),
+    ).fetchone()
+    total: int = row["micro_usd"]
+    return total
+
+
+def _same_commit(connection: sqlite3.Connection, launch: Launch) -> str | None:
+    row = connection.execute(
+        "SELECT id FROM launch WHERE rule = :rule AND repo = :repo AND subject = :subject"
+        " AND action = :action AND claimed_at > 0 AND id != :id AND generation = :generation",
+        {
+            "rule": launch.rule,
+            "repo": launch.repo,
+            "subject": launch.subject,
+            "action": launch.action,
+            "id": launch.id,
+            "generation": launch.generation,
+        },
+    ).fetchone()
+    return row["id"] if row else None
+
+
+def _parent(connection: sqlite3.Connection, launch: Launch) -> Link | None:
+    row = connection.execute(
+        "SELECT depth, root FROM launch WHERE rule = :rule AND repo = :repo AND id != :id"
+        " AND claimed_at > 0 AND claimed_at < :created_at AND delivery != :delivery"
+        " AND (state IN ('sending', 'unknown', 'launched', 'running') OR updated_at > :since)"
+        " ORDER BY claimed_at DESC LIMIT 1",
+        {
+            "rule": launch.rule,
+            "repo": launch.repo,
+            "id": launch.id,
+            "created_at": launch.created_at,
+            "delivery": launch.delivery,
+            "since": launch.created_at - CHILD_WINDOW_MS,
+        },
+    ).fetchone()
+    return Link(row["depth"], row["root"]) if row else None
+
+
+def _of_root(connection: sqlite3.Connection, root: str) -> int:
+    row = connection.execute(
+        "SELECT count(*) AS launches FROM launch WHERE root = ? AND claimed_at > 0", (root,)
+    ).fetchone()
+    launches: int = row["launches"]
+    return launches
