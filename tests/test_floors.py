@@ -19,6 +19,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("core.errors", "failpoints"),
     ("core.deliveries", "core.globs", "core.jobs", "core.samples"),
     ("core.events", "core.payloads", "core.records"),
+    ("core.operations",),
     ("core.rules",),
     ("core.matching", "core.registration"),
     ("core.launches",),

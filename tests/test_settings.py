@@ -18,7 +18,7 @@ def read(**environ: str) -> Settings:
 
 def test_nothing_set_gives_the_defaults() -> None:
     settings = read()
-    assert (settings.database, settings.rules) == (Path("jobhook.db"), Path("rules"))
+    assert (settings.database.path, settings.rules) == (Path("jobhook.db"), Path("rules"))
     assert (settings.host, settings.port, settings.instance) == ("127.0.0.1", 7860, "jobhook")
     assert (settings.public_url, settings.register, settings.namespace) == (None, None, None)
     assert (settings.hf_endpoint, settings.hf_token) == ("https://huggingface.co", None)
@@ -33,12 +33,6 @@ def test_nothing_set_gives_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("environ", "field", "value"),
     [
-        pytest.param(
-            {"JOBHOOK_DATABASE": "sqlite:////data/a.db"},
-            "database",
-            Path("/data/a.db"),
-            id="absolute",
-        ),
         pytest.param({"JOBHOOK_RULES": "my/rules"}, "rules", Path("my/rules"), id="rules"),
         pytest.param({"JOBHOOK_HOST": "0.0.0.0"}, "host", "0.0.0.0", id="host"),  # noqa: S104
         pytest.param({"JOBHOOK_PORT": "0"}, "port", 0, id="a free port"),
@@ -162,10 +156,33 @@ def test_a_setting_that_cannot_be_is_told(environ: dict[str, str], message: str)
         read(**environ)
 
 
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        pytest.param("sqlite:////data/a.db", Path("/data/a.db"), id="absolute"),
+        pytest.param("sqlite:///a.db", Path("a.db"), id="relative"),
+        pytest.param("postgresql://me@db/x", None, id="PostgreSQL"),
+        pytest.param("postgres://me@db/x", None, id="PostgreSQL, its other name"),
+    ],
+)
+def test_a_database_is_a_file_or_a_server(url: str, path: Path | None) -> None:
+    assert read(JOBHOOK_DATABASE=url).database.path == path
+
+
 def test_a_password_in_a_database_url_is_not_told() -> None:
+    settings = read(JOBHOOK_DATABASE="postgresql://me:s3cret@db/x")
+    assert str(settings.database) == "postgresql://db/x"
+    assert "s3cret" not in repr(settings)
+    assert "s3cret" in settings.secrets
     with pytest.raises(SettingsError) as caught:
-        read(JOBHOOK_DATABASE="postgresql://me:s3cret@db/x")
+        read(JOBHOOK_DATABASE="mysql://me:s3cret@db/x")
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_database_url_may_lie_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://me:s3cret@db/x\n")
+    settings = read(JOBHOOK_DATABASE_FILE=str(tmp_path / "url"))
+    assert settings.database.url == "postgresql://me:s3cret@db/x"
 
 
 def test_secrets_may_lie_in_files(tmp_path: Path) -> None:

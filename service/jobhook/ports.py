@@ -26,7 +26,49 @@ class Clock(Protocol):
         """Return milliseconds since 1970, UTC."""
 
 
-class Store(Protocol):
+class Reads(Protocol):
+    """What can be asked of the store, beside whoever writes to it."""
+
+    async def pauses(self) -> tuple[Pause, ...]:
+        """Return what is paused."""
+
+    async def unresolved(self, now: int) -> tuple[Launch, ...]:
+        """
+        Return the launches in `unknown` that are to be looked for by *now*.
+
+        One that would have to wait over `LONGEST_LOOK_PAUSE_MS` is due: the clock was set back.
+        """
+
+    async def began_at(self) -> int:
+        """Return when this database was made, in milliseconds since 1970."""
+
+    async def followed(self) -> tuple[Launch, ...]:
+        """Return the launches whose jobs have not been seen to end."""
+
+    async def deliveries(
+        self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int
+    ) -> tuple[tuple[StoredDelivery, tuple[str, ...]], ...]:
+        """Return deliveries with the ids of their launches, newest first; *limit* 0 means all."""
+
+    async def delivery(self, delivery_id: str) -> StoredDelivery | None:
+        """Return one delivery, or None."""
+
+    async def body(self, delivery_id: str) -> bytes | None:
+        """Return the bytes of a delivery as they came, or None."""
+
+    async def verdicts(self, delivery_id: str) -> tuple[Verdict, ...]:
+        """Return what every rule said of a delivery."""
+
+    async def launches(
+        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int
+    ) -> tuple[Launch, ...]:
+        """Return launches, newest first; *limit* 0 means all."""
+
+    async def launch(self, launch_id: str) -> Launch | None:
+        """Return one launch, or None."""
+
+
+class Store(Reads, Protocol):
     """
     Remembers deliveries, what was decided about them and the launches they led to.
 
@@ -103,9 +145,6 @@ class Store(Protocol):
     async def resume(self, now: int, scope: str) -> bool:
         """End a pause, so that what waited for it is due; return False if there was none."""
 
-    async def pauses(self) -> tuple[Pause, ...]:
-        """Return what is paused."""
-
     async def replay(self, delivery_id: str) -> bool:
         """
         Let a delivery that was decided be decided again, one generation later.
@@ -131,41 +170,6 @@ class Store(Protocol):
 
     async def step_down(self, holder: str) -> None:
         """Give the lead up, if *holder* has it."""
-
-    async def unresolved(self, now: int) -> tuple[Launch, ...]:
-        """
-        Return the launches in `unknown` that are to be looked for by *now*.
-
-        One that would have to wait over `LONGEST_LOOK_PAUSE_MS` is due: the clock was set back.
-        """
-
-    async def began_at(self) -> int:
-        """Return when this database was made, in milliseconds since 1970."""
-
-    async def followed(self) -> tuple[Launch, ...]:
-        """Return the launches whose jobs have not been seen to end."""
-
-    async def deliveries(
-        self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int
-    ) -> tuple[tuple[StoredDelivery, tuple[str, ...]], ...]:
-        """Return deliveries with the ids of their launches, newest first; *limit* 0 means all."""
-
-    async def delivery(self, delivery_id: str) -> StoredDelivery | None:
-        """Return one delivery, or None."""
-
-    async def body(self, delivery_id: str) -> bytes | None:
-        """Return the bytes of a delivery as they came, or None."""
-
-    async def verdicts(self, delivery_id: str) -> tuple[Verdict, ...]:
-        """Return what every rule said of a delivery."""
-
-    async def launches(
-        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int
-    ) -> tuple[Launch, ...]:
-        """Return launches, newest first; *limit* 0 means all."""
-
-    async def launch(self, launch_id: str) -> Launch | None:
-        """Return one launch, or None."""
 
 
 class Hub(Protocol):

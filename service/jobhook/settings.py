@@ -41,7 +41,12 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("DATABASE", "sqlite:///jobhook.db", "Where everything is kept: `sqlite:///PATH`."),
+    Setting(
+        "DATABASE",
+        "sqlite:///jobhook.db",
+        "Where everything is kept: `sqlite:///PATH` or `postgresql://…`.",
+        secret=True,
+    ),
     Setting("RULES", "rules", "The folder with the rule files."),
     Setting(
         "WEBHOOK_SECRETS",
@@ -78,20 +83,42 @@ SETTINGS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Database:
+    """
+    Where everything is kept.
+
+    Attributes:
+        url: As it was given; that of PostgreSQL may hold a password.
+        path: The file of SQLite, or None for PostgreSQL.
+    """
+
+    url: str = field(repr=False)
+    path: Path | None
+
+    @property
+    def password(self) -> str | None:
+        """The password in the URL, if there is one."""
+        return None if self.path else urlsplit(self.url).password
+
+    def __str__(self) -> str:
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """
     What the service is told.
 
     Attributes:
-        database: The path of the SQLite file.
         launch_max_age: Seconds; so are *quarantine* and *retention*.
         register: Whether to make the Hub's webhook at start; None means if a URL is known.
         job_secrets: What rules may hand to jobs, by name without the prefix.
         is_space: Whether this runs on a Space, whose disk does not outlive a restart.
     """
 
-    database: Path
+    database: Database
     rules: Path
     webhook_secrets: tuple[str, ...] = field(repr=False)
     query_secret: bool
@@ -114,8 +141,8 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every value that must not be seen in any output."""
-        token = (self.hf_token,) if self.hf_token else ()
-        return (*self.webhook_secrets, *self.job_secrets.values(), *token)
+        single = (self.hf_token, self.database.password)
+        return (*self.webhook_secrets, *self.job_secrets.values(), *filter(None, single))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -199,14 +226,16 @@ def _file(variable: str, path: str) -> str:
         raise SettingsError(f"{variable}: {path} cannot be read") from exc
 
 
-def _database(url: str) -> Path:
+def _database(url: str) -> Database:
     scheme, separator, path = url.partition(":///")
-    if scheme != "sqlite" or not separator or not path:
-        shown = url.rpartition("@")[2]
-        raise SettingsError(
-            f"JOBHOOK_DATABASE {shown!r} cannot be used: write sqlite:///jobhook.db"
-        )
-    return Path(path)
+    if scheme == "sqlite" and separator and path:
+        return Database(url, Path(path))
+    if url.startswith(("postgresql://", "postgres://")):
+        return Database(url, None)
+    shown = url.rpartition("@")[2]
+    raise SettingsError(
+        f"JOBHOOK_DATABASE {shown!r} cannot be used: write sqlite:///jobhook.db or postgresql://…"
+    )
 
 
 def _webhook_secrets(text: str, environ: Mapping[str, str]) -> tuple[str, ...]:

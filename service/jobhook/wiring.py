@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import structlog
 
+from jobhook.adapters.control import NoService, give_order, taking_orders
 from jobhook.adapters.rulefiles import load_rules
-from jobhook.adapters.store_sqlite import SqliteStore, sqlite_store
+from jobhook.adapters.store_sqlite import sqlite_reads, sqlite_store
 from jobhook.core.deliveries import AcceptedSecrets
 from jobhook.core.errors import SettingsError
+from jobhook.core.operations import Order, Outcome
 from jobhook.core.rules import RuleSet
 from jobhook.devhub import TOKEN as DEV_TOKEN
 from jobhook.devhub import DevHub
 from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
 from jobhook.flows.intake import Intake
+from jobhook.flows.leading import Leader
+from jobhook.flows.operating import Operations
 from jobhook.flows.prices import Prices
+from jobhook.flows.pruning import Pruner
 from jobhook.flows.reaping import Reaper
 from jobhook.flows.registration import Registrar
 from jobhook.flows.resolving import Resolver, Visibility
@@ -29,7 +38,8 @@ from jobhook.flows.routing import Router
 from jobhook.flows.tracking import Tracker
 from jobhook.flows.worker import Worker
 from jobhook.hub import AsyncHub
-from jobhook.settings import Settings
+from jobhook.ports import Reads, Store
+from jobhook.settings import Database, Settings
 from jobhook.web.app import create_app
 from jobhook.web.limits import BoundedProtocol
 from jobhook.web.receive import Receiver
@@ -51,50 +61,146 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+class Bells:
+    """What wakes the workers: deliveries that were stored, and launches that changed."""
+
+    def __init__(self) -> None:
+        self.on_stored: Sequence[Callable[[], None]] = ()
+        self.on_changed: Sequence[Callable[[], None]] = ()
+
+    def stored(self) -> None:
+        """Say that a delivery waits to be routed."""
+        for wake in self.on_stored:
+            wake()
+
+    def changed(self) -> None:
+        """Say that a person changed what is to be done."""
+        for wake in self.on_changed:
+            wake()
+
+
+class Role(StrEnum):
+    """What a process does, where several share one PostgreSQL."""
+
+    ALL = "all"
+    RECEIVER = "receiver"  # takes deliveries in; needs no Hub token
+    DISPATCHER = "dispatcher"  # decides and launches; one at a time does, the others stand by
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A running service, for whoever started it."""
 
     url: str
-    store: SqliteStore
-    hub: AsyncHub
-    identity: Identity
-    registrar: Registrar | None
+    store: Store
 
 
 @asynccontextmanager
-async def running_service(settings: Settings, listener: socket.socket) -> AsyncIterator[Service]:
+async def running_service(
+    settings: Settings, listener: socket.socket, *, role: Role = Role.ALL
+) -> AsyncIterator[Service]:
     """
     Run the service on *listener* while the block runs, and drain it at the end.
 
     Raises:
-        SettingsError: There is no webhook secret or no token.
+        SettingsError: There is no webhook secret or no token, or the role needs PostgreSQL.
         RulesError: A rule file is wrong.
         StoreError: The database cannot be used.
     """
-    accepted = _accepted(settings)
-    if not settings.hf_token:
+    if settings.database.path and role != Role.ALL:
         raise SettingsError(
-            "no Hub token is set: put one into HF_TOKEN, log in with `hf auth login`, "
-            "or try everything without an account with `jobhook serve --devhub`"
+            f"a database in a file has one process: --role {role} needs a postgresql:// database"
         )
+    accepted = _accepted(settings) if role != Role.DISPATCHER else None
+    if role != Role.RECEIVER:
+        _check_token(settings)
     rules = load_rules(settings.rules)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(sqlite_store(settings.database))
+        bells = Bells()
+        store = await stack.enter_async_context(open_store(settings.database, bells))
+        intake = Intake(store, now_ms, bells.stored)
+        await stack.enter_async_context(_serving(settings, listener, intake, accepted))
+        if role != Role.RECEIVER:
+            await stack.enter_async_context(_dispatching(settings, rules, store, intake, bells))
+        else:
+            stack.callback(intake.drain)
+        _announce(settings, rules, url_of(listener), role)
+        yield Service(url_of(listener), store)
+
+
+@asynccontextmanager
+async def _serving(
+    settings: Settings,
+    listener: socket.socket,
+    intake: Intake,
+    accepted: AcceptedSecrets | None,
+) -> AsyncIterator[None]:
+    receiver = None
+    if accepted:
+        receiver = Receiver(intake, accepted, secret_in_query=settings.query_secret)
+    app = create_app(receiver, is_ready=lambda: intake.is_open)
+    async with serving(app, listener, grace=_GRACE_SECONDS, protocol=BoundedProtocol):
+        yield
+
+
+@asynccontextmanager
+async def _dispatching(
+    settings: Settings, rules: RuleSet, store: Store, intake: Intake, bells: Bells
+) -> AsyncIterator[None]:
+    """Run everything behind the receiver, and take orders from this machine."""
+    async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(AsyncHub(settings.hf_endpoint, settings.hf_token))
         identity = Identity(hub, settings.namespace)
-        registrar = _registrar(settings, hub, rules, identity)
-        router, *others = _workers(settings, store, hub, rules, identity)
-        intake = Intake(store, now_ms, router.wake)
-        receiver = Receiver(intake, accepted, secret_in_query=settings.query_secret)
-        app = create_app(receiver, is_ready=lambda: intake.is_open)
-        await stack.enter_async_context(
-            serving(app, listener, grace=_GRACE_SECONDS, protocol=BoundedProtocol)
+        workers = _workers(settings, store, hub, rules, identity, bells)
+        holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        leader = Leader(store, workers, holder=holder)
+        await stack.enter_async_context(_working(settings, store, intake, identity, leader))
+        if settings.database.path:
+            operations = Operations(
+                store, hub, now_ms, instance=settings.instance, on_change=bells.changed
+            )
+            orders = taking_orders(settings.database.path, operations.carry_out)
+            await stack.enter_async_context(orders)
+        yield
+
+
+@asynccontextmanager
+async def open_store(database: Database, bells: Bells) -> AsyncIterator[Store]:
+    """Open the store to write; where several processes share it, *bells* hears of the others."""
+    if database.path is None:
+        raise SettingsError("PostgreSQL")
+    async with sqlite_store(database.path) as store:
+        yield store
+
+
+@asynccontextmanager
+async def open_reads(database: Database) -> AsyncIterator[Reads]:
+    """Open the store to read, beside a running service or without one."""
+    if database.path is None:
+        raise SettingsError("PostgreSQL")
+    async with sqlite_reads(database.path) as reads:
+        yield reads
+
+
+async def carry_out(settings: Settings, order: Order) -> tuple[Outcome, ...]:
+    """
+    Carry out a person's *order*, through the running service of this machine if there is one.
+
+    Raises:
+        StoreError: The database cannot be used.
+    """
+    if settings.database.path:
+        with contextlib.suppress(NoService):
+            return await give_order(settings.database.path, order)
+    bells = Bells()
+    async with (
+        open_store(settings.database, bells) as store,
+        AsyncHub(settings.hf_endpoint, settings.hf_token) as hub,
+    ):
+        operations = Operations(
+            store, hub, now_ms, instance=settings.instance, on_change=bells.changed
         )
-        workers = [router, *others, *([registrar] if registrar else [])]
-        await stack.enter_async_context(_working(store, intake, identity, workers))
-        _announce(settings, rules, url_of(listener))
-        yield Service(url_of(listener), store, hub, identity, registrar)
+        return await operations.carry_out(order)
 
 
 @asynccontextmanager
@@ -125,26 +231,44 @@ def _accepted(settings: Settings) -> AcceptedSecrets:
     return AcceptedSecrets(settings.webhook_secrets)
 
 
-def _registrar(
+def _check_token(settings: Settings) -> None:
+    if not settings.hf_token:
+        raise SettingsError(
+            "no Hub token is set: put one into HF_TOKEN, log in with `hf auth login`, "
+            "or try everything without an account with `jobhook serve --devhub`"
+        )
+
+
+def _registrars(
     settings: Settings, hub: AsyncHub, rules: RuleSet, identity: Identity
-) -> Registrar | None:
+) -> Iterator[Registrar]:
     if settings.register is False or not (settings.register or settings.public_url):
-        return None
+        return
     if not settings.public_url:
         raise SettingsError(
             "JOBHOOK_REGISTER needs JOBHOOK_PUBLIC_URL: where does the Hub reach us?"
         )
-    return Registrar(
+    yield Registrar(
         hub,
         rules=rules.rules,
         identity=identity,
         public_url=settings.public_url,
-        secret=settings.webhook_secrets[0],
+        secret=_first_secret(settings),
     )
 
 
+def _first_secret(settings: Settings) -> str:
+    _accepted(settings)
+    return settings.webhook_secrets[0]
+
+
 def _workers(
-    settings: Settings, store: SqliteStore, hub: AsyncHub, rules: RuleSet, identity: Identity
+    settings: Settings,
+    store: Store,
+    hub: AsyncHub,
+    rules: RuleSet,
+    identity: Identity,
+    bells: Bells,
 ) -> tuple[Worker, ...]:
     visibility, prices = Visibility(settings.quarantine * 1000), Prices(hub, now_ms)
     resolver = Resolver(
@@ -185,43 +309,47 @@ def _workers(
         on_launches=dispatcher.wake,
     )
     reaper = Reaper(store, hub, identity=identity, instance=settings.instance)
+    pruner = Pruner(store, now_ms, retention_ms=settings.retention * 1000)
+    bells.on_stored = [router.wake]
+    bells.on_changed = [router.wake, dispatcher.wake, resolver.wake]
+    workers = [router, tracker, resolver, reaper, pruner]
     if settings.pause:
         log.warning("service.paused", set="JOBHOOK_PAUSE")
-        return router, tracker, resolver, reaper
-    return router, dispatcher, tracker, resolver, reaper
+    else:
+        workers.append(dispatcher)
+    return (*workers, *_registrars(settings, hub, rules, identity))
 
 
 @asynccontextmanager
 async def _working(
-    store: SqliteStore, intake: Intake, identity: Identity, workers: Sequence[Worker]
+    settings: Settings, store: Store, intake: Intake, identity: Identity, leader: Leader
 ) -> AsyncIterator[None]:
-    # This process alone writes to the store: whatever is being sent, its sender is dead.
-    abandoned = await store.abandon_sending(now_ms(), older_than_ms=-1)
-    if abandoned:
-        log.warning("launch.unknown", count=abandoned)
-    task = asyncio.create_task(_work(identity, workers), name="workers")
-    # Should they ever end by themselves, nothing more is acknowledged that nobody will look at.
+    if settings.database.path:
+        # This process alone writes to the store: whatever is being sent, its sender is dead.
+        abandoned = await store.abandon_sending(now_ms(), older_than_ms=-1)
+        if abandoned:
+            log.warning("launch.unknown", count=abandoned)
+    task = asyncio.create_task(_work(identity, leader), name="leader")
+    # Should it ever end by itself, nothing more is acknowledged that nobody will look at.
     task.add_done_callback(lambda _: intake.drain())
     try:
         yield
     finally:
         intake.drain()
-        for worker in (identity, *workers):
+        for worker in (identity, leader):
             worker.stop()
         await task
         log.info("service.drained")
 
 
-async def _work(identity: Identity, workers: Sequence[Worker]) -> None:
+async def _work(identity: Identity, leader: Leader) -> None:
     # Nothing is decided before it is known who `user:@me` is.
     await identity.run()
     if identity.me is not None:
-        async with asyncio.TaskGroup() as group:
-            for worker in workers:
-                group.create_task(worker.run(), name=type(worker).__name__)
+        await leader.run()
 
 
-def _announce(settings: Settings, rules: RuleSet, url: str) -> None:
+def _announce(settings: Settings, rules: RuleSet, url: str, role: Role) -> None:
     for warning in rules.warnings:
         log.warning("rule.warned", problem=str(warning))
     for name in sorted(rules.secret_names.difference(settings.job_secrets)):
@@ -229,6 +357,7 @@ def _announce(settings: Settings, rules: RuleSet, url: str) -> None:
     log.info(
         "service.started",
         url=url,
+        role=role,
         hub=settings.hf_endpoint,
         public_url=settings.public_url,
         rules=len(rules.rules),

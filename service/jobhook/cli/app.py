@@ -10,7 +10,7 @@ import typer
 
 from jobhook import __version__
 from jobhook.adapters.logs import configure_logs
-from jobhook.cli import records, registration, rules, service
+from jobhook.cli import orders, records, registration, rules, service
 from jobhook.cli.output import say
 
 app = typer.Typer(
@@ -31,6 +31,13 @@ app.command("apply")(registration.apply)
 app.add_typer(records.deliveries_app, name="deliveries")
 app.add_typer(records.launches_app, name="launches")
 app.add_typer(secret_app, name="secret")
+records.deliveries_app.command("replay")(orders.replay)
+records.launches_app.command("retry")(orders.retry)
+records.launches_app.command("release")(orders.release)
+records.launches_app.command("cancel")(orders.cancel)
+app.command("pause")(orders.pause)
+app.command("resume")(orders.resume)
+app.command("stop-all")(orders.stop_all)
 
 
 @secret_app.command("new")

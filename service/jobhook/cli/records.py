@@ -10,14 +10,26 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from jobhook.adapters.store_sqlite import SqliteReads, sqlite_reads
 from jobhook.cli.options import AsJson, Database, settings_with
 from jobhook.cli.output import print_facts, print_json, print_table, say, when
-from jobhook.core.deliveries import DeliveryState, load_json
+from jobhook.cli.selection import (
+    OfDeliveryState,
+    OfLaunchState,
+    OfRepo,
+    OfRule,
+    OfTypedRepo,
+    Since,
+    Until,
+    deliveries_wanted,
+    launches_wanted,
+)
+from jobhook.core.deliveries import load_json
 from jobhook.core.errors import StoreError
-from jobhook.core.filters import DeliveryFilter, LaunchFilter
-from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.filters import LaunchFilter
+from jobhook.core.launches import Launch, next_step
 from jobhook.core.records import StoredDelivery, Verdict
+from jobhook.ports import Reads
+from jobhook.wiring import open_reads
 
 T = TypeVar("T")
 
@@ -30,14 +42,16 @@ Limit = Annotated[int, typer.Option("--limit", min=0, help="How many, newest fir
 @deliveries_app.command("ls")
 def list_deliveries(
     limit: Limit = 100,
-    state: Annotated[DeliveryState | None, typer.Option("--state")] = None,
+    state: OfDeliveryState = None,
+    repo: OfRepo = None,
+    since: Since = None,
+    until: Until = None,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """List deliveries."""
-    found = _read(
-        database, lambda store: store.deliveries(DeliveryFilter(state=state), limit=limit)
-    )
+    wanted = deliveries_wanted(state=state, repo=repo, since=since, until=until)
+    found = _read(database, lambda store: store.deliveries(wanted, limit=limit))
     if as_json:
         print_json([{**_delivery(each), "launches": list(ids)} for each, ids in found])
         return
@@ -92,7 +106,7 @@ class _Seen:
     launches: tuple[Launch, ...]
 
 
-async def _see(store: SqliteReads, delivery_id: str) -> _Seen:
+async def _see(store: Reads, delivery_id: str) -> _Seen:
     delivery = await store.delivery(delivery_id)
     if delivery is None:
         raise StoreError(f"there is no delivery {delivery_id}")
@@ -133,15 +147,21 @@ def _print_delivery(seen: _Seen) -> None:
 @launches_app.command("ls")
 def list_launches(
     limit: Limit = 100,
-    state: Annotated[LaunchState | None, typer.Option("--state")] = None,
+    state: OfLaunchState = None,
+    rule: OfRule = None,
+    repo: OfTypedRepo = None,
+    delivery: Annotated[str | None, typer.Option(help="Launches of this delivery.")] = None,
+    since: Since = None,
+    until: Until = None,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """List launches."""
-    found = _read(
-        database,
-        lambda store: store.launches(LaunchFilter(states=[state] if state else None), limit=limit),
+    states = [state] if state else None
+    wanted = launches_wanted(
+        states=states, rule=rule, repo=repo, delivery=delivery, since=since, until=until
     )
+    found = _read(database, lambda store: store.launches(wanted, limit=limit))
     if as_json:
         print_json([_launch(launch) for launch in found])
     else:
@@ -156,7 +176,7 @@ def show_launch(
 ) -> None:
     """Show one launch and the job it stands for."""
 
-    async def read(store: SqliteReads) -> Launch:
+    async def read(store: Reads) -> Launch:
         found = await store.launch(launch)
         if found is None:
             raise StoreError(f"there is no launch {launch}")
@@ -172,18 +192,21 @@ def show_launch(
             ("event", found.event),
             ("attempts", found.attempts),
             ("generation", found.generation),
+            ("chain", f"{found.depth} since delivery {found.root}" if found.depth else None),
+            ("asked for by", found.asked_by),
             ("rule hash", found.rule_hash[:12]),
+            ("next step", next_step(found)),
         ]
     )
     say("")
     print_json(_job(found))
 
 
-def _read(database: str | None, ask: Callable[[SqliteReads], Awaitable[T]]) -> T:
-    path = settings_with(database=database).database
+def _read(database: str | None, ask: Callable[[Reads], Awaitable[T]]) -> T:
+    settings = settings_with(database=database)
 
     async def read() -> T:
-        async with sqlite_reads(path) as store:
+        async with open_reads(settings.database) as store:
             return await ask(store)
 
     return asyncio.run(read())

@@ -21,7 +21,7 @@ from jobhook.devhub import TOKEN as DEV_TOKEN
 from jobhook.devhub import DevHub
 from jobhook.settings import Settings
 from jobhook.web.serving import listen, url_of
-from jobhook.wiring import for_devhub, running_devhub, running_service
+from jobhook.wiring import Role, for_devhub, running_devhub, running_service
 
 DEVHUB_PORT = 7861
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -37,6 +37,10 @@ def serve(
     ] = None,
     rules: RulesFolder = None,
     database: Database = None,
+    role: Annotated[
+        Role,
+        typer.Option("--role", help="What this process does, where several share PostgreSQL."),
+    ] = Role.ALL,
     devhub_port: Annotated[
         int,
         typer.Option(min=0, max=65535, help="The port of the devhub; 0 takes a free one."),
@@ -44,7 +48,7 @@ def serve(
 ) -> None:
     """Receive webhooks and launch jobs until it is told to stop (SIGTERM)."""
     settings = settings_with(host=host, port=port, rules=rules, database=database)
-    _run(_serve(settings, devhub_port if devhub else None))
+    _run(_serve(settings, role, devhub_port if devhub else None))
 
 
 def devhub(
@@ -94,7 +98,7 @@ async def _until_signal(program: Coroutine[Any, Any, int]) -> int:
         return 1
 
 
-async def _serve(settings: Settings, devhub_port: int | None) -> None:
+async def _serve(settings: Settings, role: Role, devhub_port: int | None) -> None:
     stop = _stop_on_signal()
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
@@ -108,7 +112,7 @@ async def _serve(settings: Settings, devhub_port: int | None) -> None:
             await stack.enter_async_context(running_devhub(DevHub(hub_url), hub_listener))
             _print_exports(hub_url)
         configure_logs(secrets=settings.secrets)
-        await stack.enter_async_context(running_service(settings, listener))
+        await stack.enter_async_context(running_service(settings, listener, role=role))
         await stop.wait()
 
 

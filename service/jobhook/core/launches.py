@@ -99,6 +99,24 @@ def moved(
     return new
 
 
+def next_step(launch: Launch) -> str | None:
+    """Return what a person can do about a launch that will not go on by itself, in one line."""
+    again = f"`jobhook launches retry {launch.id}` launches it once more"
+    go = f"`jobhook launches release {launch.id}` lets it go all the same"
+    match launch.state:
+        case LaunchState.HELD if launch.reason.startswith("ambiguous"):
+            return f"look for its job on the Hub; if there is none, {go}"
+        case LaunchState.HELD:
+            return f"{go}, `jobhook launches cancel {launch.id}` gives it up"
+        case LaunchState.UNKNOWN:
+            return "none: its job is being looked for"
+        case LaunchState.REJECTED:
+            return f"mend what the reason says; then {again}"
+        case LaunchState.EXPIRED | LaunchState.FAILED | LaunchState.GONE:
+            return again
+    return None
+
+
 def launch_id(
     instance: str, source: str, delivery_key: str, rule_id: str, action: int, generation: int
 ) -> str:

@@ -12,8 +12,6 @@ from jobhook.core.errors import HubError, StoreError
 
 log = structlog.get_logger()
 
-_LONGEST_PAUSE = 60.0
-
 
 class Worker(abc.ABC):
     """
@@ -21,9 +19,11 @@ class Worker(abc.ABC):
 
     Attributes:
         idle: Seconds after which it looks again although nobody woke it.
+        longest_pause: Seconds that it waits at most after failures.
     """
 
     idle = 1.0
+    longest_pause = 60.0
 
     def __init__(self) -> None:
         self._woken = asyncio.Event()
@@ -37,6 +37,11 @@ class Worker(abc.ABC):
     def wake(self) -> None:
         """Say that there is something to do."""
         self._woken.set()
+
+    def reset(self) -> None:
+        """Let `run` work again although it was told to stop."""
+        self._stopped.clear()
+        self._failures = 0
 
     def stop(self) -> None:
         """Let `run` return after the step that it is in."""
@@ -69,7 +74,7 @@ class Worker(abc.ABC):
     async def _rest(self) -> None:
         # After a failure, being woken must not turn a failing Hub into a busy loop.
         awaited = self._stopped if self._failures else self._woken
-        pause = backoff(self._failures, _LONGEST_PAUSE) if self._failures else self.idle
+        pause = backoff(self._failures, self.longest_pause) if self._failures else self.idle
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await awaited.wait()

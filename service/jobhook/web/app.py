@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 PUBLIC_PATHS = ("/", "/healthz", "/readyz")
 
 
-def create_app(receiver: ASGIApp, *, is_ready: Callable[[], bool]) -> ASGIApp:
-    """Return the app; *is_ready* tells whether deliveries are taken in."""
+def create_app(receiver: ASGIApp | None, *, is_ready: Callable[[], bool]) -> ASGIApp:
+    """
+    Return the app; *is_ready* tells whether the service works.
+
+    Without a *receiver* deliveries are not found: this process leaves them to others.
+    """
 
     async def ready(_: Request) -> Response:
         return _status(is_ready())
@@ -37,7 +41,7 @@ def create_app(receiver: ASGIApp, *, is_ready: Callable[[], bool]) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # The receiver stands before Starlette, whose routing would cost it a third of its time.
-        if scope["type"] == "http" and scope["path"] == RECEIVER_PATH:
+        if receiver and scope["type"] == "http" and scope["path"] == RECEIVER_PATH:
             await receiver(scope, receive, send)
         else:
             await pages(scope, receive, send)

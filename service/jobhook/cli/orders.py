@@ -1,0 +1,289 @@
+"""What an operator does: release, retry, cancel and replay; pause, resume and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import sys
+from collections.abc import Callable, Collection, Mapping
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+
+from jobhook.cli.options import AsJson, Database, settings_with
+from jobhook.cli.output import print_json, print_table, say, warn, when
+from jobhook.cli.selection import (
+    OfDeliveryState,
+    OfLaunchState,
+    OfRepo,
+    OfRule,
+    OfTypedRepo,
+    Since,
+    Until,
+    deliveries_wanted,
+    launches_wanted,
+)
+from jobhook.core.errors import HubError, JobHookError, SettingsError, UsageError
+from jobhook.core.filters import LaunchFilter
+from jobhook.core.guards import cost_of
+from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.operations import Deed, Order, Outcome
+from jobhook.core.records import EVERYTHING
+from jobhook.flows.stopping import stop_all_jobs
+from jobhook.hub import AsyncHub
+from jobhook.settings import Settings
+from jobhook.wiring import carry_out, open_reads
+
+_S = LaunchState
+# What an order is about when a filter names no state.
+_STATES: Mapping[Deed, Collection[LaunchState]] = {
+    Deed.RELEASE: (_S.HELD,),
+    Deed.RETRY: (_S.REJECTED, _S.EXPIRED, _S.FAILED, _S.GONE),
+    Deed.CANCEL: (_S.MATCHED, _S.READY, _S.HELD, _S.LAUNCHED, _S.RUNNING),
+}
+_AT_ONCE = 100
+_PRICES_SECONDS = 5.0
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Their ids.")]
+All = Annotated[bool, typer.Option("--all", help="All that this can be done with.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def launches_order(deed: Deed, told: str) -> Callable[..., None]:
+    """Return the command that carries out *deed* with launches; *told* is its help."""
+
+    def command(
+        ids: Ids = None,
+        state: OfLaunchState = None,
+        rule: OfRule = None,
+        repo: OfTypedRepo = None,
+        since: Since = None,
+        until: Until = None,
+        everything: All = False,
+        yes: Yes = False,
+        database: Database = None,
+        as_json: AsJson = False,
+    ) -> None:
+        if not (ids or state or rule or repo or since or until or everything):
+            raise UsageError("say which: ids, a filter such as --rule, or --all")
+        settings = settings_with(database=database)
+        states = [state] if state else None if ids else _STATES[deed]
+        wanted = launches_wanted(
+            ids=ids, states=states, rule=rule, repo=repo, since=since, until=until
+        )
+        launches = asyncio.run(_select(settings, wanted))
+        # What is named but not there is told like everything else that cannot be done.
+        chosen = ids or [launch.id for launch in reversed(launches)]
+        question = f"{deed.capitalize()} {_count(len(chosen), 'launch', 'launches')}"
+        if deed != Deed.CANCEL:
+            question += f" that may cost {_most(launches, settings)}"
+        _confirm(f"{question}?", count=len(chosen), yes=yes)
+        _carry_out_all(settings, deed, chosen, as_json=as_json)
+
+    command.__doc__ = told
+    return command
+
+
+release = launches_order(Deed.RELEASE, "Let launches go that are held, in spite of what held them.")
+retry = launches_order(
+    Deed.RETRY,
+    "Launch once more what is over: rejected, expired, failed, gone, or what you name.",
+)
+cancel = launches_order(
+    Deed.CANCEL, "Cancel launches: those that wait do not go, the jobs of the others are stopped."
+)
+
+
+def replay(
+    ids: Ids = None,
+    state: OfDeliveryState = None,
+    repo: OfRepo = None,
+    since: Since = None,
+    until: Until = None,
+    everything: All = False,
+    yes: Yes = False,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide deliveries again, with the rules as they are now; what fires is launched anew."""
+    settings = settings_with(database=database)
+    if not (ids or state or repo or since or until or everything):
+        raise UsageError("say which: ids, a filter such as --since 2h, or --all")
+    wanted = deliveries_wanted(ids=ids, state=state, repo=repo, since=since, until=until)
+
+    async def select() -> tuple[list[str], list[Launch]]:
+        async with open_reads(settings.database) as store:
+            found = await store.deliveries(wanted, limit=0)
+            led_to = [launch_id for _, launches in found for launch_id in launches]
+            launches = await store.launches(LaunchFilter(ids=led_to), limit=0)
+            return [delivery.id for delivery, _ in found], list(launches)
+
+    found, launches = asyncio.run(select())
+    chosen = ids or found
+    what = f"{_count(len(chosen), 'delivery', 'deliveries')} again"
+    again = f"what they led to before may cost {_most(launches, settings)} again"
+    _confirm(f"Decide {what}; {again}?", count=len(chosen), yes=yes)
+    _carry_out_all(settings, Deed.REPLAY, chosen, as_json=as_json)
+
+
+def pause(
+    rule: OfRule = None,
+    repo: OfTypedRepo = None,
+    reason: Annotated[str, typer.Option(help="Why, for whoever wonders.")] = "",
+    show: Annotated[bool, typer.Option("--list", help="Only say what is paused.")] = False,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Launch nothing any more: of one rule, for one repo, or at all."""
+    settings = settings_with(database=database)
+    if show:
+        _print_pauses(settings, as_json=as_json)
+        return
+    order = Order(deed=Deed.PAUSE, by=_who(), scope=_scope(rule, repo), reason=reason)
+    _print_outcomes(asyncio.run(carry_out(settings, order)), as_json=as_json)
+
+
+def resume(
+    rule: OfRule = None,
+    repo: OfTypedRepo = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a pause: what waited for it is launched, within the limits."""
+    settings = settings_with(database=database)
+    order = Order(deed=Deed.RESUME, by=_who(), scope=_scope(rule, repo))
+    _print_outcomes(asyncio.run(carry_out(settings, order)), as_json=as_json)
+
+
+def stop_all(
+    yes: Yes = False,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pause everything, and cancel every job of this instance that the Hub lists."""
+    settings = settings_with(database=database)
+    if not settings.hf_token:
+        raise SettingsError("no Hub token is set: put one into HF_TOKEN")
+    _confirm(f"Pause everything and cancel all jobs of instance {settings.instance}?", yes=yes)
+    order = Order(deed=Deed.PAUSE, by=_who(), reason="stop-all")
+    try:
+        asyncio.run(carry_out(settings, order))
+        warn("jobhook: paused; `jobhook resume` ends that")
+    except JobHookError as exc:
+        # What runs costs money now: a broken database must not stand in the way.
+        warn(f"jobhook: NOT paused ({exc}): end the service, or set JOBHOOK_PAUSE=on")
+    failures = asyncio.run(_stop_jobs(settings, as_json=as_json))
+    if failures:
+        raise typer.Exit(1)
+
+
+async def _select(settings: Settings, wanted: LaunchFilter) -> tuple[Launch, ...]:
+    async with open_reads(settings.database) as store:
+        return await store.launches(wanted, limit=0)
+
+
+def _carry_out_all(settings: Settings, deed: Deed, ids: Collection[str], *, as_json: bool) -> None:
+    outcomes: list[Outcome] = []
+    left = iter(ids)
+    while some := tuple(islice(left, _AT_ONCE)):
+        order = Order(deed=deed, by=_who(), ids=some)
+        outcomes += asyncio.run(carry_out(settings, order))
+        if len(outcomes) < len(ids):
+            warn(f"jobhook: {len(outcomes)} of {len(ids)}")
+    _print_outcomes(outcomes, as_json=as_json)
+
+
+def _confirm(question: str, *, count: int = 1, yes: bool) -> None:
+    if not count or yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is there to ask: say so with --yes")
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(1)
+
+
+def _most(launches: Collection[Launch], settings: Settings) -> str:
+    """Return what *launches* may cost at most, in words."""
+    prices = asyncio.run(_prices(settings))
+    known = [launch for launch in launches if launch.spec.flavor in prices]
+    micro_usd = sum(cost_of(prices[each.spec.flavor], each.spec.timeout) for each in known)
+    most = f"${micro_usd / 1_000_000:.2f} at most"
+    unknown = len(launches) - len(known)
+    return f"{most}, and {unknown} at a price that the Hub does not tell" if unknown else most
+
+
+async def _prices(settings: Settings) -> Mapping[str, float]:
+    try:
+        async with AsyncHub(
+            settings.hf_endpoint, settings.hf_token, deadline=_PRICES_SECONDS
+        ) as hub:
+            return {item.name: item.usd_per_hour for item in await hub.list_hardware()}
+    except HubError:
+        return {}
+
+
+async def _stop_jobs(settings: Settings, *, as_json: bool) -> int:
+    rows: list[tuple[str, str | None]] = []
+    async with AsyncHub(settings.hf_endpoint, settings.hf_token) as hub:
+        namespace = settings.namespace or await hub.whoami()
+        stopped = stop_all_jobs(hub, namespace=namespace, instance=settings.instance)
+        async for job_id, failure in stopped:
+            rows.append((job_id, failure))
+            if not as_json:
+                say(f"{job_id}: {failure or 'cancelled'}")
+    failures = sum(failure is not None for _, failure in rows)
+    if as_json:
+        print_json([{"job_id": job_id, "error": failure} for job_id, failure in rows])
+    else:
+        say(f"{_count(len(rows) - failures, 'job', 'jobs')} cancelled, {failures} could not be")
+    return failures
+
+
+def _print_pauses(settings: Settings, *, as_json: bool) -> None:
+    async def read() -> list[dict[str, Any]]:
+        async with open_reads(settings.database) as store:
+            return [
+                {"scope": p.scope, "since": when(p.since), "by": p.by, "reason": p.reason}
+                for p in await store.pauses()
+            ]
+
+    rows = asyncio.run(read())
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(
+            ("PAUSED", "SINCE", "BY", "REASON"),
+            (list(row.values()) for row in rows),
+            empty="nothing is paused",
+        )
+
+
+def _print_outcomes(outcomes: Collection[Outcome], *, as_json: bool) -> None:
+    if as_json:
+        print_json([{"id": o.id, "done": o.done, "told": o.told} for o in outcomes])
+    else:
+        rows = ((outcome.id, outcome.told) for outcome in outcomes)
+        print_table(("ID", "OUTCOME"), rows, empty="there is nothing to do that with")
+    if not all(outcome.done for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _scope(rule: str | None, repo: str | None) -> str:
+    if rule and repo:
+        raise UsageError("pause a rule or a repo, one at a time")
+    if repo and repo.count(":") != 1:
+        raise UsageError(f"--repo {repo!r}: write type:owner/name, such as dataset:acme/corpus")
+    return f"rule:{rule}" if rule else f"repo:{repo}" if repo else EVERYTHING
+
+
+def _who() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user need not have a name
+        return f"user {os.getuid()}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

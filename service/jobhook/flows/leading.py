@@ -1,0 +1,74 @@
+"""
+Let one process of several do the work behind the receiver, and another one when it is gone.
+
+The lead only spares the others' effort. What keeps a launch from being sent twice is its own lease
+and fence, which hold as well while an old leader does not know yet that it is one no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import structlog
+
+from jobhook.core.errors import StoreError
+from jobhook.flows.worker import Worker
+from jobhook.ports import Store
+
+_TTL_SECONDS = 15.0
+
+log = structlog.get_logger()
+
+
+class Leader(Worker):
+    """Runs *workers* while the store gives it the lead."""
+
+    idle = _TTL_SECONDS / 3
+    longest_pause = idle
+
+    def __init__(self, store: Store, workers: Sequence[Worker], *, holder: str) -> None:
+        super().__init__()
+        self._store = store
+        self._workers = workers
+        self._holder = holder
+        self._working: asyncio.Task[None] | None = None
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether the workers of this process work."""
+        return self._working is not None
+
+    async def run(self) -> None:
+        try:
+            await super().run()
+        finally:
+            await self._rest_workers()
+            with contextlib.suppress(StoreError):  # it ends by itself as well
+                await self._store.step_down(self._holder)
+
+    async def step(self) -> bool:
+        leads = await self._store.lead(self._holder, int(_TTL_SECONDS * 1000))
+        if leads and self._working is None:
+            log.info("lead.taken", holder=self._holder)
+            for worker in self._workers:
+                worker.reset()
+            self._working = asyncio.create_task(self._work(), name="workers")
+        elif not leads:
+            await self._rest_workers()
+        return False
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for worker in self._workers:
+                group.create_task(worker.run(), name=type(worker).__name__)
+
+    async def _rest_workers(self) -> None:
+        if self._working is None:
+            return
+        for worker in self._workers:
+            worker.stop()
+        await self._working
+        self._working = None
+        log.info("lead.given_up", holder=self._holder)

@@ -1,0 +1,154 @@
+"""Carry out what people ask for: release, retry, cancel, replay, pause and resume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+import structlog
+
+from jobhook.core.errors import HubError, LaunchMoved
+from jobhook.core.filters import LaunchFilter
+from jobhook.core.launches import Launch, LaunchState, moved
+from jobhook.core.operations import Deed, Order, Outcome
+from jobhook.core.planning import KEY_VARIABLE, Origin, planned_again
+from jobhook.core.records import Pause
+from jobhook.flows.intake import SOURCE
+from jobhook.ports import Clock, Hub, Store
+
+# Where nobody knows yet whether a job was started, no order may add a second one.
+_UNDECIDED = {LaunchState.SENDING, LaunchState.UNKNOWN}
+
+log = structlog.get_logger()
+
+
+class Operations:
+    """What an operator may do; every order is logged with who gave it."""
+
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        clock: Clock,
+        *,
+        instance: str,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._hub = hub
+        self._clock = clock
+        self._instance = instance
+        self._on_change = on_change
+
+    async def carry_out(self, order: Order) -> tuple[Outcome, ...]:
+        """
+        Do what *order* says, id by id, and return what came of each.
+
+        Raises:
+            StoreUnavailable: The database cannot be used; what was done before stands.
+        """
+        if order.deed == Deed.PAUSE:
+            outcomes = [await self._pause(order)]
+        elif order.deed == Deed.RESUME:
+            outcomes = [await self._resume(order)]
+        elif order.deed == Deed.REPLAY:
+            outcomes = [await self._replay(each) for each in order.ids]
+        else:
+            outcomes = [await self._with_launch(each, order) for each in order.ids]
+        for outcome in outcomes:
+            log.info("order.carried_out", deed=order.deed, by=order.by, **asdict(outcome))
+        self._on_change()
+        return tuple(outcomes)
+
+    async def _pause(self, order: Order) -> Outcome:
+        pause = Pause(scope=order.scope, since=self._clock(), by=order.by, reason=order.reason)
+        await self._store.pause(pause)
+        return Outcome(order.scope, done=True, told="paused: nothing of it is launched any more")
+
+    async def _resume(self, order: Order) -> Outcome:
+        if await self._store.resume(self._clock(), order.scope):
+            return Outcome(order.scope, done=True, told="goes on")
+        return Outcome(order.scope, done=False, told="was not paused")
+
+    async def _replay(self, delivery_id: str) -> Outcome:
+        if await self._store.replay(delivery_id):
+            return Outcome(delivery_id, done=True, told="is decided again")
+        return Outcome(delivery_id, done=False, told=await self._why_not(delivery_id))
+
+    async def _why_not(self, delivery_id: str) -> str:
+        delivery = await self._store.delivery(delivery_id)
+        if delivery is None:
+            return "there is no such delivery"
+        launches = await self._store.launches(LaunchFilter(delivery=delivery_id), limit=0)
+        waiting = next((launch for launch in launches if not launch.state.is_final), None)
+        if waiting:
+            return f"its launch {waiting.id} is {waiting.state}: cancel it first, or let it end"
+        return f"it is {delivery.state}"
+
+    async def _with_launch(self, launch_id: str, order: Order) -> Outcome:
+        launch = await self._store.launch(launch_id)
+        if launch is None:
+            return Outcome(launch_id, done=False, told="there is no such launch")
+        try:
+            if order.deed == Deed.RELEASE:
+                return await self._release(launch, order.by)
+            if order.deed == Deed.RETRY:
+                return await self._retry(launch, order.by)
+            return await self._cancel(launch, order.by)
+        except LaunchMoved:
+            return Outcome(launch_id, done=False, told="it has just moved on: look again")
+
+    async def _release(self, launch: Launch, by: str) -> Outcome:
+        if launch.state != LaunchState.HELD:
+            return _not(launch, "only what is held can be released")
+        ready = moved(launch, LaunchState.READY, now=self._clock(), reason=f"released by {by}")
+        await self._store.replace(launch, replace(ready, asked_by=by))
+        return Outcome(launch.id, done=True, told="released")
+
+    async def _retry(self, launch: Launch, by: str) -> Outcome:
+        if not launch.state.is_final:
+            return _not(launch, "only what is over can be launched again")
+        of_delivery = await self._store.launches(LaunchFilter(delivery=launch.delivery), limit=0)
+        same = [
+            each for each in of_delivery if (each.rule, each.action) == (launch.rule, launch.action)
+        ]
+        if any(not each.state.is_final for each in same):
+            return _not(launch, "it was asked for again already, and that is not over")
+        origin = await self._origin(launch, 1 + max(each.generation for each in same))
+        again = planned_again(launch, origin, asked_by=by, now=self._clock())
+        await self._store.add(again)
+        return Outcome(launch.id, done=True, told=f"launched again as {again.id}")
+
+    async def _origin(self, launch: Launch, generation: int) -> Origin:
+        delivery = await self._store.delivery(launch.delivery)
+        return Origin(
+            instance=self._instance,
+            source=delivery.source if delivery else SOURCE,
+            delivery=launch.delivery,
+            key=delivery.key if delivery else launch.spec.env.get(KEY_VARIABLE, ""),
+            generation=generation,
+        )
+
+    async def _cancel(self, launch: Launch, by: str) -> Outcome:
+        if launch.state in _UNDECIDED:
+            return _not(launch, "nobody knows yet whether it has a job; wait for that")
+        if launch.state.is_final:
+            return _not(launch, "it is over")
+        if launch.job_id:
+            return await self._cancel_job(launch, launch.job_id)
+        reason = f"cancelled by {by}"
+        await self._store.replace(
+            launch, moved(launch, LaunchState.CANCELLED, now=self._clock(), reason=reason)
+        )
+        return Outcome(launch.id, done=True, told="cancelled before it went")
+
+    async def _cancel_job(self, launch: Launch, job_id: str) -> Outcome:
+        try:
+            await self._hub.cancel_job(job_id, namespace=launch.namespace or "")
+        except HubError as exc:
+            return Outcome(launch.id, done=False, told=str(exc))
+        return Outcome(launch.id, done=True, told=f"its job {job_id} is being cancelled")
+
+
+def _not(launch: Launch, why: str) -> Outcome:
+    return Outcome(launch.id, done=False, told=f"it is {launch.state}: {why}")

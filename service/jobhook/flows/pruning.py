@@ -1,0 +1,32 @@
+"""Forget deliveries that are old and over; their ids stay known, so that none is taken in twice."""
+
+from __future__ import annotations
+
+import structlog
+
+from jobhook.flows.worker import Worker
+from jobhook.ports import Clock, Store
+
+_AT_ONCE = 500
+
+log = structlog.get_logger()
+
+
+class Pruner(Worker):
+    """Looks once an hour for what has been kept long enough, *retention_ms*."""
+
+    idle = 3600.0
+
+    def __init__(self, store: Store, clock: Clock, *, retention_ms: int) -> None:
+        super().__init__()
+        self._store = store
+        self._clock = clock
+        self._retention_ms = retention_ms
+
+    async def step(self) -> bool:
+        before = self._clock() - self._retention_ms
+        forgotten = await self._store.prune(received_before=before, limit=_AT_ONCE)
+        if forgotten:
+            log.info("deliveries.forgotten", count=forgotten)
+        # Little at a time: deliveries that come in meanwhile must not wait long.
+        return forgotten == _AT_ONCE
