@@ -16,6 +16,7 @@ from jobhook.hub.models import JobInfo, JobOwner, JobStatus
 ROOT = Path(__file__).parent.parent
 DELIVERIES = Path(__file__).parent / "data" / "deliveries"
 NOON = 1_800_000_000_000
+LEASE_MS = 120_000
 PLENTY = Limits(
     rule_repo_per_hour=1000,
     rule_repo_per_day=1000,

@@ -71,6 +71,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         pytest.param({"JOBHOOK_PAUSE": "on"}, "pause", True, id="pause"),
         pytest.param({"JOBHOOK_LAUNCH_MAX_AGE": "2h"}, "launch_max_age", 7200, id="age"),
         pytest.param({"JOBHOOK_QUARANTINE": "30s"}, "quarantine", 30, id="quarantine"),
+        pytest.param({"JOBHOOK_HUB_DEADLINE": "2s"}, "hub_deadline", 2, id="deadline"),
         pytest.param({}, "retention", 30 * 86_400, id="a month is kept"),
         pytest.param({"JOBHOOK_RETENTION": "2d"}, "retention", 2 * 86_400, id="retention"),
         pytest.param(
@@ -118,6 +119,7 @@ def test_a_setting_is_read(environ: dict[str, str], field: str, value: Any) -> N
         pytest.param({"JOBHOOK_USD_PER_DAY": "-1"}, "write a number", id="negative dollars"),
         pytest.param({"JOBHOOK_RULE_REPO_PER_HOUR": "1.5"}, "write a number", id="half a launch"),
         pytest.param({"JOBHOOK_LAUNCH_MAX_AGE": "soon"}, "no length of time", id="age"),
+        pytest.param({"JOBHOOK_HUB_DEADLINE": "1s"}, "write 2s to 120s", id="deadline"),
         pytest.param({"JOBHOOK_RETENTION": "1d"}, "for 2d or longer", id="retention"),
         pytest.param({"JOBHOOK_RULES_FILE": "x"}, "no setting JOBHOOK_RULES_FILE", id="no secret"),
         pytest.param({"JOBHOOK_PORT": "http"}, "JOBHOOK_PORT is 'http'", id="port"),

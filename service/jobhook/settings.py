@@ -77,6 +77,7 @@ SETTINGS = (
         "15m",
         "How long a launch whose outcome nobody knows is looked for before it may be tried again.",
     ),
+    Setting("HUB_DEADLINE", "30s", "How long one request to the Hub may take, from 2s to 120s."),
     Setting("RETENTION", "30d", "How long deliveries are kept that are over; at least 2 days."),
     Setting("LAUNCH_MAX_AGE", "24h", "How long a launch may wait before it expires."),
     Setting("INSTANCE", "jobhook", "The name in the labels and ids of this service's jobs."),
@@ -112,7 +113,7 @@ class Settings:
     What the service is told.
 
     Attributes:
-        launch_max_age: Seconds; so are *quarantine* and *retention*.
+        launch_max_age: Seconds; so are *quarantine*, *hub_deadline* and *retention*.
         register: Whether to make the Hub's webhook at start; None means if a URL is known.
         job_secrets: What rules may hand to jobs, by name without the prefix.
         is_space: Whether this runs on a Space, whose disk does not outlive a restart.
@@ -132,6 +133,7 @@ class Settings:
     limits: Limits
     launch_max_age: int
     quarantine: int
+    hub_deadline: int
     retention: int
     job_secrets: Mapping[str, str] = field(repr=False)
     hf_endpoint: str
@@ -168,6 +170,7 @@ class Settings:
             limits=_limits(ours),
             launch_max_age=_seconds("LAUNCH_MAX_AGE", ours["LAUNCH_MAX_AGE"]),
             quarantine=_seconds("QUARANTINE", ours["QUARANTINE"]),
+            hub_deadline=_hub_deadline(ours["HUB_DEADLINE"]),
             retention=_retention(ours["RETENTION"]),
             job_secrets=job_secrets,
             hf_endpoint=_url("HF_ENDPOINT", environ.get("HF_ENDPOINT") or HUB_ENDPOINT),
@@ -306,6 +309,13 @@ def _seconds(name: str, text: str) -> int:
         return parse_timeout(text)
     except UsageError as exc:
         raise SettingsError(f"{PREFIX}{name}: {exc}") from exc
+
+
+def _hub_deadline(text: str) -> int:
+    seconds = _seconds("HUB_DEADLINE", text)
+    if not 2 <= seconds <= 120:
+        raise SettingsError(f"JOBHOOK_HUB_DEADLINE is {text!r}: write 2s to 120s")
+    return seconds
 
 
 def _retention(text: str) -> int:

@@ -33,7 +33,7 @@ from jobhook.flows.prices import Prices
 from jobhook.flows.pruning import Pruner
 from jobhook.flows.reaping import Reaper
 from jobhook.flows.registration import Registrar
-from jobhook.flows.resolving import Resolver, Visibility
+from jobhook.flows.resolving import LEASE_DEADLINES, Resolver, Visibility
 from jobhook.flows.routing import Router
 from jobhook.flows.tracking import Tracker
 from jobhook.flows.worker import Worker
@@ -149,7 +149,7 @@ async def _dispatching(
 ) -> AsyncIterator[None]:
     """Run everything behind the receiver, and take orders from this machine."""
     async with AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(AsyncHub(settings.hf_endpoint, settings.hf_token))
+        hub = await stack.enter_async_context(_hub(settings))
         identity = Identity(hub, settings.namespace)
         workers = _workers(settings, store, hub, rules, identity, bells)
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -195,7 +195,7 @@ async def carry_out(settings: Settings, order: Order) -> tuple[Outcome, ...]:
     bells = Bells()
     async with (
         open_store(settings.database, bells) as store,
-        AsyncHub(settings.hf_endpoint, settings.hf_token) as hub,
+        _hub(settings) as hub,
     ):
         operations = Operations(
             store, hub, now_ms, instance=settings.instance, on_change=bells.changed
@@ -220,6 +220,10 @@ def for_devhub(settings: Settings, *, devhub_url: str, own_url: str, secret: str
         # The devhub is on this machine, wherever else the service could be reached.
         public_url=own_url,
     )
+
+
+def _hub(settings: Settings) -> AsyncHub:
+    return AsyncHub(settings.hf_endpoint, settings.hf_token, deadline=settings.hub_deadline)
 
 
 def _accepted(settings: Settings) -> AcceptedSecrets:
@@ -271,6 +275,7 @@ def _workers(
     bells: Bells,
 ) -> tuple[Worker, ...]:
     visibility, prices = Visibility(settings.quarantine * 1000), Prices(hub, now_ms)
+    lease_ms = settings.hub_deadline * 1000 * LEASE_DEADLINES
     resolver = Resolver(
         store,
         hub,
@@ -278,6 +283,7 @@ def _workers(
         identity=identity,
         prices=prices,
         visibility=visibility,
+        lease_ms=lease_ms,
     )
     tracker = Tracker(
         store,
@@ -298,6 +304,7 @@ def _workers(
         prices=prices,
         limits=settings.limits,
         max_age_ms=settings.launch_max_age * 1000,
+        lease_ms=lease_ms,
         on_launched=tracker.wake,
     )
     router = Router(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from factories import BODY, NOON, PLENTY, make_job, make_launch, make_received, make_spec
+from factories import BODY, LEASE_MS, NOON, PLENTY, make_job, make_launch, make_received, make_spec
 from fakes import Bell, HandClock, ScriptedHub
 from jobhook import failpoints
 from jobhook.adapters.store_sqlite import SqliteStore
@@ -62,6 +62,7 @@ def make_dispatcher(
         prices=Prices(hub, clock),
         limits=limits,
         max_age_ms=24 * 3_600_000,
+        lease_ms=LEASE_MS,
         on_launched=bell,
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from factories import PLENTY, make_launch, make_received, make_spec
+from factories import LEASE_MS, PLENTY, make_launch, make_received, make_spec
 from fakes import Bell, HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.errors import HubBusy, OutcomeUnknown
@@ -78,7 +78,11 @@ async def test_every_launch_ends_with_one_job(seed: int, tmp_path: Path) -> None
     for _ in range(12):  # processes, each of which dies in the middle of something
         async with sqlite_store(path) as store:
             await store.abandon_sending(clock.now, older_than_ms=-1)
-            parts = {"identity": Identity(hub, "acme"), "visibility": Visibility()}
+            parts = {
+                "identity": Identity(hub, "acme"),
+                "visibility": Visibility(),
+                "lease_ms": LEASE_MS,
+            }
             prices = Prices(hub, clock)
             dispatcher = Dispatcher(
                 store,

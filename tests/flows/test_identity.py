@@ -4,7 +4,6 @@ import pytest
 
 from fakes import ScriptedHub
 from jobhook.core.errors import HubBusy
-from jobhook.flows import worker
 from jobhook.flows.identity import Identity
 
 pytestmark = pytest.mark.anyio
@@ -13,7 +12,7 @@ pytestmark = pytest.mark.anyio
 async def test_it_asks_until_the_hub_answers(
     hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "_LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(Identity, "longest_pause", 0.001)
     hub.failures += [HubBusy("down"), HubBusy("down")]
     identity = Identity(hub, None)
     await identity.run()

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from factories import NOON, make_job, make_launch, make_received, make_spec
+from factories import LEASE_MS, NOON, make_job, make_launch, make_received, make_spec
 from fakes import HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.errors import HubBusy
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
-from jobhook.flows.resolving import LEASE_MS, Resolver, Visibility, found_among
+from jobhook.flows.resolving import Resolver, Visibility, found_among
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +29,7 @@ def resolver(store: SqliteStore, hub: ScriptedHub, clock: HandClock) -> Resolver
         identity=Identity(hub, "acme"),
         prices=Prices(hub, clock),
         visibility=Visibility(),
+        lease_ms=LEASE_MS,
     )
 
 

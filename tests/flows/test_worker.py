@@ -78,7 +78,7 @@ async def test_being_stopped_while_it_rests_ends_it() -> None:
 async def test_a_failure_is_told_and_tried_again(
     failure: Exception, event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "_LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(Worker, "longest_pause", 0.001)
     worker = Counter(failure, failure, "stop")
     with capture_logs() as logs:
         await worker.run()

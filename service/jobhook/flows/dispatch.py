@@ -26,7 +26,7 @@ from jobhook.core.planning import LAUNCH_LABEL, job_of
 from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
-from jobhook.flows.resolving import LEASE_MS, Visibility, adopted, found_among
+from jobhook.flows.resolving import Visibility, adopted, found_among
 from jobhook.flows.worker import Worker, backoff
 from jobhook.ports import Clock, Hub, Store
 
@@ -61,6 +61,7 @@ class Dispatcher(Worker):
         prices: Prices,
         limits: Limits,
         max_age_ms: int,
+        lease_ms: int,
         on_launched: Callable[[], None],
     ) -> None:
         super().__init__()
@@ -75,6 +76,7 @@ class Dispatcher(Worker):
         self._limits = limits
         self._on_launched = on_launched
         self._max_age_ms = max_age_ms
+        self._lease_ms = lease_ms
         self._on_their_way: set[asyncio.Task[None]] = set()
         self._closed_until = 0
         self._probing = False
@@ -97,7 +99,7 @@ class Dispatcher(Worker):
         room = (1 if self._probing else _AT_ONCE) - len(self._on_their_way)
         guard = Guard(self._limits, await self._prices.usd_per_hour(), now)
         # The lease begins when the store says so, which is later than this.
-        lease = _Lease(now, self._monotonic())
+        lease = _Lease(self._lease_ms, now, self._monotonic())
         claimed = await self._store.claim(now, room, guard) if room > 0 else ()
         if claimed:
             failpoint("dispatch.claimed")
@@ -218,12 +220,13 @@ class Dispatcher(Worker):
 class _Lease:
     """When a claim began, by a clock that can be set and by one that cannot."""
 
+    length_ms: int
     wall: int
     monotonic: int
 
     def is_half_over(self, wall: int, monotonic: int) -> bool:
         # A machine that slept shows it on the first clock, a process that was stopped on both.
-        return max(wall - self.wall, monotonic - self.monotonic) > LEASE_MS // 2
+        return max(wall - self.wall, monotonic - self.monotonic) > self.length_ms // 2
 
 
 def _may_be_launched(launch: Launch) -> bool:

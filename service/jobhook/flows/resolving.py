@@ -24,8 +24,9 @@ from jobhook.flows.worker import Worker
 from jobhook.hub.models import JobInfo
 from jobhook.ports import Clock, Hub, Store
 
-# Whoever claimed a launch longer ago than this has stopped, or has to.
-LEASE_MS = 120_000
+# A claim is left to its sender for so many times the deadline of a request. In the first half of
+# that it may begin to send, and what it has begun ends within one deadline.
+LEASE_DEADLINES = 4
 QUARANTINE_MS = 15 * 60_000
 _LOOK_AFTER_MS = (2_000, 5_000, 15_000, 30_000, 60_000, LONGEST_LOOK_PAUSE_MS)
 _LOOK_EVERY_MS = 60_000
@@ -137,6 +138,7 @@ class Resolver(Worker):
         identity: Identity,
         prices: Prices,
         visibility: Visibility,
+        lease_ms: int,
     ) -> None:
         super().__init__()
         self._store = store
@@ -145,10 +147,11 @@ class Resolver(Worker):
         self._identity = identity
         self._prices = prices
         self._visibility = visibility
+        self._lease_ms = lease_ms
 
     async def step(self) -> bool:
         now = self._clock()
-        await self._store.abandon_sending(now, older_than_ms=LEASE_MS)
+        await self._store.abandon_sending(now, older_than_ms=self._lease_ms)
         for launch in await self._store.unresolved(now):
             await self._resolve(launch)
         return False
