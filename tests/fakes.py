@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from factories import NOON, make_job
 from jobhook.core.errors import HubError, HubNotFound
 from jobhook.core.jobs import JobSpec, Stage
+from jobhook.core.pacing import Quota
 from jobhook.core.planning import LAUNCH_LABEL
 from jobhook.core.registration import WantedWebhook
 from jobhook.hub.models import JobHardware, JobInfo, WebhookInfo
@@ -23,6 +24,7 @@ class ScriptedHub:
         self.failures: list[HubError] = []
         self.list_failures: list[HubError] = []
         self.ignores_labels = False
+        self.quota = Quota()
 
     def _maybe_fail(self) -> None:
         if self.failures:
@@ -50,6 +52,11 @@ class ScriptedHub:
             for job in self.jobs.values()
             if (not stages or job.status.stage in stages) and self._carries(job, labels)
         ]
+
+    async def job_pages(
+        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
+    ) -> AsyncGenerator[list[JobInfo], None]:
+        yield await self.list_jobs(namespace=namespace, labels=labels, stages=stages)
 
     def _carries(self, job: JobInfo, labels: Mapping[str, str]) -> bool:
         wanted = {LAUNCH_LABEL: labels[LAUNCH_LABEL]} if LAUNCH_LABEL in labels else {}
@@ -100,6 +107,10 @@ class HandClock:
 
     def __call__(self) -> int:
         return self.now
+
+    def seconds(self) -> float:
+        """The same moment for those who want a clock that nobody sets."""
+        return self.now / 1000
 
 
 class Bell:

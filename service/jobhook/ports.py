@@ -6,7 +6,7 @@ Whoever implements one of these keeps the promises written here; the contract su
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Protocol
 
 from jobhook.core.events import Event
@@ -14,6 +14,7 @@ from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, Launc
 from jobhook.core.guards import Guard
 from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.launches import Launch
+from jobhook.core.pacing import Quota
 from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdict
 from jobhook.core.registration import WantedWebhook
 from jobhook.hub.models import JobHardware, JobInfo, WebhookInfo
@@ -175,6 +176,10 @@ class Store(Reads, Protocol):
 class Hub(Protocol):
     """The Hub, as far as the flows use it; the errors are those of `HubError`."""
 
+    @property
+    def quota(self) -> Quota:
+        """What the Hub last said of the calls that the token may make; nothing is asked."""
+
     async def whoami(self) -> str:
         """Return the name of the token's user."""
 
@@ -185,6 +190,11 @@ class Hub(Protocol):
         self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
     ) -> list[JobInfo]:
         """Return the jobs that carry all *labels*, in one of *stages* or, if none, in any."""
+
+    def job_pages(
+        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
+    ) -> AsyncGenerator[list[JobInfo], None]:
+        """Yield what `list_jobs` returns page by page, one at least; each is one call."""
 
     async def cancel_job(self, job_id: str, *, namespace: str) -> JobInfo:
         """Cancel a job; one that has ended is left as it is."""

@@ -115,3 +115,20 @@ async def test_being_woken_does_not_shorten_the_pause_after_a_failure() -> None:
         await asyncio.sleep(0)
     assert worker.steps == 1
     task.cancel()
+
+
+@pytest.mark.parametrize(
+    ("failure", "pause"),
+    [
+        pytest.param(HubBusy("down"), 1, id="untold"),
+        pytest.param(HubBusy("too many", retry_after=55), 55, id="as the Hub asks"),
+        pytest.param(HubBusy("too many", retry_after=10**6), 300, id="but not for days"),
+        pytest.param(StoreUnavailable("full"), 1, id="the store asks nothing"),
+        pytest.param(ZeroDivisionError(), 1, id="nor does a fault of ours"),
+    ],
+)
+async def test_it_waits_as_long_as_the_hub_asks(failure: Exception, pause: float) -> None:
+    worker = Counter(HubBusy("before", retry_after=7), True, failure)
+    for _ in range(3):
+        await worker._guarded_step()
+    assert worker._pause_after_failures() == pause

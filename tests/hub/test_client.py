@@ -137,6 +137,15 @@ async def test_jobs_are_listed_from_all_pages_with_all_filters(
     assert server.asked[0].target == "/api/jobs/acme?label=a%3Db&stage=RUNNING&stage=SCHEDULING"
 
 
+async def test_what_is_left_of_the_quota_is_known_without_asking(
+    hub: AsyncHub, server: CannedServer
+) -> None:
+    server.answers = [answer(200, [], RateLimit='"api";r=5;t=55')]
+    await hub.list_jobs(namespace="acme")
+    assert hub.quota.left == 5
+    assert len(server.asked) == 1
+
+
 @pytest.mark.parametrize("told", [{}, [{}], [3], None])
 async def test_a_list_that_cannot_be_read_is_no_empty_list(
     hub: AsyncHub, server: CannedServer, told: Any

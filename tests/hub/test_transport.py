@@ -16,6 +16,7 @@ from jobhook.core.errors import (
     OutcomeUnknown,
     UsageError,
 )
+from jobhook.core.pacing import Quota
 from jobhook.hub.transport import ANSWER_MAX_BYTES, HubTransport
 
 pytestmark = pytest.mark.anyio
@@ -265,3 +266,40 @@ async def test_the_token_is_in_no_error(server: CannedServer) -> None:
         server.answers = [told, None]
         exc = await failure(server, "POST")
         assert "hf_secret" not in repr(exc) + json.dumps(str(exc.__cause__))
+
+
+class Seconds:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_what_every_answer_says_of_the_quota_is_known_and_ages(server: CannedServer) -> None:
+    seconds = Seconds()
+    server.answers = [
+        answer(
+            200,
+            [],
+            RateLimit='"api";r=420;t=55',
+            RateLimit_Policy='"fixed window";"api";q=2500;w=300',
+        ),
+        answer(404, {"error": "no"}, RateLimit='"api";r=419;t=50'),
+        answer(200, [], RateLimit='"api";r=418;t=40'),
+    ]
+    async with HubTransport(server.url, None, monotonic=seconds) as transport:
+        assert transport.quota == Quota()
+        await transport.get("/api/x")
+        assert transport.quota == Quota(2500, 300, left=420, resets_in=55)
+        seconds.now += 5
+        assert transport.quota == Quota(2500, 300, left=420, resets_in=50)
+        with pytest.raises(HubNotFound):
+            await transport.change("POST", "/api/x")
+        assert transport.quota == Quota(2500, 300, left=419, resets_in=50)
+        async with transport.stream("/api/x", quiet=5):
+            assert transport.quota == Quota(2500, 300, left=418, resets_in=40)
+        seconds.now += 41
+        assert transport.quota == Quota(2500, 300)

@@ -8,9 +8,12 @@ import contextlib
 
 import structlog
 
-from jobhook.core.errors import HubError, StoreError
+from jobhook.core.errors import HubBusy, HubError, StoreError
 
 log = structlog.get_logger()
+
+# The Hub counts calls in windows of five minutes.
+_LONGEST_ASKED = 5 * 60.0
 
 
 class Worker(abc.ABC):
@@ -29,6 +32,7 @@ class Worker(abc.ABC):
         self._woken = asyncio.Event()
         self._stopped = asyncio.Event()
         self._failures = 0
+        self._asked_to_wait = 0.0
 
     @abc.abstractmethod
     async def step(self) -> bool:
@@ -61,11 +65,13 @@ class Worker(abc.ABC):
             more = await self.step()
         except (StoreError, HubError) as exc:
             self._failures += 1
+            self._asked_to_wait = (isinstance(exc, HubBusy) and exc.retry_after) or 0.0
             log.warning("worker.failed", worker=type(self).__name__, error=str(exc))
             return False
         except Exception:
             # A fault of ours: say so, but let the other parts of the service go on.
             self._failures += 1
+            self._asked_to_wait = 0.0
             log.exception("worker.broken", worker=type(self).__name__)
             return False
         self._failures = 0
@@ -74,10 +80,14 @@ class Worker(abc.ABC):
     async def _rest(self) -> None:
         # After a failure, being woken must not turn a failing Hub into a busy loop.
         awaited = self._stopped if self._failures else self._woken
-        pause = backoff(self._failures, self.longest_pause) if self._failures else self.idle
+        pause = self._pause_after_failures() if self._failures else self.idle
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await awaited.wait()
+
+    def _pause_after_failures(self) -> float:
+        asked = min(self._asked_to_wait, _LONGEST_ASKED)
+        return max(backoff(self._failures, self.longest_pause), asked)
 
 
 def backoff(failures: int, longest: float) -> float:

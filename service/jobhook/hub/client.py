@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from jobhook.core.errors import HubBusy
+from jobhook.core.pacing import Quota
 from jobhook.hub.jobs import JobsApi
 from jobhook.hub.repos import ReposApi
 from jobhook.hub.transport import DEADLINE_SECONDS, HubTransport
@@ -30,6 +31,11 @@ class AsyncHub(JobsApi, WebhooksApi, ReposApi):
         trace: TracebackType | None,
     ) -> None:
         await self.transport.__aexit__(kind, error, trace)
+
+    @property
+    def quota(self) -> Quota:
+        """What the Hub last said of the calls that the token may make; nothing is asked."""
+        return self.transport.quota
 
     async def whoami(self) -> str:
         """Return the name of the token's user."""

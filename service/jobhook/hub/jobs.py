@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from urllib.parse import quote
 
 from jobhook.core.errors import HubBusy, OutcomeUnknown
@@ -61,15 +61,26 @@ class JobsApi:
 
         The filter is the Hub's: whoever decides on money checks the labels again.
         """
+        jobs: list[JobInfo] = []
+        async for page in self.job_pages(namespace=namespace, labels=labels, stages=stages):
+            jobs += page
+        return jobs
+
+    async def job_pages(
+        self,
+        *,
+        namespace: str,
+        labels: Mapping[str, str] | None = None,
+        stages: Sequence[Stage] = (),
+    ) -> AsyncGenerator[list[JobInfo], None]:
+        """Yield what `list_jobs` returns page by page; each is one call."""
         query = [("label", f"{key}={value}") for key, value in (labels or {}).items()]
         query += [("stage", stage.value) for stage in stages]
         path = f"/api/jobs/{quote(namespace, safe='')}"
-        jobs: list[JobInfo] = []
         async for page in self.transport.pages(path, query):
             if not isinstance(page, list):
                 raise HubBusy("the Hub's list of jobs is no list")
-            jobs += map(self._job, page)
-        return jobs
+            yield [self._job(job) for job in page]
 
     async def cancel_job(self, job_id: str, *, namespace: str) -> JobInfo:
         """Cancel a job; one that has ended already is left as it is."""

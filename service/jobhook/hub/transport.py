@@ -14,7 +14,8 @@ import contextlib
 import json
 import re
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -32,11 +33,12 @@ from jobhook.core.errors import (
     OutcomeUnknown,
     UsageError,
 )
+from jobhook.core.pacing import Quota
+from jobhook.hub.quota import read_quota, retry_after
 
 ANSWER_MAX_BYTES = 5 * 1024 * 1024
 DEADLINE_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
-_RESET_SECONDS = re.compile(r";\s*t=(\d{1,6})")
 _REFUSALS: Mapping[int, type[HubRefused]] = {
     401: HubUnauthorized,
     403: HubForbidden,
@@ -63,7 +65,12 @@ class HubTransport:
     """Requests to one Hub with one token."""
 
     def __init__(
-        self, endpoint: str, token: str | None, *, deadline: float = DEADLINE_SECONDS
+        self,
+        endpoint: str,
+        token: str | None,
+        *,
+        deadline: float = DEADLINE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         parts = urlsplit(endpoint)
         if parts.scheme not in {"http", "https"} or not parts.netloc:
@@ -73,6 +80,8 @@ class HubTransport:
             {"authorization": f"Bearer {token}"} if token else {}
         )
         self._deadline = deadline
+        self._monotonic = monotonic
+        self._quota, self._quota_at = Quota(), monotonic()
         # A request that must not be sent twice never meets a connection that the Hub is just
         # closing: those get a fresh one each (F11).
         tls = httpx2.create_ssl_context()
@@ -98,6 +107,11 @@ class HubTransport:
     ) -> None:
         await self._pooled.aclose()
         await self._fresh.aclose()
+
+    @property
+    def quota(self) -> Quota:
+        """What the last answers said of the calls that are left, as it is now."""
+        return self._quota.aged(self._monotonic() - self._quota_at)
 
     async def get(self, path: str, query: Query = ()) -> Answer:
         """
@@ -162,6 +176,7 @@ class HubTransport:
         try:
             response = await self._pooled.send(request, stream=True)
             async with contextlib.aclosing(response):
+                self._note_quota(response)
                 if not response.is_success:
                     raise self._failure(response, await _capped(response), changes=False)
                 yield response.aiter_lines()
@@ -190,6 +205,7 @@ class HubTransport:
         try:
             async with asyncio.timeout(self._deadline):
                 response = await client.send(request, stream=True)
+                self._note_quota(response)
                 async with contextlib.aclosing(response):
                     body = await _capped(response)
         except _NOT_SENT as exc:
@@ -203,6 +219,11 @@ class HubTransport:
         except (ValueError, RecursionError) as exc:
             raise _lost(f"{what}: the answer is not JSON", changes) from exc
 
+    def _note_quota(self, response: httpx2.Response) -> None:
+        known = self.quota
+        self._quota = read_quota(known, response.status_code, response.headers)
+        self._quota_at = self._monotonic()
+
     def _failure(self, response: httpx2.Response, body: bytes, *, changes: bool) -> HubError:
         status = response.status_code
         facts: dict[str, Any] = {
@@ -212,7 +233,7 @@ class HubTransport:
         }
         message = f"the Hub answered {status}: {_sentence(response, body)}"
         if status == 429:
-            return HubBusy(message, retry_after=_retry_after(response.headers), **facts)
+            return HubBusy(message, retry_after=retry_after(response.headers), **facts)
         if 400 <= status < 500 and status != _AMBIGUOUS_REFUSAL:
             return _REFUSALS.get(status, HubRefused)(message, **facts)
         return _lost(message, changes, **facts)
@@ -266,14 +287,6 @@ def _told_in(body: bytes) -> str:
     if isinstance(error, dict):
         error = error.get("message")
     return ", ".join(map(str, error)) if isinstance(error, list) else str(error or text)
-
-
-def _retry_after(headers: httpx2.Headers) -> float | None:
-    plain = headers.get("retry-after", "")
-    if plain.isascii() and plain.isdigit() and len(plain) <= 6:
-        return float(plain)
-    reset = _RESET_SECONDS.search(headers.get("ratelimit", ""))
-    return float(reset[1]) if reset else None
 
 
 def _next_link(headers: httpx2.Headers) -> str | None:
