@@ -108,10 +108,6 @@ class HandClock:
     def __call__(self) -> int:
         return self.now
 
-    def seconds(self) -> float:
-        """The same moment for those who want a clock that nobody sets."""
-        return self.now / 1000
-
 
 class Bell:
     """Counts how often it was rung."""

@@ -285,13 +285,16 @@ def _workers(
         visibility=visibility,
         lease_ms=lease_ms,
     )
+    reaper = Reaper(store, hub, instance=settings.instance)
     tracker = Tracker(
         store,
         hub,
         now_ms,
+        monotonic=monotonic_ms,
         identity=identity,
         instance=settings.instance,
         visibility=visibility,
+        on_strays=reaper.judge,
     )
     dispatcher = Dispatcher(
         store,
@@ -315,7 +318,6 @@ def _workers(
         instance=settings.instance,
         on_launches=dispatcher.wake,
     )
-    reaper = Reaper(store, hub, identity=identity, instance=settings.instance)
     pruner = Pruner(store, now_ms, retention_ms=settings.retention * 1000)
     bells.on_stored = [router.wake]
     bells.on_changed = [router.wake, dispatcher.wake, resolver.wake]

@@ -7,8 +7,8 @@ import pytest
 from factories import make_job, make_launch, make_received
 from fakes import ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
+from jobhook.core.errors import HubBusy
 from jobhook.core.launches import LaunchState
-from jobhook.flows.identity import Identity
 from jobhook.flows.reaping import Reaper
 
 pytestmark = pytest.mark.anyio
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def reaper(store: SqliteStore, hub: ScriptedHub) -> Reaper:
-    return Reaper(store, hub, identity=Identity(hub, "acme"), instance="test")
+    return Reaper(store, hub, instance="test")
 
 
 async def launched(store: SqliteStore, **given: Any) -> None:
@@ -35,6 +35,7 @@ def job(job_id: str, launch: str = "l1", instance: str = "test", stage: str = "R
 async def reap(reaper: Reaper, hub: ScriptedHub, *jobs: Any) -> list[str]:
     """Return the jobs that are cancelled when these are on the Hub."""
     hub.jobs = {each.id: each for each in jobs}
+    reaper.judge("acme", [each for each in jobs if not each.is_over])
     await reaper.step()
     return [call[2] for call in hub.calls if call[0] == "cancel"]
 
@@ -87,3 +88,43 @@ async def test_everything_else_is_left_alone(
 ) -> None:
     await launched(store, **given)
     assert await reap(reaper, hub, running) == []
+
+
+class CannotCancelFirst(ScriptedHub):
+    """Refuses to cancel the first time it is asked."""
+
+    async def cancel_job(self, job_id: str, *, namespace: str) -> Any:
+        job = await super().cancel_job(job_id, namespace=namespace)
+        self._maybe_fail()
+        return job
+
+
+async def test_one_that_cannot_be_cancelled_saves_no_other_and_is_tried_again(
+    store: SqliteStore,
+) -> None:
+    hub = CannotCancelFirst()
+    hub.failures = [HubBusy("away")]
+    await launched(store, job_id="j1")
+    reaper = Reaper(store, hub, instance="test")
+    with pytest.raises(HubBusy):
+        await reap(reaper, hub, job("j2"), job("j3"))
+    hub.calls.clear()
+    await reaper.step()
+    assert hub.calls == [("cancel", "acme", "j2")]
+    await reaper.step()
+    assert len(hub.calls) == 1
+
+
+async def test_a_newer_list_takes_the_place_of_what_could_not_be_cancelled(
+    store: SqliteStore,
+) -> None:
+    hub = CannotCancelFirst()
+    hub.failures = [HubBusy("away")]
+    await launched(store, job_id="j1")
+    reaper = Reaper(store, hub, instance="test")
+    with pytest.raises(HubBusy):
+        await reap(reaper, hub, job("j2"))
+    hub.calls.clear()
+    reaper.judge("acme", [])
+    await reaper.step()
+    assert hub.calls == []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,20 +10,51 @@ import pytest
 from factories import NOON, make_job, make_launch, make_received
 from fakes import HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
-from jobhook.core.errors import HubForbidden
+from jobhook.core.errors import HubBusy, HubForbidden
 from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.pacing import Quota
 from jobhook.flows.identity import Identity
 from jobhook.flows.resolving import Visibility
 from jobhook.flows.tracking import Tracker
+from jobhook.hub.models import JobInfo
 
 pytestmark = pytest.mark.anyio
 
 
+class Strays:
+    """Remembers the active jobs that the tracker does not know."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, list[str]]] = []
+
+    def __call__(self, namespace: str, jobs: Sequence[JobInfo]) -> None:
+        self.seen.append((namespace, [job.id for job in jobs]))
+
+
+def make_tracker(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock, strays: Strays | None = None
+) -> Tracker:
+    return Tracker(
+        store,
+        hub,
+        clock,
+        monotonic=clock,
+        identity=Identity(hub, "acme"),
+        instance="test",
+        visibility=Visibility(),
+        on_strays=strays or Strays(),
+    )
+
+
 @pytest.fixture
 def tracker(store: SqliteStore, hub: ScriptedHub, clock: HandClock) -> Tracker:
-    return Tracker(
-        store, hub, clock, identity=Identity(hub, "acme"), instance="test", visibility=Visibility()
-    )
+    return make_tracker(store, hub, clock)
+
+
+async def look_again(tracker: Tracker, clock: HandClock) -> None:
+    """Let the tracker's pause go by, and its next step happen."""
+    clock.now += math.ceil(tracker.idle * 1000)
+    await tracker.step()
 
 
 async def launched(store: SqliteStore, *jobs: str, **given: Any) -> None:
@@ -66,7 +99,7 @@ async def test_a_launch_follows_its_job(
 
 
 async def test_active_jobs_cost_one_call_and_ended_ones_one_more_each(
-    tracker: Tracker, store: SqliteStore, hub: ScriptedHub
+    tracker: Tracker, store: SqliteStore, hub: ScriptedHub, clock: HandClock
 ) -> None:
     await launched(store, "j1", "j2", "j3")
     hub.jobs = {"j1": make_job("j1", "RUNNING"), "j2": make_job("j2", "RUNNING")}
@@ -74,13 +107,22 @@ async def test_active_jobs_cost_one_call_and_ended_ones_one_more_each(
     await tracker.step()
     assert hub.calls == [("list", "acme", "jobhook-instance=test"), ("inspect", "acme", "j3")]
     hub.calls.clear()
-    await tracker.step()
+    await look_again(tracker, clock)
     assert len(hub.calls) == 1
 
 
-async def test_nothing_to_follow_costs_no_call(tracker: Tracker, hub: ScriptedHub) -> None:
+async def test_with_nothing_to_follow_it_looks_for_strays_within_five_minutes(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    strays = Strays()
+    tracker = make_tracker(store, hub, clock, strays)
+    hub.jobs["j9"] = make_job("j9", "RUNNING")
     assert await tracker.step() is False
-    assert hub.calls == []
+    until = clock.now + 5 * 60_000
+    while clock.now < until:
+        await look_again(tracker, clock)
+    assert strays.seen == [("acme", ["j9"]), ("acme", ["j9"])]
+    assert len(hub.calls) == 2
 
 
 async def test_a_job_that_is_not_there_any_more_is_gone(
@@ -104,9 +146,7 @@ async def test_one_job_that_cannot_be_looked_at_does_not_hide_the_others(
     hub = Choosy()
     hub.jobs["j2"] = make_job("j2", "COMPLETED")
     await launched(store, "j1", "j2")
-    tracker = Tracker(
-        store, hub, clock, identity=Identity(hub, "a"), instance="t", visibility=Visibility()
-    )
+    tracker = make_tracker(store, hub, clock)
     with pytest.raises(HubForbidden):
         await tracker.step()
     assert (await state_of(store, "j2")).state == LaunchState.COMPLETED
@@ -126,24 +166,14 @@ async def test_somebody_else_may_have_moved_it_meanwhile(
 ) -> None:
     class RacingHub(ScriptedHub):
         async def list_jobs(self, **asked: Any) -> list[Any]:
-            other = Tracker(
-                store,
-                quiet,
-                clock,
-                identity=Identity(quiet, "a"),
-                instance="t",
-                visibility=Visibility(),
-            )
-            await other.step()
+            await make_tracker(store, quiet, clock).step()
             return [make_job("j1", "RUNNING")]
 
     quiet = ScriptedHub()
     quiet.jobs["j1"] = make_job("j1", "COMPLETED")
     racing = RacingHub()
     await launched(store, "j1")
-    await Tracker(
-        store, racing, clock, identity=Identity(racing, "a"), instance="t", visibility=Visibility()
-    ).step()
+    await make_tracker(store, racing, clock).step()
     assert (await state_of(store, "j1")).state == LaunchState.COMPLETED
 
 
@@ -176,3 +206,113 @@ async def test_a_job_that_tells_no_times_keeps_what_it_reserved(
     hub.jobs["j1"] = make_job("j1", "ERROR")
     await tracker.step()
     assert (await state_of(store, "j1")).micro_usd == 3000
+
+
+async def test_the_reaper_gets_what_no_followed_launch_knows(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    strays = Strays()
+    await launched(store, "j1")
+    hub.jobs = {name: make_job(name, "RUNNING") for name in ("j1", "j2")}
+    await make_tracker(store, hub, clock, strays).step()
+    assert strays.seen == [("acme", ["j2"])]
+
+
+async def test_each_namespace_with_launches_has_a_list_of_its_own(
+    tracker: Tracker, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    await launched(store, "j1", namespace="other")
+    hub.jobs["j1"] = make_job("j1", "COMPLETED")
+    await tracker.step()
+    assert hub.calls == [
+        ("list", "acme", "jobhook-instance=test"),
+        ("list", "other", "jobhook-instance=test"),
+        ("inspect", "other", "j1"),
+    ]
+
+
+async def test_a_namespace_that_cannot_be_listed_does_not_hide_the_others(
+    tracker: Tracker, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    await launched(store, "j1", namespace="other")
+    hub.jobs["j1"] = make_job("j1", "RUNNING")
+    hub.list_failures = [HubForbidden("not yours")]
+    with pytest.raises(HubForbidden):
+        await tracker.step()
+    assert (await state_of(store, "j1")).state == LaunchState.RUNNING
+
+
+async def test_news_are_looked_at_sooner_but_not_at_once(
+    tracker: Tracker, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    await launched(store, "j1")
+    hub.jobs["j1"] = make_job("j1", "SCHEDULING")
+    clock.now += 3600_000
+    await tracker.step()
+    slow = tracker.idle
+    tracker.wake()
+    await tracker.step()
+    assert len(hub.calls) == 1
+    assert tracker.idle == 2.0 < slow
+
+
+async def test_what_is_left_of_the_quota_is_for_launches(
+    tracker: Tracker, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    await launched(store, "j1")
+    hub.quota = Quota(left=199, resets_in=55)
+    await tracker.step()
+    assert (hub.calls, tracker.idle) == ([], 56)
+    hub.quota = Quota()
+    await look_again(tracker, clock)
+    assert len(hub.calls) == 2
+
+
+async def test_a_hub_that_fails_is_left_alone_for_longer_each_time(
+    tracker: Tracker, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    await launched(store, "j1")
+    pauses = []
+    for _ in range(9):
+        hub.list_failures = [HubBusy("away")]
+        with pytest.raises(HubBusy):
+            await tracker.step()
+        tracker.wake()
+        await tracker.step()
+        pauses.append(tracker.idle)
+        clock.now += math.ceil(tracker.idle * 1000)
+    assert pauses == [2, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+async def test_many_that_ended_are_looked_up_in_one_list(
+    tracker: Tracker, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    names = [f"j{number}" for number in range(6)]
+    await launched(store, *names)
+    hub.jobs = {name: make_job(name, "COMPLETED") for name in names}
+    await tracker.step()
+    assert [call[0] for call in hub.calls] == ["list", "list"]
+    for name in names:
+        assert (await state_of(store, name)).state == LaunchState.COMPLETED
+
+
+async def test_many_that_no_list_shows_are_asked_for_in_turns(
+    tracker: Tracker, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    names = [f"j{number:02}" for number in range(19)]
+    await launched(store, *names)
+    hub.jobs = {name: make_job(name, "DREAMING") for name in names}
+    asked = []
+    for _ in range(2):
+        hub.calls.clear()
+        await look_again(tracker, clock)
+        asked += [call[2] for call in hub.calls if call[0] == "inspect"]
+    assert asked == [*names, *names[:5]]
+    hub.jobs = {name: make_job(name, "RUNNING") for name in names}
+    hub.calls.clear()
+    await look_again(tracker, clock)
+    assert [call[0] for call in hub.calls] == ["list"]
+    hub.jobs = {name: make_job(name, "COMPLETED") for name in names}
+    hub.calls.clear()
+    await look_again(tracker, clock)
+    assert [call[0] for call in hub.calls] == ["list", "list"]

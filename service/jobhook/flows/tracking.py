@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
 
-from jobhook.core.errors import HubError, HubNotFound, LaunchMoved
-from jobhook.core.jobs import ACTIVE_STAGES
+from jobhook.core.errors import HubError, LaunchMoved
 from jobhook.core.launches import Launch, LaunchState, moved, state_of_stage
-from jobhook.core.planning import INSTANCE_LABEL
+from jobhook.core.pacing import (
+    LONGEST,
+    QUICK,
+    SINGLES,
+    Purse,
+    pages_worth,
+    pause_after,
+    unchanged_for,
+)
 from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
+from jobhook.flows.looking import Look
 from jobhook.flows.resolving import Visibility
-from jobhook.flows.worker import Worker
+from jobhook.flows.worker import Worker, backoff
 from jobhook.hub.models import JobInfo
 from jobhook.ports import Clock, Hub, Store
+
+# When the list of ended jobs is of no use.
+_SINGLES_ONLY = 12
+_LONGEST_BACKOFF = 60.0
+# Two clocks never agree on when a pause is over.
+_SHORTEST_PAUSE = 0.05
 
 log = structlog.get_logger()
 
 
 class Tracker(Worker):
     """
-    Asks the Hub what became of our jobs: one list of the active ones for all of them.
+    Asks the Hub what became of our jobs: one list of the active ones in each namespace.
 
-    Only a job that is no longer among them is looked at by itself, once, for how it ended.
+    Jobs that are no longer among them are looked up in the list of ended ones when they are many,
+    and singly when they are few. How soon it looks again is decided in `core.pacing`. Active jobs
+    that no followed launch knows go to *on_strays*, at least every five minutes.
+
+    *monotonic* is a clock that nobody can set; pauses go by it.
     """
-
-    idle = 2.0
 
     def __init__(
         self,
@@ -37,47 +53,144 @@ class Tracker(Worker):
         hub: Hub,
         clock: Clock,
         *,
+        monotonic: Clock,
         identity: Identity,
         instance: str,
         visibility: Visibility,
+        on_strays: Callable[[str, Sequence[JobInfo]], None],
     ) -> None:
         super().__init__()
         self._store = store
         self._hub = hub
         self._clock = clock
+        self._monotonic = monotonic
         self._identity = identity
         self._instance = instance
         self._visibility = visibility
+        self._on_strays = on_strays
+        self._purse = Purse()
+        self._news = False
+        self._due = self._due_for_news = self._sweep_due = -math.inf
+        self._failed_looks = 0
+        self._looked_in_vain: set[str] = set()
+        self._inspected: dict[str, float] = {}
+
+    def wake(self) -> None:
+        """Say that something was launched: the next look may be sooner, if that can be paid."""
+        self._news = True
+        super().wake()
 
     async def step(self) -> bool:
-        launches = await self._store.followed()
-        if launches:
-            listed = await self._hub.list_jobs(
-                namespace=self._identity.namespace,
-                labels={INSTANCE_LABEL: self._instance},
-                stages=ACTIVE_STAGES,
-            )
-            failpoint("tracking.listed")
-            jobs = {job.id: job for job in listed}
-            await self._follow_all(launches, jobs)
+        wait = self._wait()
+        if wait <= 0:
+            self._news = False
+            launches = await self._store.followed()
+            if launches or self._seconds() >= self._sweep_due:
+                await self._look(launches)
+                wait = self._wait()
+            else:
+                wait = QUICK
+        self.idle = max(wait, _SHORTEST_PAUSE)
         return False
 
-    async def _follow_all(self, launches: Sequence[Launch], jobs: Mapping[str, JobInfo]) -> None:
-        failure: HubError | None = None
+    def _seconds(self) -> float:
+        return self._monotonic() / 1000
+
+    def _wait(self) -> float:
+        due = self._due_for_news if self._news else self._due
+        return max(due - self._seconds(), self._hub.quota.shortage)
+
+    async def _look(self, launches: Sequence[Launch]) -> None:
+        look = Look(self._hub, self._instance)
+        open_ids = {launch.id for launch in launches}
+        self._inspected = {id_: at for id_, at in self._inspected.items() if id_ in open_ids}
+        self._failed_looks += 1
+        try:
+            await self._look_everywhere(look, launches)
+            self._failed_looks = 0
+            self._sweep_due = self._seconds() + LONGEST
+        finally:
+            self._plan(look.calls, launches)
+
+    def _plan(self, calls: int, launches: Sequence[Launch]) -> None:
+        now, quota = self._seconds(), self._hub.quota
+        self._purse = self._purse.spend(calls, now=now, quota=quota)
+        unchanged = unchanged_for(self._clock(), (launch.updated_at for launch in launches))
+        failed = self._failed_looks
+        least = backoff(failed, _LONGEST_BACKOFF) if failed else 0.0
+        self._due, self._due_for_news = (
+            now + max(least, pause_after(calls, self._purse, quota, unchanged=seconds))
+            for seconds in (unchanged, 0.0)
+        )
+
+    async def _look_everywhere(self, look: Look, launches: Sequence[Launch]) -> None:
+        own = self._identity.namespace
+        theirs: dict[str, list[Launch]] = {own: []}
         for launch in launches:
+            theirs.setdefault(launch.namespace or own, []).append(launch)
+        failure: HubError | None = None
+        for namespace, followed in theirs.items():
             try:
-                await self._follow(launch, jobs.get(launch.job_id or ""))
+                await self._look_into(look, namespace, followed)
             except HubError as exc:
-                # One job that cannot be looked at does not hide the others.
+                # One namespace or job that cannot be looked at does not hide the others.
+                log.warning("namespace.not_followed", namespace=namespace, error=str(exc))
+                failure = exc
+        if failure:
+            raise failure
+
+    async def _look_into(self, look: Look, namespace: str, launches: Sequence[Launch]) -> None:
+        listed = await look.active(namespace)
+        failpoint("tracking.listed")
+        ours = {launch.job_id for launch in launches}
+        self._on_strays(namespace, [job for job in listed if job.id not in ours])
+        jobs = {job.id: job for job in listed if job.id in ours}
+        for launch in launches:
+            if launch.job_id in jobs:
+                self._visibility.listed(launch.id, self._clock())
+        missing = [launch for launch in launches if launch.job_id not in jobs]
+        jobs |= await self._ended(look, namespace, missing)
+        for launch in launches:
+            if launch.job_id in jobs:
+                await self._follow(launch, jobs[launch.job_id])
+        missing = [launch for launch in missing if launch.job_id not in jobs]
+        await self._follow_singly(look, namespace, missing)
+
+    async def _ended(
+        self, look: Look, namespace: str, missing: Sequence[Launch]
+    ) -> Mapping[str, JobInfo]:
+        pages = pages_worth(len(missing))
+        if not pages:
+            self._looked_in_vain.discard(namespace)
+        if not pages or namespace in self._looked_in_vain:
+            return {}
+        before = look.calls
+        wanted = {launch.job_id or "" for launch in missing}
+        found = await look.ended(namespace, wanted, pages_max=pages)
+        if len(found) < look.calls - before:
+            # They hide behind too many others that ended.
+            self._looked_in_vain.add(namespace)
+        return found
+
+    async def _follow_singly(self, look: Look, namespace: str, missing: Sequence[Launch]) -> None:
+        """Ask for some of the *missing*, the longest not asked for first, then the oldest."""
+        most = _SINGLES_ONLY if namespace in self._looked_in_vain else SINGLES
+        failure: HubError | None = None
+        for launch in sorted(missing, key=self._asked_at)[:most]:
+            self._inspected[launch.id] = self._seconds()
+            try:
+                job = await look.one(namespace, launch.job_id or "")
+                await self._follow(launch, job)
+            except HubError as exc:
                 log.warning("launch.not_followed", launch=launch.id, error=str(exc))
                 failure = exc
         if failure:
             raise failure
 
+    def _asked_at(self, launch: Launch) -> float:
+        return self._inspected.get(launch.id, -math.inf)
+
     async def _follow(self, launch: Launch, job: JobInfo | None) -> None:
-        if job:
-            self._visibility.listed(launch.id, self._clock())
-        job = await self._look_at(launch, job)
         state = state_of_stage(job.status.stage) if job else LaunchState.GONE
         if state is None or state == launch.state:
             return
@@ -96,14 +209,6 @@ class Tracker(Worker):
             state=new.state,
             reason=new.reason,
         )
-
-    async def _look_at(self, launch: Launch, job: JobInfo | None) -> JobInfo | None:
-        try:
-            return job or await self._hub.inspect_job(
-                launch.job_id or "", namespace=launch.namespace or self._identity.namespace
-            )
-        except HubNotFound:
-            return None
 
 
 def settled(launch: Launch, job: JobInfo | None) -> Launch:
