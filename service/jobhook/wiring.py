@@ -285,7 +285,7 @@ def _workers(
         visibility=visibility,
         lease_ms=lease_ms,
     )
-    reaper = Reaper(store, hub, instance=settings.instance)
+    reaper = Reaper(store, hub, now_ms, prices=prices, instance=settings.instance)
     tracker = Tracker(
         store,
         hub,

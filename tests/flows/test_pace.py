@@ -13,6 +13,7 @@ from fakes import HandClock, ScriptedHub
 from jobhook.core.jobs import Stage
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.flows.identity import Identity
+from jobhook.flows.prices import Prices
 from jobhook.flows.reaping import Reaper
 from jobhook.flows.resolving import Visibility
 from jobhook.flows.tracking import Tracker
@@ -83,7 +84,8 @@ class Service:
         self.hub = CountingHub(self.clock)
         self.memory = MemoryStore()
         store = cast(Store, self.memory)
-        self.reaper = Reaper(store, self.hub, instance="test")
+        prices = Prices(self.hub, self.clock)
+        self.reaper = Reaper(store, self.hub, self.clock, prices=prices, instance="test")
         self.tracker = Tracker(
             store,
             self.hub,

@@ -1,22 +1,31 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from factories import make_job, make_launch, make_received
-from fakes import ScriptedHub
+from factories import NOON, make_job, make_launch, make_received
+from fakes import HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
+from jobhook.core.deliveries import delivery_id
 from jobhook.core.errors import HubBusy
-from jobhook.core.launches import LaunchState
+from jobhook.core.launches import LaunchState, launch_id
+from jobhook.flows.prices import Prices
 from jobhook.flows.reaping import Reaper
+from jobhook.hub.models import JobInfo
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 def reaper(store: SqliteStore, hub: ScriptedHub) -> Reaper:
-    return Reaper(store, hub, instance="test")
+    return make_reaper(store, hub)
+
+
+def make_reaper(store: SqliteStore, hub: ScriptedHub) -> Reaper:
+    clock = HandClock()
+    return Reaper(store, hub, clock, prices=Prices(hub, clock), instance="test")
 
 
 async def launched(store: SqliteStore, **given: Any) -> None:
@@ -81,6 +90,7 @@ async def test_a_copy_without_its_label_is_known_by_its_environment(
         pytest.param(
             {"state": LaunchState.UNKNOWN}, job("j2"), id="what is being looked for by others"
         ),
+        pytest.param({"state": LaunchState.SENDING}, job("j2"), id="what is being sent"),
     ],
 )
 async def test_everything_else_is_left_alone(
@@ -105,7 +115,7 @@ async def test_one_that_cannot_be_cancelled_saves_no_other_and_is_tried_again(
     hub = CannotCancelFirst()
     hub.failures = [HubBusy("away")]
     await launched(store, job_id="j1")
-    reaper = Reaper(store, hub, instance="test")
+    reaper = make_reaper(store, hub)
     with pytest.raises(HubBusy):
         await reap(reaper, hub, job("j2"), job("j3"))
     hub.calls.clear()
@@ -121,10 +131,107 @@ async def test_a_newer_list_takes_the_place_of_what_could_not_be_cancelled(
     hub = CannotCancelFirst()
     hub.failures = [HubBusy("away")]
     await launched(store, job_id="j1")
-    reaper = Reaper(store, hub, instance="test")
+    reaper = make_reaper(store, hub)
     with pytest.raises(HubBusy):
         await reap(reaper, hub, job("j2"))
     hub.calls.clear()
     reaper.judge("acme", [])
     await reaper.step()
     assert hub.calls == []
+
+
+# -- jobs without a launch --
+
+KEY = "w1"
+ORPHAN = launch_id("test", "hub", KEY, "retrain", 1, 2)
+ENV = {
+    "JOBHOOK_LAUNCH_ID": ORPHAN,
+    "JOBHOOK_RULE": "retrain",
+    "JOBHOOK_EVENT": "commit.pushed",
+    "WEBHOOK_ID": KEY,
+    "WEBHOOK_REPO_TYPE": "dataset",
+    "WEBHOOK_REPO_ID": "acme/corpus",
+    "WEBHOOK_PAYLOAD": "{}",
+}
+
+
+def orphan(job_id: str = "j1", **given: Any) -> JobInfo:
+    default: dict[str, Any] = {
+        "labels": {
+            "jobhook-launch": ORPHAN,
+            "jobhook-instance": "test",
+            "jobhook-depth": "2",
+            "jobhook-root": "d0",
+        },
+        "environment": ENV,
+        "docker_image": "python:3.12",
+        "command": ("true",),
+        "flavor": "a100-large",
+        "timeout": 3600,
+        "created_at": datetime.fromtimestamp(NOON / 1000 - 60, UTC),
+    }
+    return make_job(job_id, "RUNNING", **default | given)
+
+
+async def test_a_job_that_no_database_knows_is_adopted_followed_and_paid_for(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    assert await reap(reaper, hub, orphan()) == []
+    (launch,) = await store.followed()
+    assert (launch.id, launch.delivery) == (ORPHAN, delivery_id("hub", KEY))
+    assert (launch.job_id, launch.namespace, launch.state) == ("j1", "acme", LaunchState.LAUNCHED)
+    assert (launch.rule, launch.action, launch.generation) == ("retrain", 1, 2)
+    assert (launch.claimed_at, launch.micro_usd) == (NOON - 60_000, 2_500_000)
+    assert (launch.repo, launch.depth, launch.root) == ("dataset:acme/corpus", 2, "d0")
+    assert "WEBHOOK_PAYLOAD" not in launch.spec.env
+
+
+async def test_an_orphan_is_adopted_once_and_its_copy_cancelled(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    assert await reap(reaper, hub, orphan("j1"), orphan("j2")) == ["j2"]
+    assert [launch.job_id for launch in await store.followed()] == ["j1"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"environment": {**ENV, "WEBHOOK_ID": "w2"}}, id="contradicts itself"),
+        pytest.param({"environment": {}}, id="says nothing of itself"),
+        pytest.param({"docker_image": None}, id="is no job of ours"),
+        pytest.param({"labels": {"jobhook-instance": "test"}, "environment": {}}, id="no id"),
+    ],
+)
+async def test_a_job_that_cannot_be_placed_is_left_alone(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub, given: dict[str, Any]
+) -> None:
+    assert await reap(reaper, hub, orphan(**given)) == []
+    assert await store.launches(limit=0) == ()
+
+
+async def test_an_orphan_on_a_space_without_times_or_a_price_is_adopted_all_the_same(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    bare: dict[str, Any] = {"docker_image": None, "space_id": "acme/app", "flavor": "new"}
+    await reap(reaper, hub, orphan(**bare, timeout=None, created_at=None))
+    (launch,) = await store.followed()
+    assert (launch.claimed_at, launch.micro_usd) == (NOON, 0)
+    assert (launch.spec.image, launch.spec.timeout) == ("hf.co/spaces/acme/app", 1800)
+
+
+@pytest.mark.parametrize("state", [LaunchState.READY, LaunchState.HELD])
+async def test_a_job_that_turns_up_later_than_any_quarantine_is_adopted(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub, state: LaunchState
+) -> None:
+    await launched(store, state=state)
+    assert await reap(reaper, hub, job("j1")) == []
+    (launch,) = await store.followed()
+    assert (launch.id, launch.job_id, launch.namespace) == ("l1", "j1", "acme")
+
+
+@pytest.mark.parametrize("state", [LaunchState.EXPIRED, LaunchState.REJECTED])
+async def test_a_job_of_a_launch_that_was_given_up_is_cancelled(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub, state: LaunchState
+) -> None:
+    await launched(store, state=state)
+    assert await reap(reaper, hub, job("j1")) == ["j1"]

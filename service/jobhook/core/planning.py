@@ -144,10 +144,16 @@ def orphaned(spec: JobSpec, *, instance: str, source: str, now: int) -> Launch |
                 state=LaunchState.LAUNCHED,
                 reason="found on the Hub, and not in this database",
                 repo=f"{kind}:{name}",
+                depth=_small_number(spec.labels.get(DEPTH_LABEL, "")),
+                root=spec.labels.get(ROOT_LABEL, ""),
                 created_at=now,
                 updated_at=now,
             )
     return None
+
+
+def _small_number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def job_of(launch: Launch, body: bytes, secrets: Mapping[str, str]) -> JobSpec:

@@ -1,8 +1,8 @@
 """
-Cancel copies of jobs that cost money for nothing.
+Cancel copies of jobs that cost money for nothing, and adopt jobs that no launch knows of.
 
-The Hub may carry a request out twice, or so late that its launch was tried again meanwhile. What we
-cannot prevent we find, within five minutes.
+The Hub may carry a request out twice, or so late that its launch was tried again meanwhile; and a
+database may be lost while jobs run. What we cannot prevent we find, within five minutes.
 """
 
 from __future__ import annotations
@@ -12,29 +12,44 @@ from dataclasses import replace
 
 import structlog
 
-from jobhook.core.errors import HubError, StoreError
-from jobhook.core.planning import INSTANCE_LABEL, LAUNCH_LABEL, LAUNCH_VARIABLE
+from jobhook.core.errors import HubError, StoreError, UsageError
+from jobhook.core.guards import cost_of
+from jobhook.core.jobs import JobSpec
+from jobhook.core.launches import MOVES, Launch, LaunchState
+from jobhook.core.planning import INSTANCE_LABEL, LAUNCH_LABEL, LAUNCH_VARIABLE, orphaned
 from jobhook.failpoints import failpoint
+from jobhook.flows.intake import SOURCE
+from jobhook.flows.prices import Prices
+from jobhook.flows.resolving import adopted
 from jobhook.flows.worker import Worker
 from jobhook.hub.models import JobInfo
-from jobhook.ports import Hub, Store
+from jobhook.ports import Clock, Hub, Store
+
+# Who sends it or looks for its job takes it in by itself.
+_LOOKED_AFTER = {LaunchState.SENDING, LaunchState.UNKNOWN}
+# What the Hub takes where a job names none.
+_TIMEOUT_SECONDS = 30 * 60
 
 log = structlog.get_logger()
 
 
 class Reaper(Worker):
     """
-    Judges active jobs that no followed launch knows, and cancels those that stand for no launch.
+    Judges active jobs that no followed launch knows: copies are cancelled, the others adopted.
 
     The lists are those of the tracker, which looks at least every five minutes.
     """
 
     idle = 5 * 60.0
 
-    def __init__(self, store: Store, hub: Hub, *, instance: str) -> None:
+    def __init__(
+        self, store: Store, hub: Hub, clock: Clock, *, prices: Prices, instance: str
+    ) -> None:
         super().__init__()
         self._store = store
         self._hub = hub
+        self._clock = clock
+        self._prices = prices
         self._instance = instance
         self._strays: dict[str, Sequence[JobInfo]] = {}
 
@@ -66,18 +81,73 @@ class Reaper(Worker):
         if job.labels.get(INSTANCE_LABEL) != self._instance:
             return
         launch = await self._store.launch(_launch_of(job))
-        # While a launch has no job of its own, this one may be it.
-        if launch is None or launch.job_id in (None, job.id):
+        if launch is None:
+            await self._adopt_orphan(namespace, job)
+        elif launch.job_id is None:
+            await self._adopt_late(namespace, job, launch)
+        elif launch.job_id != job.id:
+            await self._cancel_copy(namespace, job, launch)
+
+    async def _adopt_orphan(self, namespace: str, job: JobInfo) -> None:
+        """Take in a job of ours that this database never had, because an older one was lost."""
+        spec = _spec_of(job)
+        launch = spec and orphaned(spec, instance=self._instance, source=SOURCE, now=self._clock())
+        if not (spec and launch):
+            log.warning("job.unknown", job=job.id)
             return
+        price = (await self._prices.usd_per_hour()).get(spec.flavor, 0.0)
+        known = replace(
+            launch,
+            namespace=namespace,
+            job_id=job.id,
+            job_url=job.url,
+            claimed_at=int(job.created_at.timestamp() * 1000) if job.created_at else self._clock(),
+            micro_usd=cost_of(price, spec.timeout),
+        )
+        await self._store.add(known)
+        log.error("job.adopted", launch=launch.id, rule=launch.rule, job=job.id)
+
+    async def _adopt_late(self, namespace: str, job: JobInfo, launch: Launch) -> None:
+        """Give a launch the job that turned up after it was tried again, or held."""
+        if launch.state in _LOOKED_AFTER:
+            return
+        if LaunchState.LAUNCHED in MOVES[launch.state]:
+            log.error("job.adopted", launch=launch.id, rule=launch.rule, job=job.id)
+            found = adopted(launch, job, namespace=namespace, now=self._clock())
+            await self._store.replace(launch, found)
+        else:
+            # It was given up: nobody waits for what this job does.
+            await self._cancel(namespace, job.id, launch)
+
+    async def _cancel_copy(self, namespace: str, job: JobInfo, launch: Launch) -> None:
         copy = job.id
         if not launch.state.is_final and job.id < (launch.job_id or ""):
             # Ids are made in the order of time. The first job counts, whoever looks: two services
             # that share a name by mistake then do not cancel each other's.
             copy = launch.job_id or ""
             await self._store.replace(launch, replace(launch, job_id=job.id, job_url=job.url))
-        log.error("job.copy_cancelled", launch=launch.id, job=copy)
-        await self._hub.cancel_job(copy, namespace=namespace)
+        await self._cancel(namespace, copy, launch)
+
+    async def _cancel(self, namespace: str, job_id: str, launch: Launch) -> None:
+        log.error("job.copy_cancelled", launch=launch.id, job=job_id)
+        await self._hub.cancel_job(job_id, namespace=namespace)
         failpoint("reaping.cancelled")
+
+
+def _spec_of(job: JobInfo) -> JobSpec | None:
+    space = f"hf.co/spaces/{job.space_id}" if job.space_id else ""
+    try:
+        return JobSpec(
+            image=job.docker_image or space,
+            command=job.command,
+            flavor=job.flavor or "",
+            timeout=job.timeout or _TIMEOUT_SECONDS,
+            env=job.environment,
+            secrets=dict.fromkeys(job.secrets, ""),
+            labels=job.labels,
+        )
+    except (UsageError, TypeError, AttributeError):
+        return None
 
 
 def _launch_of(job: JobInfo) -> str:

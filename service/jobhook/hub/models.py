@@ -40,7 +40,7 @@ class JobOwner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobInfo:
-    """A job as the Hub tells of it; *secrets* holds names."""
+    """A job as the Hub tells of it; *secrets* holds names, *timeout* is in seconds."""
 
     id: str
     created_at: datetime | None = None
@@ -53,6 +53,7 @@ class JobInfo:
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     flavor: str | None = None
+    timeout: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     status: JobStatus
     owner: JobOwner
@@ -116,6 +117,7 @@ def read_job(wire: Wire, endpoint: str) -> JobInfo:
         environment=wire.get("environment") or {},
         secrets=tuple(wire.get("secrets") or ()),
         flavor=wire.get("flavor"),
+        timeout=_seconds(wire.get("timeout")),
         labels=wire.get("labels") or {},
         status=JobStatus(stage=_text(status["stage"]), message=status.get("message")),
         owner=JobOwner(
@@ -123,6 +125,10 @@ def read_job(wire: Wire, endpoint: str) -> JobInfo:
         ),
         endpoint=endpoint,
     )
+
+
+def _seconds(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) and 1 <= value < 10**9 else None
 
 
 def read_hardware(wire: Wire) -> JobHardware:
