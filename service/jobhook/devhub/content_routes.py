@@ -31,17 +31,24 @@ class ContentRoutes(RepoAccess):
         """Return the routes."""
         branch, tag = _ONE + "/branch/{branch:path}", _ONE + "/tag/{tag:path}"
         files = [
-            Route(f"{prefix}/{{owner}}/{{name}}/{verb}/{{rest:path}}", self.file)
+            Route(f"{prefix}/{{owner}}/{{name}}/{verb}/{{rest:path}}", self.file, name="repos.file")
             for prefix in ("/{kind}", "")
             for verb in ("resolve", "raw")
         ]
         return [
-            Route(_ONE + "/preupload/{revision:path}", self.preupload, methods=["POST"]),
-            Route(_ONE + "/commit/{revision:path}", self.commit, methods=["POST"]),
-            Route(branch, self.create_branch, methods=["POST"]),
-            Route(branch, self.delete_branch, methods=["DELETE"]),
-            Route(tag, self.create_tag, methods=["POST"]),
-            Route(tag, self.delete_tag, methods=["DELETE"]),
+            Route(
+                _ONE + "/preupload/{revision:path}",
+                self.preupload,
+                methods=["POST"],
+                name="repos.preupload",
+            ),
+            Route(
+                _ONE + "/commit/{revision:path}", self.commit, methods=["POST"], name="repos.commit"
+            ),
+            Route(branch, self.create_branch, methods=["POST"], name="repos.branch"),
+            Route(branch, self.delete_branch, methods=["DELETE"], name="repos.unbranch"),
+            Route(tag, self.create_tag, methods=["POST"], name="repos.tag"),
+            Route(tag, self.delete_tag, methods=["DELETE"], name="repos.untag"),
             *files,
         ]
 

@@ -38,7 +38,10 @@ class PageRoutes:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        return [Route("/", self.page), Route("/api/whoami-v2", self.whoami)]
+        return [
+            Route("/", self.page, name="page"),
+            Route("/api/whoami-v2", self.whoami, name="whoami"),
+        ]
 
     async def page(self, request: Request) -> Response:
         """Say what this is."""

@@ -50,13 +50,13 @@ class RepoRoutes(RepoAccess):
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            Route("/api/repos/create", self.create, methods=["POST"]),
-            Route("/api/repos/delete", self.delete, methods=["DELETE"]),
-            Route(_ONE, self.show),
-            Route(_ONE + "/revision/{revision:path}", self.show),
-            Route(_ONE + "/refs", self.refs),
-            Route(_ONE + "/tree/{rest:path}", self.tree),
-            Route(_ONE + "/settings", self.configure, methods=["PUT"]),
+            Route("/api/repos/create", self.create, methods=["POST"], name="repos.create"),
+            Route("/api/repos/delete", self.delete, methods=["DELETE"], name="repos.delete"),
+            Route(_ONE, self.show, name="repos.inspect"),
+            Route(_ONE + "/revision/{revision:path}", self.show, name="repos.revision"),
+            Route(_ONE + "/refs", self.refs, name="repos.refs"),
+            Route(_ONE + "/tree/{rest:path}", self.tree, name="repos.tree"),
+            Route(_ONE + "/settings", self.configure, methods=["PUT"], name="repos.configure"),
         ]
 
     async def create(self, request: Request) -> Response:

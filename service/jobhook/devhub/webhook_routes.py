@@ -33,13 +33,13 @@ class WebhookRoutes:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            Route(_ALL, self.list),
-            Route(_ALL, self.create, methods=["POST"]),
-            Route(_ONE, self.show),
-            Route(_ONE, self.update, methods=["POST"]),
-            Route(_ONE, self.delete, methods=["DELETE"]),
-            Route(f"{_ONE}/enable", self.enable, methods=["POST"]),
-            Route(f"{_ONE}/disable", self.disable, methods=["POST"]),
+            Route(_ALL, self.list, name="webhooks.list"),
+            Route(_ALL, self.create, methods=["POST"], name="webhooks.create"),
+            Route(_ONE, self.show, name="webhooks.inspect"),
+            Route(_ONE, self.update, methods=["POST"], name="webhooks.update"),
+            Route(_ONE, self.delete, methods=["DELETE"], name="webhooks.delete"),
+            Route(f"{_ONE}/enable", self.enable, methods=["POST"], name="webhooks.enable"),
+            Route(f"{_ONE}/disable", self.disable, methods=["POST"], name="webhooks.disable"),
         ]
 
     async def list(self, request: Request) -> Response:
