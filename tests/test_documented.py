@@ -16,6 +16,7 @@ from jobhook import __version__
 from jobhook.cli.app import app
 from jobhook.core.events import EVENTS, SCOPES
 from jobhook.core.rules import Action, Rule
+from jobhook.devhub import FAULT_KEYS, DevHub
 from jobhook.settings import PREFIX, SETTINGS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,6 +43,16 @@ def test_every_setting_is_in_the_readme(setting: Any) -> None:
 def test_the_readme_knows_no_setting_that_is_not_there() -> None:
     named = set(re.findall(r"^\| `(JOBHOOK_[A-Z_]+)`", README, re.MULTILINE))
     assert named == {f"{PREFIX}{setting.name}" for setting in SETTINGS}
+
+
+@pytest.mark.parametrize("key", FAULT_KEYS)
+def test_every_key_of_a_fault_is_explained(key: str) -> None:
+    assert f"| `{key}` | {FAULT_KEYS[key]} |\n" in README
+
+
+def test_the_readmes_faults_can_be_set() -> None:
+    faults = re.findall(r'--chaos "([^"]+)"', README)
+    assert len(faults) == len(DevHub("http://h", faults=faults).chaos) == 2
 
 
 def test_every_command_is_in_the_readme_and_no_other() -> None:

@@ -43,7 +43,7 @@ from jobhook.settings import Database, Settings
 from jobhook.web.app import create_app
 from jobhook.web.limits import BoundedProtocol
 from jobhook.web.receive import Receiver
-from jobhook.web.serving import serving, url_of
+from jobhook.web.serving import OpenProtocol, serving, url_of
 
 # A launch that is on its way gets its whole deadline before the service ends.
 _GRACE_SECONDS = 35.0
@@ -206,7 +206,7 @@ async def carry_out(settings: Settings, order: Order) -> tuple[Outcome, ...]:
 @asynccontextmanager
 async def running_devhub(devhub: DevHub, listener: socket.socket) -> AsyncIterator[DevHub]:
     """Run *devhub* on *listener* while the block runs."""
-    async with devhub, serving(devhub.app, listener):
+    async with devhub, serving(devhub.app, listener, protocol=OpenProtocol):
         yield devhub
 
 

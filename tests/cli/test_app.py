@@ -4,6 +4,7 @@ import pytest
 
 from commands import Run
 from jobhook import __version__
+from jobhook.devhub import FAULT_KEYS
 
 COMMANDS = "demo serve devhub apply rules deliveries launches secret".split()
 
@@ -19,6 +20,11 @@ def test_every_command_explains_itself(run: Run, command: str) -> None:
     ran = run(command, "--help")
     assert ran.code == 0
     assert ran.out.startswith("Usage: jobhook")
+
+
+def test_devhub_names_every_key_of_a_fault(run: Run) -> None:
+    told = " ".join(run("devhub", "--help").out.split())
+    assert f"Keys: {', '.join(FAULT_KEYS)}." in told
 
 
 def test_the_version_is_told(run: Run) -> None:
@@ -42,6 +48,8 @@ def test_a_new_secret_is_long_and_never_the_same(run: Run) -> None:
         pytest.param(["devhub", "--port", "99999"], id="a port that is none"),
         pytest.param(["serve", "--devhub-port", "70000"], id="another port that is none"),
         pytest.param(["devhub", "--host", "0.0.0.0"], id="a devhub for everybody"),  # noqa: S104
+        pytest.param(["devhub", "--chaos", "whoami"], id="a fault that says nothing"),
+        pytest.param(["devhub", "--chaos-seed", "-1"], id="a seed that is none"),
         pytest.param(["serve"], id="a service without a secret"),
         pytest.param(["apply"], id="a registration without a URL"),
     ],

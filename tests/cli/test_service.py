@@ -19,6 +19,7 @@ import pytest
 from commands import Run
 from factories import ROOT, sample
 from jobhook.cli import demo as demo_module
+from jobhook.core.errors import HubBusy
 from jobhook.devhub import TOKEN
 from jobhook.hub import AsyncHub
 
@@ -215,6 +216,25 @@ async def test_devhub_prints_what_to_export_and_keeps_its_data(
                 answer = await hub.transport.get("/api/datasets/dev/corpus")
                 assert answer.body["id"] == "dev/corpus"
             assert await running.end() == 0
+
+
+async def test_devhub_fails_on_demand_and_says_how_to_repeat_it(
+    own_environment: Environment,
+) -> None:
+    words = ("--chaos", "whoami answer=reset", "--chaos", "jobs.create status=500 rate=0.5")
+    async with jobhook(
+        own_environment(), "devhub", "--port", "0", *words, "--chaos-seed", "7"
+    ) as running:
+        endpoint = (await running.line()).removeprefix("export HF_ENDPOINT=")
+        told = [await running.line() for _ in range(3)]
+        assert told[-1] == "# Faults that are set: 2; to see the same again: --chaos-seed 7"
+        async with AsyncHub(endpoint, TOKEN) as hub:
+            with pytest.raises(HubBusy):
+                await hub.transport.get("/api/whoami-v2")
+            faults = (await hub.transport.get("/_devhub/chaos")).body["faults"]
+            assert [fault["struck"] for fault in faults] == [1, 0]
+        assert await running.end() == 0
+    assert not running.logs
 
 
 async def test_the_demo_tells_its_story_and_leaves_nothing_behind(

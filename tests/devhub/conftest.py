@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ os.environ.update(
 from huggingface_hub import HfApi
 
 from jobhook.devhub import OTHER_TOKEN, TOKEN, DevHub, Limits
-from jobhook.web.serving import listen, serving, url_of
+from jobhook.web.serving import OpenProtocol, listen, serving, url_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,6 +110,11 @@ class Running:
                 if line.startswith("data: ")
             ]
 
+    async def ledger(self) -> list[dict[str, Any]]:
+        """Return every job that there ever was, oldest first."""
+        jobs: list[dict[str, Any]] = (await self.http.get("/_devhub/ledger")).json()
+        return jobs
+
     async def ended(self, job_id: str) -> dict[str, Any]:
         """Return a job once it is over."""
         await self.log(job_id)
@@ -131,7 +136,7 @@ class Door:
 async def door() -> AsyncIterator[Door]:
     listener = listen("127.0.0.1", 0)
     door = Door(url=url_of(listener), app=Response(status_code=503))
-    async with serving(door, listener):
+    async with serving(door, listener, protocol=OpenProtocol):
         yield door
 
 
@@ -149,11 +154,16 @@ async def receiver_door() -> AsyncIterator[Door]:
 
 @contextlib.asynccontextmanager
 async def running(
-    door: Door, data: Path | None = None, users: Path | None = None, limits: Limits = FAST
+    door: Door,
+    data: Path | None = None,
+    users: Path | None = None,
+    limits: Limits = FAST,
+    faults: Sequence[str] = (),
+    seed: int | None = None,
 ) -> AsyncIterator[Running]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with (
-        DevHub(door.url, data=data, users=users, limits=limits) as hub,
+        DevHub(door.url, data=data, users=users, limits=limits, faults=faults, seed=seed) as hub,
         httpx2.AsyncClient(base_url=door.url, headers=headers, timeout=DEADLINE) as http,
     ):
         door.app = hub.app

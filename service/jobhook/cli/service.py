@@ -7,6 +7,7 @@ import secrets
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,13 +18,18 @@ from jobhook.adapters.logs import configure_logs
 from jobhook.cli.options import Database, RulesFolder, settings_with
 from jobhook.cli.output import say, warn
 from jobhook.core.errors import UsageError
+from jobhook.devhub import FAULT_KEYS, DevHub
 from jobhook.devhub import TOKEN as DEV_TOKEN
-from jobhook.devhub import DevHub
 from jobhook.settings import Settings
 from jobhook.web.serving import listen, url_of
 from jobhook.wiring import Role, for_devhub, running_devhub, running_service
 
 DEVHUB_PORT = 7861
+_CHAOS_HELP = (
+    "Let something go wrong; may be given several times. FAULT is a route (a name, or METHOD "
+    '/path) and KEY=VALUE, such as "jobs.create status=500 execute=yes rate=0.1". Keys: '
+    f"{', '.join(FAULT_KEYS)}. The README explains them."
+)
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -60,6 +66,12 @@ def devhub(
         Path | None, typer.Option(help="A folder that keeps everything (default: memory).")
     ] = None,
     users: Annotated[Path | None, typer.Option(help="A JSON file with more users.")] = None,
+    chaos: Annotated[
+        list[str] | None, typer.Option("--chaos", metavar="FAULT", help=_CHAOS_HELP)
+    ] = None,
+    chaos_seed: Annotated[
+        int | None, typer.Option(min=0, help="Repeat the run that printed this seed.")
+    ] = None,
 ) -> None:
     """Run a Hub on this machine, for jobhook, `hf` and huggingface_hub."""
     if host not in _LOOPBACK:
@@ -68,7 +80,10 @@ def devhub(
             f"it listens on a loopback address only, not on {host}"
         )
     configure_logs()
-    _run(_devhub(host, port, data, users))
+    faults = tuple(chaos or ())
+    _run(
+        _devhub(host, port, partial(DevHub, data=data, users=users, faults=faults, seed=chaos_seed))
+    )
 
 
 def demo(rules: RulesFolder = None) -> None:
@@ -116,13 +131,16 @@ async def _serve(settings: Settings, role: Role, devhub_port: int | None) -> Non
         await stop.wait()
 
 
-async def _devhub(host: str, port: int, data: Path | None, users: Path | None) -> None:
+async def _devhub(host: str, port: int, make: Callable[[str], DevHub]) -> None:
     stop = _stop_on_signal()
     with listen(host, port) as listener:
         url = url_of(listener)
-        async with running_devhub(DevHub(url, data=data, users=users), listener):
+        async with running_devhub(make(url), listener) as devhub:
             _print_exports(url)
             say("# Jobs run here as your own processes, with your rights: this is not a sandbox.")
+            if set_ := len(devhub.chaos):
+                seed = devhub.chaos.seed
+                say(f"# Faults that are set: {set_}; to see the same again: --chaos-seed {seed}")
             await stop.wait()
 
 

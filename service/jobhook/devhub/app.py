@@ -16,6 +16,7 @@ from .wire import Refusal, refused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from starlette.middleware import Middleware
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
@@ -27,10 +28,10 @@ _EXPOSED = (
 )
 
 
-def make_app(routes: Sequence[Route]) -> ASGIApp:
-    """Return the app that answers *routes* as the Hub would."""
+def make_app(routes: Sequence[Route], middleware: Sequence[Middleware] = ()) -> ASGIApp:
+    """Return the app that answers *routes* as the Hub would, behind *middleware*."""
     handlers = {Refusal: _answer, HTTPException: _answer, Exception: _answer}
-    app = Starlette(routes=routes, exception_handlers=handlers)
+    app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return _Front(app)
 

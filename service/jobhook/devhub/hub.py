@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from starlette.middleware import Middleware
+
 from .accounts import BUILT_IN, Accounts, read_users
 from .app import make_app
+from .chaos import Chaos
+from .chaos_routes import ChaosRoutes
 from .content_routes import ContentRoutes
 from .deliveries import Deliveries
 from .job_routes import JobRoutes
@@ -15,13 +19,16 @@ from .repo_routes import RepoRoutes
 from .repo_store import Repos
 from .running import Jobs
 from .storage import Workspace
+from .strikes import LateRequests, Strikes
 from .webhook_routes import WebhookRoutes
 from .webhooks import Webhooks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from starlette.routing import Route
     from starlette.types import ASGIApp
 
 
@@ -30,13 +37,16 @@ class DevHub:
     A Hub on this machine. Not a sandbox: jobs run as this user.
 
     It is to be entered before `app` is served at *url*. With *data*, what it holds is there again
-    the next time; *users* is a JSON file with users beside the built-in ones.
+    the next time; *users* is a JSON file with users beside the built-in ones; *faults* go wrong on
+    demand, and more can be set through `chaos`.
 
     Raises:
-        UsageError: If the users file cannot be used, or, when entered, the data folder.
+        UsageError: If the users file or a fault cannot be used, or, when entered, the data folder.
     """
 
     app: ASGIApp
+    routes: list[Route]
+    chaos: Chaos
 
     def __init__(
         self,
@@ -45,6 +55,8 @@ class DevHub:
         data: Path | None = None,
         users: Path | None = None,
         limits: Limits | None = None,
+        faults: Sequence[str] = (),
+        seed: int | None = None,
     ) -> None:
         url = url.rstrip("/")
         limits = limits or Limits()
@@ -54,15 +66,21 @@ class DevHub:
         self._deliveries = Deliveries(url, self._webhooks, accounts, limits)
         self._repos = Repos(url, self._workspace, self._deliveries.emit)
         self._jobs = Jobs(self._workspace, limits)
-        self.app = make_app(
-            [
-                *PageRoutes(url, accounts).routes(),
-                *JobRoutes(url, accounts, self._jobs, limits).routes(),
-                *WebhookRoutes(accounts, self._webhooks, limits).routes(),
-                *RepoRoutes(url, accounts, self._repos, limits).routes(),
-                *ContentRoutes(url, accounts, self._repos, limits).routes(),
-            ]
+        self._late = LateRequests(limits.late_requests)
+        self.chaos = Chaos(limits.faults)
+        self.chaos.add(*faults, seed=seed)
+        self.routes = [
+            *PageRoutes(url, accounts).routes(),
+            *JobRoutes(url, accounts, self._jobs, limits, self.chaos).routes(),
+            *WebhookRoutes(accounts, self._webhooks, limits).routes(),
+            *RepoRoutes(url, accounts, self._repos, limits).routes(),
+            *ContentRoutes(url, accounts, self._repos, limits).routes(),
+        ]
+        strikes = Middleware(
+            Strikes, chaos=self.chaos, routes=self.routes, late=self._late, limits=limits
         )
+        admin = ChaosRoutes(accounts, self.chaos, self._jobs, limits).routes()
+        self.app = make_app([*self.routes, *admin], [strikes])
 
     async def __aenter__(self) -> Self:
         self._workspace.open()
@@ -84,6 +102,7 @@ class DevHub:
     ) -> None:
         # All that changes is written when it changes: there is nothing to save here.
         try:
+            await self._late.close()
             await self._jobs.close()
             await self._deliveries.close()
         finally:

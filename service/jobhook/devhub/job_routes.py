@@ -9,39 +9,50 @@ from starlette.routing import Route
 
 from jobhook.core.jobs import Stage
 
+from .faults import Asked, JobFault, ListFault
 from .hardware import HARDWARE
 from .jobspec import JobBody
 from .requests import known_asker, namespace_of, param
-from .wire import Json, Refusal, checked, next_link, page, read_object
+from .wire import Json, Refusal, checked, next_link, now, page, read_object
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.requests import Request
 
     from .accounts import Accounts, Namespace, User
+    from .chaos import Chaos
     from .jobs import Job
     from .limits import Limits
     from .running import Jobs
 
 
+_HEEDFUL = ListFault(route="jobs.list", spec="")
+
+
 class JobRoutes:
     """The routes of jobs."""
 
-    def __init__(self, url: str, accounts: Accounts, jobs: Jobs, limits: Limits) -> None:
+    def __init__(
+        self, url: str, accounts: Accounts, jobs: Jobs, limits: Limits, chaos: Chaos
+    ) -> None:
         self._url = url
         self._accounts = accounts
         self._jobs = jobs
         self._limits = limits
+        self._chaos = chaos
+        self._faults: dict[str, JobFault] = {}
 
     def routes(self) -> list[Route]:
         """Return the routes, in the order in which they are tried."""
         one = "/api/jobs/{namespace}/{job_id}"
         return [
-            Route("/api/jobs/hardware", self.hardware),
-            Route("/api/jobs/{namespace}", self.list),
-            Route("/api/jobs/{namespace}", self.create, methods=["POST"]),
-            Route(one, self.show),
-            Route(f"{one}/cancel", self.cancel, methods=["POST"]),
-            Route(f"{one}/logs", self.logs),
+            Route("/api/jobs/hardware", self.hardware, name="hardware"),
+            Route("/api/jobs/{namespace}", self.list, name="jobs.list"),
+            Route("/api/jobs/{namespace}", self.create, methods=["POST"], name="jobs.create"),
+            Route(one, self.show, name="jobs.inspect"),
+            Route(f"{one}/cancel", self.cancel, methods=["POST"], name="jobs.cancel"),
+            Route(f"{one}/logs", self.logs, name="jobs.logs"),
         ]
 
     async def hardware(self, request: Request) -> Response:
@@ -52,20 +63,24 @@ class JobRoutes:
         """Launch a job."""
         user, namespace = self._allowed(request, writing=True)
         body = checked(JobBody, await read_object(request, self._limits.body_bytes))
-        return Json(self._jobs.create(body, namespace, user.namespace).to_wire(self._url))
+        job = self._jobs.create(body, namespace, user.namespace)
+        if fault := self._chaos.strike(JobFault, _asked(request, "jobs.create")):
+            self._faults[job.id] = fault
+        return Json(job.to_wire(self._url))
 
     async def list(self, request: Request) -> Response:
         """Tell the jobs of a namespace, the newest first, a page at a time."""
         _, namespace = self._allowed(request)
         stages = {_stage(name) for name in request.query_params.getlist("stage")}
         labels = [_label(text) for text in request.query_params.getlist("label")]
+        fault = self._chaos.strike(ListFault, _asked(request, "jobs.list")) or _HEEDFUL
         found = [
             job
-            for job in _after(self._jobs.of(namespace.name), request.query_params.get("cursor"))
+            for job in self._listed(namespace, request.query_params.get("cursor"))
             if (not stages or job.stage in stages)
-            and all(job.body.labels.get(key) == value for key, value in labels)
+            and all(fault.carries(job.body.labels, key, value) for key, value in labels)
         ]
-        jobs, end = page(found, 0, self._limits.page_items)
+        jobs, end = page(found, 0, fault.page or self._limits.page_items)
         headers = next_link(request, self._url, jobs[-1].id) if end else {}
         return Json([job.to_wire(self._url) for job in jobs], headers=headers)
 
@@ -76,7 +91,7 @@ class JobRoutes:
     async def cancel(self, request: Request) -> Response:
         """End a job; the answer comes when nothing of it runs any more."""
         job = await self._jobs.cancel(self._job(request, writing=True))
-        return Json(job.to_wire(self._url))
+        return Json((self._told(job) or job).to_wire(self._url))
 
     async def logs(self, request: Request) -> Response:
         """Stream the log of a job until it ends."""
@@ -99,9 +114,25 @@ class JobRoutes:
     def _job(self, request: Request, *, writing: bool = False) -> Job:
         _, namespace = self._allowed(request, writing=writing)
         job = self._jobs.find(namespace.name, param(request, "job_id"))
-        if job is None:
+        told = job and self._told(job)
+        if told is None:
             raise Refusal(404, "There is no such job in this namespace")
-        return job
+        return told
+
+    def _listed(self, namespace: Namespace, cursor: str | None) -> Iterator[Job]:
+        """Yield the jobs of a list, as they are told of in one."""
+        for job in _after(self._jobs.of(namespace.name), cursor):
+            if told := self._told(job, listed=True):
+                yield told
+
+    def _told(self, job: Job, *, listed: bool = False) -> Job | None:
+        """Return *job* as the fault that struck it lets it be told."""
+        fault = self._faults.get(job.id)
+        return fault.told(job, now(), listed=listed) if fault else job
+
+
+def _asked(request: Request, route: str) -> Asked:
+    return Asked(method=request.method, path=request.scope["path"], route=route)
 
 
 def _stage(name: str) -> Stage:

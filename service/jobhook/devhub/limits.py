@@ -28,6 +28,8 @@ class Limits:
         deliveries_at_once: Requests that go to one webhook at the same time.
         deliveries_pending: Deliveries waiting in all; over it new ones are dropped, with a warning.
         failures_to_suspend: Failed deliveries in a row after which a webhook is suspended.
+        faults: Faults that are set at the same time.
+        late_requests: Requests that wait to be carried out late; further ones are refused.
     """
 
     body_bytes: int = MIB
@@ -44,3 +46,5 @@ class Limits:
     deliveries_at_once: int = 8
     deliveries_pending: int = 20_000
     failures_to_suspend: int = 5
+    faults: int = 100
+    late_requests: int = 1000

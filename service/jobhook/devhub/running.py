@@ -86,6 +86,10 @@ class Jobs:
         """Return the jobs of *namespace*, the newest first."""
         return [job for job in reversed(self._jobs.values()) if job.owner.name == namespace]
 
+    def everything(self) -> list[Job]:
+        """Return every job that was ever taken on, oldest first."""
+        return list(self._jobs.values())
+
     def log(self, job: Job) -> JobLog:
         """Return the log of *job*."""
         return self._logs[job.id]

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jobhook.core.errors import UsageError
 
@@ -38,6 +39,19 @@ class _EmbeddedServer(uvicorn.Server):
     def stop(self) -> None:
         self.should_exit = True
         self._told_to_stop.set()
+
+
+class OpenProtocol(HttpToolsProtocol):
+    """
+    One connection that the app may break off.
+
+    The app finds the connection's transport in the scope, as the extension `jobhook.transport`.
+    """
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        extension = {"jobhook.transport": {"transport": self.transport}}
+        self.scope["extensions"] = extension  # type: ignore[typeddict-item]
 
 
 def listen(host: str, port: int) -> socket.socket:
