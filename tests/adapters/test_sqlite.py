@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from factories import make_received
-from jobhook.adapters import sqlite
-from jobhook.adapters.sqlite import Writer, open_reader, open_writer
+from jobhook.adapters import sqlite_files, sqlite_migrations
+from jobhook.adapters.sqlite import Writer
+from jobhook.adapters.sqlite_files import open_reader, open_writer
 from jobhook.adapters.store_sqlite import sqlite_reads, sqlite_store
 from jobhook.core.errors import StoreError, StoreUnavailable
 
@@ -115,7 +116,7 @@ def test_a_migration_is_done_whole_or_not_at_all(
     broken.mkdir()
     (broken / "0001_a.sql").write_text("CREATE TABLE a (x);\nCREATE TABLE b (y);\n")
     (broken / "0002_b.sql").write_text("CREATE TABLE c (x);\nCREATE TABLE a (x);\n")
-    monkeypatch.setattr(sqlite, "_MIGRATIONS", broken)
+    monkeypatch.setattr(sqlite_migrations, "_MIGRATIONS", broken)
     with pytest.raises(StoreUnavailable):
         open_writer(path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -186,7 +187,7 @@ async def test_a_full_disk_stores_nothing_and_says_so(path: Path) -> None:
 async def test_a_database_that_somebody_else_locks_is_unavailable(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_files, "_BUSY_SECONDS", 0.05)
     async with sqlite_store(path) as store:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
@@ -215,7 +216,7 @@ async def test_a_caller_that_gave_up_disturbs_nobody(path: Path) -> None:
 def test_the_lock_cannot_be_made_where_nothing_can_be_written(path: Path) -> None:
     with (
         pytest.raises(StoreError, match="cannot be opened"),
-        sqlite.WriterLock(path / os.pardir / "nowhere" / "x"),
+        sqlite_files.WriterLock(path / os.pardir / "nowhere" / "x"),
     ):
         pass
 

@@ -1,172 +1,276 @@
 """
-SQLite as a durable single-writer database: open it, migrate it, and write to it in groups.
+Write to a SQLite database in groups, and read it beside that.
 
 One thread does all writes and commits whatever is waiting as one transaction, so that one fsync
-serves many callers. WAL with `synchronous=FULL` is what survives a power cut; anything less loses
-what was acknowledged last.
+serves many callers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import importlib.resources
-import os
-import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jobhook.adapters.sqlite_files import (
+    Connect,
+    connect,
+    inode,
+    reopen_writer,
+    seal,
+    translated,
+)
 from jobhook.core.errors import StoreError, StoreUnavailable
-from jobhook.failpoints import failpoint
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
-_BUSY_SECONDS = 5.0
 _GROUP_MAX = 500
-_MIGRATIONS = importlib.resources.files("jobhook.adapters") / "migrations" / "sqlite"
-
-
-def open_writer(path: Path) -> sqlite3.Connection:
-    """Open the database for writing, made and migrated if need be; only its owner may read it."""
-    # SQLite gives its WAL and shared-memory files the mode of the database.
-    with translated(path):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        with _connecting(path, "rw") as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            # Migrations that make a table anew need foreign keys to be off, as they are at first.
-            _migrate(connection, path)
-            connection.execute("PRAGMA foreign_keys=ON")
-            return connection
-
-
-def open_reader(path: Path) -> sqlite3.Connection:
-    """Open the database for reading only; it must exist and be of this version."""
-    if not path.exists():
-        raise StoreError(f"there is no database at {path}: run `jobhook serve` first")
-    with translated(path), _connecting(path, "ro") as connection:
-        connection.execute("PRAGMA query_only=ON")
-        if _pending(connection, path):
-            raise StoreError(
-                f"{path} is of an older version: start `jobhook serve` once to bring it up"
-            )
-        return connection
-
-
-@contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Let no error of sqlite3 or the file system leave this package."""
-    try:
-        yield
-    except UnicodeEncodeError as exc:
-        raise StoreError("what was asked for is no text that a database could hold") from exc
-    except sqlite3.Error as exc:
-        # Its subclasses are about use; this one itself means that the file is no good.
-        if type(exc) is sqlite3.DatabaseError:
-            raise StoreError(f"{path} is not a usable database ({exc}); it was left alone") from exc
-        raise StoreUnavailable(f"the database {path} cannot be used now: {exc}") from exc
-    except OSError as exc:
-        raise StoreError(f"the database {path} cannot be opened: {exc.strerror}") from exc
-
-
-class WriterLock:
-    """An OS lock beside the database: one writing process at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path.with_name(path.name + ".lock")
-        self._held = ExitStack()
-
-    def __enter__(self) -> WriterLock:
-        with translated(self._path):
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        self._held.callback(os.close, handle)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            self._held.close()
-            raise StoreError(
-                f"another jobhook already uses this database (it holds {self._path}): stop it first"
-            ) from exc
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._held.close()
+# A slow disk must not let those who came first wait for everybody after them.
+_GROUP_SECONDS = 0.5
+_WAITING_MAX = 10_000
+_WAITING_BYTES = 64 << 20
+_PATIENCE_SECONDS = 5.0
+_PATROL_SECONDS = 0.25
+# After these the connection is as good as before; after any other it is not known what it holds.
+_HARMLESS = {
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_INTERRUPT,
+}
+_PRIMARY = 0xFF
+# Faults of one write; any other error of the database puts the whole group in doubt.
+_ITS_OWN = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
 
 
 class Writer:
-    """The one thread that writes; `submit` returns when the work is on disk."""
+    """
+    The one thread that writes; `submit` returns when the work is on disk.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
+    After a fault of the disk it opens the database anew before it goes on. When another file is in
+    the place of the database, it never writes again. Made and used in one event loop.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, *, connect: Connect = connect
+    ) -> None:
+        self._connection: sqlite3.Connection | None = connection
         self._path = path
-        self._waiting: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._connect = connect
+        self._log = path.with_name(path.name + "-wal")
+        self._inodes = self._found()
+        self._lost: StoreUnavailable | None = None
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Task] = deque()
+        self._group: list[_Task] = []
+        self._closing = False
+        self._woken = threading.Event()
+        self._patrol: asyncio.TimerHandle | None = None
+        # Each of these pairs is written by one thread alone: what is let in by the loop's, what is
+        # done with by the writer's.
+        self._in_count = self._in_bytes = self._out_count = self._out_bytes = 0
         self._thread = threading.Thread(target=self._run, name="jobhook-writer", daemon=True)
         self._thread.start()
 
-    async def submit(self, work: Work[T]) -> T:
+    async def submit(self, work: Work[T], *, size: int = 0, repeatable: bool = False) -> T:
         """
-        Run *work* inside a write transaction and return its result once that is committed.
+        Run *work*, which holds *size* bytes, in a write transaction; return its result once on disk.
 
-        An error in *work* undoes that work alone. A failed commit raises `StoreUnavailable`.
+        An error in *work* undoes that work alone.
+
+        Raises:
+            StoreUnavailable: Nothing was written: the disk is full or failing, too much is waiting,
+                or it waited for five seconds. Work that is *repeatable* hears that after five
+                seconds even if it may have been written in the end.
         """
-        task = _Task(work, asyncio.get_running_loop())
-        self._waiting.put(task)
+        if self._closing:
+            raise StoreUnavailable("the database is being closed")
+        if (
+            self._in_count - self._out_count >= _WAITING_MAX
+            or self._in_bytes - self._out_bytes + size > _WAITING_BYTES
+        ):
+            raise StoreUnavailable(f"too much is waiting to be written to {self._path}")
+        task = _Task(work, self._loop.create_future(), size, repeatable)
+        self._in_count += 1
+        self._in_bytes += size
+        self._waiting.append(task)
+        if not self._woken.is_set():
+            self._woken.set()
+        if self._patrol is None:
+            self._patrol = self._loop.call_later(_PATROL_SECONDS, self._shed)
         result: T = await task.future
         return result
 
     async def aclose(self) -> None:
         """Finish what is waiting, then end the thread and close the connection."""
-        self._waiting.put(None)
+        self._closing = True
+        self._woken.set()
         await asyncio.to_thread(self._thread.join)
-        self._connection.close()
+        if self._patrol is not None:
+            self._patrol.cancel()
+        await asyncio.to_thread(self._close)
 
     def _run(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            group, more = self._gather(first)
-            self._commit(group)
-            if not more:
-                return
+        while self._await_work():
+            group: list[_Task] = []
+            self._group = group
+            try:
+                self._commit(group)
+            except Exception as exc:  # noqa: BLE001 - this thread must live on, and every caller is told
+                # Who waits for a database that cannot even be begun with, waits in vain.
+                group = group or self._take_all()
+                for task in group:
+                    task.error = exc
+            self._out_count += len(group)
+            self._out_bytes += sum(task.size for task in group)
+            # The loop may be gone already when the process is ending.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(_settle, group)
 
-    def _gather(self, first: _Task) -> tuple[list[_Task], bool]:
-        group = [first]
-        while len(group) < _GROUP_MAX and not self._waiting.empty():
-            task = self._waiting.get()
-            if task is None:
-                return group, False
-            group.append(task)
-        return group, True
+    def _await_work(self) -> bool:
+        while not self._waiting:
+            if self._closing:
+                return False
+            # Whoever adds work looks at this after adding it, so we look for work after this.
+            self._woken.clear()
+            if not self._waiting and not self._closing:
+                self._woken.wait()
+        return True
 
     def _commit(self, group: list[_Task]) -> None:
+        """Write what is waiting and add it to *group*; if this raises, nothing of it is written."""
+        with translated(self._path):
+            connection = self._usable()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                self._attempt(connection, group)
+                connection.execute("COMMIT")
+            except BaseException as exc:
+                self._undo(connection, exc)
+                raise
+        # After the commit: what went into a file that nobody will find again is not acknowledged.
+        if self._found() != self._inodes:
+            self._lost = StoreUnavailable(
+                f"the database {self._path} was deleted or replaced while it was in use: "
+                "put it back, and start jobhook again"
+            )
+            raise self._lost
+
+    def _attempt(self, connection: sqlite3.Connection, group: list[_Task]) -> None:
+        end = time.monotonic() + _GROUP_SECONDS
+        while len(group) < _GROUP_MAX and (task := self._take()):
+            group.append(task)
+            task.attempt(connection)
+            if time.monotonic() > end:
+                break
+
+    def _undo(self, connection: sqlite3.Connection, exc: BaseException) -> None:
         try:
-            with translated(self._path):
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    for task in group:
-                        task.attempt(self._connection)
-                    self._connection.execute("COMMIT")
-                except BaseException:
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
-                    raise
-        except Exception as exc:  # noqa: BLE001 - this thread must live on, and every caller is told
-            for task in group:
-                task.error = exc
-        for task in group:
-            task.tell()
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._drop_connection()
+        code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_INTERNAL)
+        if isinstance(exc, sqlite3.Error) and code & _PRIMARY not in _HARMLESS:
+            self._drop_connection()
+
+    def _usable(self) -> sqlite3.Connection:
+        if self._lost is not None:
+            raise self._lost
+        if self._connection is None:
+            if inode(self._path) != self._inodes[0]:
+                raise StoreUnavailable(f"the database {self._path} is not there any more")
+            try:
+                self._connection = reopen_writer(self._path, self._connect)
+            except StoreUnavailable:
+                raise
+            except StoreError as exc:
+                raise StoreUnavailable(str(exc)) from exc
+            self._inodes = self._found()
+        return self._connection
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            # A disk that fails may fail at this too.
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+        self._connection = None
+
+    def _found(self) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+        return inode(self._path), inode(self._log)
+
+    def _take(self) -> _Task | None:
+        # `_shed` takes from the same end, so that looking first would prove nothing.
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
+
+    def _take_all(self) -> list[_Task]:
+        taken = []
+        while task := self._take():
+            taken.append(task)
+        return taken
+
+    def _shed(self) -> None:
+        """Tell those who have waited for too long; the event loop calls this while any wait."""
+        self._patrol = None
+        late = time.monotonic() - _PATIENCE_SECONDS
+        while self._waiting and self._waiting[0].since < late and (task := self._take()):
+            if task.since >= late:
+                self._waiting.appendleft(task)
+                break
+            self._in_count -= 1
+            self._in_bytes -= task.size
+            self._refuse(task)
+        for task in tuple(self._group):
+            if task.repeatable and task.since < late:
+                self._refuse(task)
+        if self._in_count != self._out_count:
+            self._patrol = self._loop.call_later(_PATROL_SECONDS, self._shed)
+
+    def _refuse(self, task: _Task) -> None:
+        if not task.future.done():
+            error = StoreUnavailable(f"the database {self._path} did not answer in time")
+            task.future.set_exception(error)
+
+    def _close(self) -> None:
+        if self._connection is None:
+            return
+        is_ours = self._found() == self._inodes
+        try:
+            self._connection.close()
+            if is_ours:
+                seal(self._path)
+        except (OSError, sqlite3.Error):
+            # Then the next start checks all of it.
+            return
 
 
 class _Task:
-    def __init__(self, work: Work[Any], loop: asyncio.AbstractEventLoop) -> None:
+    __slots__ = ("error", "future", "repeatable", "result", "since", "size", "work")
+
+    def __init__(
+        self, work: Work[Any], future: asyncio.Future[Any], size: int, repeatable: bool
+    ) -> None:
         self.work = work
-        self.loop = loop
-        self.future: asyncio.Future[Any] = loop.create_future()
+        self.future = future
+        self.size = size
+        self.repeatable = repeatable
+        self.since = time.monotonic()
         self.result: Any = None
         self.error: Exception | None = None
 
@@ -174,26 +278,22 @@ class _Task:
         connection.execute("SAVEPOINT task")
         try:
             self.result = self.work(connection)
-        except sqlite3.OperationalError:
-            # Disk full, I/O error: the whole group is in doubt.
-            raise
-        except Exception as exc:  # noqa: BLE001 - it is handed to the caller
+        except Exception as exc:
+            if isinstance(exc, sqlite3.Error) and not isinstance(exc, _ITS_OWN):
+                raise
             connection.execute("ROLLBACK TO task")
             self.error = exc
         connection.execute("RELEASE task")
 
-    def tell(self) -> None:
-        # The loop may be gone already when the process is ending.
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self._settle)
 
-    def _settle(self) -> None:
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
+def _settle(group: list[_Task]) -> None:
+    for task in group:
+        if task.future.done():
+            continue
+        if task.error is not None:
+            task.future.set_exception(task.error)
         else:
-            self.future.set_result(self.result)
+            task.future.set_result(task.result)
 
 
 class Reader:
@@ -217,58 +317,3 @@ class Reader:
     def _fetch(self, query: str, parameters: tuple[Any, ...]) -> list[sqlite3.Row]:
         with translated(self._path):
             return self._connection.execute(query, parameters).fetchall()
-
-
-@contextlib.contextmanager
-def _connecting(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    """Open *path*; the connection is closed again only if the block fails."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=_BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    connection.row_factory = sqlite3.Row
-    try:
-        yield connection
-    except BaseException:
-        connection.close()
-        raise
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        connection.execute("CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY)")
-        for name in _pending(connection, path):
-            for statement in _statements((_MIGRATIONS / name).read_text(encoding="utf-8")):
-                connection.execute(statement)
-                failpoint("store.migrating")
-            connection.execute("INSERT INTO migration VALUES (?)", (name,))
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-
-
-def _pending(connection: sqlite3.Connection, path: Path) -> list[str]:
-    ours = sorted(item.name for item in _MIGRATIONS.iterdir() if item.name.endswith(".sql"))
-    exists = "SELECT 1 FROM sqlite_master WHERE name = 'migration'"
-    if not connection.execute(exists).fetchone():
-        return ours
-    done = {row["name"] for row in connection.execute("SELECT name FROM migration")}
-    if unknown := sorted(done.difference(ours)):
-        raise StoreError(
-            f"{path} was made by a newer jobhook (it has {unknown[-1]}): upgrade jobhook"
-        )
-    return [name for name in ours if name not in done]
-
-
-def _statements(script: str) -> Iterator[str]:
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""

@@ -11,8 +11,9 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from jobhook.adapters.sqlite import Reader, Writer, WriterLock, open_reader, open_writer
+from jobhook.adapters.sqlite import Reader, Writer
 from jobhook.adapters.sqlite_claims import claimed
+from jobhook.adapters.sqlite_files import Connect, WriterLock, connect, open_reader, open_writer
 from jobhook.adapters.sqlite_rows import (
     DELIVERY_COLUMNS,
     INSERT_LAUNCH,
@@ -130,7 +131,9 @@ class SqliteStore(SqliteReads):
         self._writer = writer
 
     async def record(self, received: Received) -> Receipt:
-        receipt = await self._writer.submit(partial(record_delivery, received=received))
+        receipt = await self._writer.submit(
+            partial(record_delivery, received=received), size=len(received.body), repeatable=True
+        )
         failpoint("store.committed")
         return receipt
 
@@ -300,13 +303,20 @@ class SqliteStore(SqliteReads):
 
 
 @asynccontextmanager
-async def sqlite_store(path: Path) -> AsyncIterator[SqliteStore]:
-    """Open the store for the one process that writes; raises `StoreError` if another one does."""
+async def sqlite_store(
+    path: Path, *, connect: Connect = connect, force: bool = False
+) -> AsyncIterator[SqliteStore]:
+    """
+    Open the store for the one process that writes; raises `StoreError` if another one does.
+
+    All its connections come from *connect*. Without *force* it refuses network file systems.
+    """
     async with AsyncExitStack() as stack:
         stack.enter_context(WriterLock(path))
-        writer = Writer(open_writer(path), path)
+        opened = open_writer(path, connect=connect, force=force)
+        writer = Writer(opened, path, connect=connect)
         stack.push_async_callback(writer.aclose)
-        reader = Reader(open_reader(path), path)
+        reader = Reader(open_reader(path, connect), path)
         stack.push_async_callback(reader.aclose)
         yield SqliteStore(reader, writer)
 
