@@ -44,7 +44,7 @@ def broken(operation: str, _: str) -> None:
         "truncate": apsw.SQLITE_IOERR_TRUNCATE,
         "write": apsw.SQLITE_IOERR_WRITE,
     }
-    exc = apsw.IOError("disk I/O error")
+    exc: Any = apsw.IOError("disk I/O error")
     exc.extendedresult = codes[operation]
     raise exc
 

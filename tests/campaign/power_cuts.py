@@ -75,7 +75,7 @@ class _Life:
         """Return how many of the known deliveries are lost."""
         async with sqlite_store(self.folder / "jobhook.db", connect=self.disk.connect) as store:
             rows = await store._reader.fetch("SELECT id, body FROM delivery")
-            found = {row["id"]: row["body"] for row in rows}
+            found: dict[str, bytes] = {row["id"]: row["body"] for row in rows}
             lost = sum(found.get(name) != body for name, body in self.known.items())
             await asyncio.gather(*(self._send(store) for _ in range(_SENDERS)))
             if self.left is None:
