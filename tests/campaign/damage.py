@@ -96,7 +96,7 @@ def outcome(folder: Path, damaged: Files, rows: Rows) -> str:
 
 async def damage(within: Path, count: int, seed: int) -> Counter[str]:
     """Damage the files *count* times and return how often each outcome was seen."""
-    choose, seen = Random(seed), Counter[str]()
+    choose, seen = Random(seed), Counter[str]()  # noqa: S311
     kinds = await originals(within, choose)
     put(within / "whole", kinds[0][0])
     with contextlib.closing(open_writer(within / "whole" / "jobhook.db")) as connection:

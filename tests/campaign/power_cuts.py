@@ -97,7 +97,7 @@ async def power_cuts(
     within: Path, count: int, seed: int, *, synchronous: str = FULL, failing: bool = False
 ) -> Tally:
     """Cut the power *count* times; *failing* lets syncs fail too, once a life in every second."""
-    choose, tally = Random(seed), Tally()
+    choose, tally = Random(seed), Tally()  # noqa: S311
     files: dict[str, bytes] = {}
     known: dict[str, bytes] = {}
     for number in range(count):

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 # They answer an fsync, or share a file between machines, in ways that SQLite must not rely on.
 _REMOTE = frozenset(
-    "9p acfs afs beegfs ceph cifs coda davfs fuse gfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 "
-    "orangefs panfs prl_fs pvfs2 smb2 smb3 smbfs vboxsf virtiofs vmhgfs".split()
+    "9p acfs afs beegfs ceph cifs coda davfs fuse gfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 "
+    "ocfs2 orangefs panfs prl_fs pvfs2 smb2 smb3 smbfs vboxsf virtiofs vmhgfs".split()
 )
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from jobhook.adapters.sqlite_files import (
     Connect,
@@ -72,7 +72,7 @@ class Writer:
         self._connect = connect
         self._log = path.with_name(path.name + "-wal")
         self._inodes = self._found()
-        self._lost: StoreUnavailable | None = None
+        self._is_lost = False
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Task] = deque()
         self._group: list[_Task] = []
@@ -87,9 +87,9 @@ class Writer:
 
     async def submit(self, work: Work[T], *, size: int = 0, repeatable: bool = False) -> T:
         """
-        Run *work*, which holds *size* bytes, in a write transaction; return its result once on disk.
+        Run *work* in a write transaction and return its result once that is on disk.
 
-        An error in *work* undoes that work alone.
+        *size* is how many bytes it holds until then. An error in *work* undoes that work alone.
 
         Raises:
             StoreUnavailable: Nothing was written: the disk is full or failing, too much is waiting,
@@ -163,11 +163,7 @@ class Writer:
                 raise
         # After the commit: what went into a file that nobody will find again is not acknowledged.
         if self._found() != self._inodes:
-            self._lost = StoreUnavailable(
-                f"the database {self._path} was deleted or replaced while it was in use: "
-                "put it back, and start jobhook again"
-            )
-            raise self._lost
+            self._give_up()
 
     def _attempt(self, connection: sqlite3.Connection, group: list[_Task]) -> None:
         end = time.monotonic() + _GROUP_SECONDS
@@ -188,11 +184,11 @@ class Writer:
             self._drop_connection()
 
     def _usable(self) -> sqlite3.Connection:
-        if self._lost is not None:
-            raise self._lost
+        if self._is_lost:
+            self._give_up()
         if self._connection is None:
             if inode(self._path) != self._inodes[0]:
-                raise StoreUnavailable(f"the database {self._path} is not there any more")
+                self._give_up()
             try:
                 self._connection = reopen_writer(self._path, self._connect)
             except StoreUnavailable:
@@ -201,6 +197,13 @@ class Writer:
                 raise StoreUnavailable(str(exc)) from exc
             self._inodes = self._found()
         return self._connection
+
+    def _give_up(self) -> NoReturn:
+        self._is_lost = True
+        raise StoreUnavailable(
+            f"the database {self._path} was deleted or replaced while it was in use: "
+            "put it back, and start jobhook again"
+        )
 
     def _drop_connection(self) -> None:
         if self._connection is not None:
@@ -250,7 +253,7 @@ class Writer:
     def _close(self) -> None:
         if self._connection is None:
             return
-        is_ours = self._found() == self._inodes
+        is_ours = not self._is_lost and self._found() == self._inodes
         try:
             self._connection.close()
             if is_ours:
