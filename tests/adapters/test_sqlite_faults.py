@@ -508,6 +508,20 @@ async def test_a_reader_copies_nothing_out_of_the_log(path: Path) -> None:
         assert (await store.record(make_received())).duplicate
 
 
+def test_what_is_refused_keeps_its_log(path: Path, tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    with contextlib.closing(open_writer(path)) as connection:
+        connection.execute("INSERT INTO migration VALUES ('9999_later.sql')")
+        for file in tmp_path.glob("jobhook.db*"):
+            shutil.copy(file, killed)
+    files = {file: file.read_bytes() for file in killed.iterdir() if file.suffix != ".db-shm"}
+    with pytest.raises(StoreError, match="made by a newer jobhook"):
+        open_writer(killed / path.name)
+    assert len(files) == 2
+    assert {file: file.read_bytes() for file in files} == files
+
+
 # Where it is
 
 
