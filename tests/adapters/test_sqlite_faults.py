@@ -409,6 +409,27 @@ async def test_what_was_closed_in_order_is_sealed_until_it_is_opened(path: Path)
         assert not seal.exists()
 
 
+async def test_a_disk_that_fails_at_the_end_leaves_no_seal_and_loses_nothing(path: Path) -> None:
+    disk = Disk()
+    async with sqlite_store(path, connect=disk.connect) as store:
+        receipt = await store.record(make_received())
+        disk.strike = broken_sync
+    assert not path.with_name("jobhook.db.seal").exists()
+    assert receipt.delivery in await stored(path)
+
+
+async def test_no_room_for_the_seal_is_no_failure(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_: Path) -> None:
+        raise OSError
+
+    monkeypatch.setattr(sqlite, "seal", no_room)
+    async with sqlite_store(path) as store:
+        receipt = await store.record(make_received())
+    assert receipt.delivery in await stored(path)
+
+
 async def test_a_change_since_it_was_closed_is_refused_until_the_seal_is_broken(
     path: Path,
 ) -> None:
