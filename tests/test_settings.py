@@ -7,7 +7,7 @@ import pytest
 
 from jobhook.core.errors import SettingsError
 from jobhook.core.guards import Limits
-from jobhook.settings import SETTINGS, Settings
+from jobhook.settings import SETTINGS, Database, Settings
 
 SECRET = "0123456789abcdef"
 
@@ -71,6 +71,12 @@ def test_nothing_set_gives_the_defaults() -> None:
         pytest.param({"JOBHOOK_PAUSE": "on"}, "pause", True, id="pause"),
         pytest.param({"JOBHOOK_LAUNCH_MAX_AGE": "2h"}, "launch_max_age", 7200, id="age"),
         pytest.param({"JOBHOOK_QUARANTINE": "30s"}, "quarantine", 30, id="quarantine"),
+        pytest.param(
+            {"JOBHOOK_DATABASE_FORCE": "on"},
+            "database",
+            Database("sqlite:///jobhook.db", Path("jobhook.db"), force=True),
+            id="force",
+        ),
         pytest.param({"JOBHOOK_HUB_DEADLINE": "2s"}, "hub_deadline", 2, id="deadline"),
         pytest.param({}, "retention", 30 * 86_400, id="a month is kept"),
         pytest.param({"JOBHOOK_RETENTION": "2d"}, "retention", 2 * 86_400, id="retention"),

@@ -47,6 +47,9 @@ SETTINGS = (
         "Where everything is kept: `sqlite:///PATH` or `postgresql://…`.",
         secret=True,
     ),
+    Setting(
+        "DATABASE_FORCE", "off", "Whether to use a database in a file on a network file system."
+    ),
     Setting("RULES", "rules", "The folder with the rule files."),
     Setting(
         "WEBHOOK_SECRETS",
@@ -92,10 +95,12 @@ class Database:
     Attributes:
         url: As it was given; that of PostgreSQL may hold a password.
         path: The file of SQLite, or None for PostgreSQL.
+        force: Whether the file may lie where its locks and syncs may not hold.
     """
 
     url: str = field(repr=False)
     path: Path | None
+    force: bool = False
 
     @property
     def password(self) -> str | None:
@@ -156,7 +161,9 @@ class Settings:
         """
         ours, job_secrets = _our_values(environ)
         return cls(
-            database=_database(ours["DATABASE"]),
+            database=_database(
+                ours["DATABASE"], force=_switch("DATABASE_FORCE", ours["DATABASE_FORCE"])
+            ),
             rules=Path(ours["RULES"]),
             webhook_secrets=_webhook_secrets(ours["WEBHOOK_SECRETS"], environ),
             query_secret=_switch("QUERY_SECRET", ours["QUERY_SECRET"]),
@@ -229,10 +236,10 @@ def _file(variable: str, path: str) -> str:
         raise SettingsError(f"{variable}: {path} cannot be read") from exc
 
 
-def _database(url: str) -> Database:
+def _database(url: str, *, force: bool) -> Database:
     scheme, separator, path = url.partition(":///")
     if scheme == "sqlite" and separator and path:
-        return Database(url, Path(path))
+        return Database(url, Path(path), force)
     if url.startswith(("postgresql://", "postgres://")):
         return Database(url, None)
     shown = url.rpartition("@")[2]

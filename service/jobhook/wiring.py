@@ -169,7 +169,7 @@ async def open_store(database: Database, bells: Bells) -> AsyncIterator[Store]:
     """Open the store to write; where several processes share it, *bells* hears of the others."""
     if database.path is None:
         raise SettingsError("PostgreSQL")
-    async with sqlite_store(database.path) as store:
+    async with sqlite_store(database.path, force=database.force) as store:
         yield store
 
 

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from doors import OLD_SECRET, SECRET, Door
 from factories import BODY, DELIVERIES, sample
+from jobhook import failpoints
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.deliveries import BODY_MAX_BYTES, AcceptedSecrets
 from jobhook.core.errors import StoreUnavailable
@@ -246,3 +247,16 @@ async def test_no_log_line_of_a_delivery_holds_its_secret_or_its_body(door: Door
         await door.client.post(PATH, content=b"{}", headers={"X-Webhook-Secret": "a guess"})
     assert logs
     assert not any(word in str(logs) for word in (SECRET, "a guess", "words"))
+
+
+@pytest.mark.parametrize("place", ["receive.body_begun", "store.inserted", "store.committed"])
+async def test_a_fault_of_ours_acknowledges_nothing_and_is_not_told(door: Door, place: str) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("at /secret/path")
+
+    failpoints.arm(place, fail)
+    answer = await door.client.post(
+        "/webhooks/hub", content=BODY, headers={"x-webhook-secret": SECRET, "webhook-id": "w1"}
+    )
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert "secret" not in answer.text

@@ -75,10 +75,13 @@ class Receiver:
             await _refuse(send, exc)
         except StoreError as exc:
             log.error("delivery.not_stored", error=str(exc))  # noqa: TRY400 - the text says it all
-            message = _error("unavailable", "not stored; send it again")
-            await _answer(send, 503, message, **{"retry-after": _RETRY_AFTER_SECONDS})
+            await _ask_again(send)
         except SenderGone:
             log.info("delivery.cut_off")
+        except Exception:
+            # A fault of ours: nothing is acknowledged, and the Hub sends it again.
+            log.exception("delivery.broken")
+            await _ask_again(send)
         else:
             status = 200 if receipt.duplicate else 202
             told = {"delivery": receipt.delivery, "duplicate": receipt.duplicate}
@@ -129,6 +132,11 @@ async def _refuse(send: Send, exc: DeliveryError) -> None:
     told = "a valid X-Webhook-Secret is needed" if status == 401 else str(exc)
     code = {401: "unauthorized", 408: "too_slow", 413: "too_large", 415: "encoding_refused"}[status]
     await _answer(send, status, _error(code, told), connection=b"close")
+
+
+async def _ask_again(send: Send) -> None:
+    message = _error("unavailable", "not stored; send it again")
+    await _answer(send, 503, message, **{"retry-after": _RETRY_AFTER_SECONDS})
 
 
 def _error(code: str, message: str) -> bytes:

@@ -1,0 +1,86 @@
+"""What must hold after every campaign (O1 to O4 of the fault model), read from the two ledgers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobhook.core.launches import LaunchState
+from jobhook.settings import Settings
+from jobhook.wiring import open_reads
+
+_LOOK_AGAIN = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a campaign showed."""
+
+    deliveries: int
+    lost: int
+    changed: int
+    launches: int
+    missing: int
+    unfinished: int
+    jobs: int
+    twice: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was lost and nothing launched twice."""
+        return not (self.lost or self.changed or self.missing or self.unfinished or self.twice)
+
+
+def database(url: str) -> Any:
+    return Settings.from_env({"JOBHOOK_DATABASE": url, "HF_HOME": "/nonexistent"}).database
+
+
+async def settled(url: str, *, deliveries: int, seconds: float) -> None:
+    """Wait until every launch is over, at most so many seconds; the verdict tells if not."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        async with open_reads(database(url)) as reads:
+            launches = await reads.launches(limit=0)
+        if len(launches) >= deliveries and all(launch.state.is_final for launch in launches):
+            return
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+async def judge(
+    url: str,
+    acknowledged: Mapping[str, bytes],
+    ledger: Sequence[Mapping[str, Any]],
+    *,
+    copies: bool = False,
+) -> Verdict:
+    """
+    Compare what was acknowledged with what is stored, and that with what the Hub did.
+
+    A job that was cancelled counts all the same, unless the Hub was made to start *copies*.
+    """
+    async with open_reads(database(url)) as reads:
+        stored = {d.webhook_id: d.id for d, _ in await reads.deliveries(limit=0)}
+        lost = sum(webhook_id not in stored for webhook_id in acknowledged)
+        changed = 0
+        for webhook_id, body in acknowledged.items():
+            if webhook_id in stored:
+                changed += await reads.body(stored[webhook_id]) != body
+        launches = await reads.launches(limit=0)
+    owed = {stored[webhook_id] for webhook_id in acknowledged if webhook_id in stored}
+    jobs = Counter(
+        entry["launchId"] for entry in ledger if not (copies and entry["stage"] == "CANCELED")
+    )
+    return Verdict(
+        deliveries=len(acknowledged),
+        lost=lost,
+        changed=changed,
+        launches=len(launches),
+        missing=len(owed.difference(launch.delivery for launch in launches)),
+        unfinished=sum(launch.state != LaunchState.COMPLETED for launch in launches),
+        jobs=sum(jobs.values()),
+        twice=sum(number > 1 for number in jobs.values()),
+    )
