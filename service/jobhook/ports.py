@@ -121,7 +121,7 @@ class Store(Reads, Protocol):
 
     async def replace(self, old: Launch, new: Launch) -> None:
         """
-        Keep *new* in place of *old*.
+        Keep *new* in place of *old*, if state, attempts and job are still those of *old*.
 
         Raises:
             LaunchMoved: The launch is no longer what *old* says; nothing was changed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,13 +39,19 @@ def database(url: str) -> Any:
     return Settings.from_env({"JOBHOOK_DATABASE": url, "HF_HOME": "/nonexistent"}).database
 
 
-async def settled(url: str, *, deliveries: int, seconds: float) -> None:
+DONE = frozenset({LaunchState.COMPLETED})
+
+
+async def settled(
+    url: str, *, deliveries: int, seconds: float, ends: Collection[LaunchState] = DONE
+) -> None:
     """Wait until every launch is over, at most so many seconds; the verdict tells if not."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         async with open_reads(database(url)) as reads:
             launches = await reads.launches(limit=0)
-        if len(launches) >= deliveries and all(launch.state.is_final for launch in launches):
+        over = [each for each in launches if each.state.is_final or each.state in ends]
+        if len(over) == len(launches) >= deliveries:
             return
         await asyncio.sleep(_LOOK_AGAIN)
 
@@ -56,6 +62,7 @@ async def judge(
     ledger: Sequence[Mapping[str, Any]],
     *,
     copies: bool = False,
+    ends: Collection[LaunchState] = DONE,
 ) -> Verdict:
     """
     Compare what was acknowledged with what is stored, and that with what the Hub did.
@@ -80,7 +87,7 @@ async def judge(
         changed=changed,
         launches=len(launches),
         missing=len(owed.difference(launch.delivery for launch in launches)),
-        unfinished=sum(launch.state != LaunchState.COMPLETED for launch in launches),
+        unfinished=sum(launch.state not in ends for launch in launches),
         jobs=sum(jobs.values()),
         twice=sum(number > 1 for number in jobs.values()),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from campaign.crashes import crash_everywhere
+from campaign.faults import strike_all
 from campaign.kills import kills
 from campaign.wipes import wipe
 
@@ -21,6 +22,11 @@ async def test_random_kills_lose_nothing_and_launch_nothing_twice(tmp_path: Path
 
 async def test_no_crash_point_loses_or_doubles_anything(tmp_path: Path) -> None:
     broken = await crash_everywhere(tmp_path, lambda name: f"sqlite:///{tmp_path / name}.db")
+    assert broken == {}
+
+
+async def test_nothing_that_the_hub_does_makes_two_jobs_of_one_launch(tmp_path: Path) -> None:
+    broken = await strike_all(tmp_path, lambda name: f"sqlite:///{tmp_path / name}.db")
     assert broken == {}
 
 

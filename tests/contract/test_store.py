@@ -208,6 +208,20 @@ async def test_a_writer_of_an_earlier_attempt_is_fenced_off(store: Store) -> Non
     assert await store.launch(second.id) == second
 
 
+async def test_whoever_knows_another_job_is_fenced_off(store: Store) -> None:
+    await stored_launch(store)
+    ((claimed, _),) = await store.claim(NOON, 1, guard(NOON))
+    launched = replace(moved(claimed, LaunchState.LAUNCHED, now=NOON), job_id="j2")
+    await store.replace(claimed, launched)
+    # The earlier of two jobs counts; who still follows the other one sees that it is cancelled.
+    await store.replace(launched, replace(launched, job_id="j1"))
+    with pytest.raises(LaunchMoved):
+        await store.replace(launched, moved(launched, LaunchState.CANCELLED, now=NOON))
+    kept = await store.launch(launched.id)
+    assert kept is not None
+    assert (kept.state, kept.job_id) == (LaunchState.LAUNCHED, "j1")
+
+
 async def test_what_was_left_in_sending_becomes_unknown_and_never_ready(store: Store) -> None:
     launch = await stored_launch(store)
     await store.claim(NOON, 1, guard(NOON))

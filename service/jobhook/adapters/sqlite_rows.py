@@ -21,8 +21,15 @@ def replace_launch(connection: sqlite3.Connection, old: Launch, new: Launch) -> 
     changed = {name: getattr(new, name) for name in _CHANGING}
     done = connection.execute(
         f"UPDATE launch SET {', '.join(f'{name} = :{name}' for name in _CHANGING)}"  # noqa: S608
-        " WHERE id = :id AND state = :old_state AND attempts = :old_attempts",
-        {**changed, "id": old.id, "old_state": old.state, "old_attempts": old.attempts},
+        " WHERE id = :id AND state = :old_state AND attempts = :old_attempts"
+        " AND job_id IS :old_job_id",
+        {
+            **changed,
+            "id": old.id,
+            "old_state": old.state,
+            "old_attempts": old.attempts,
+            "old_job_id": old.job_id,
+        },
     )
     return bool(done.rowcount)
 
