@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 from factories import ROOT
+from jobhook.settings import PREFIX, SETTINGS, Settings
+from jobhook.wiring import GRACE_SECONDS
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 ASSEMBLE = str(ROOT / "deploy" / "space" / "assemble.py")
@@ -99,3 +101,32 @@ def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
     refused = subprocess.run([sys.executable, ASSEMBLE, str(tmp_path)], capture_output=True)
     assert refused.returncode == 1
     assert (tmp_path / "precious").exists()
+
+
+def test_the_example_of_an_environment_names_every_setting_with_its_default() -> None:
+    text = (ROOT / "deploy" / "env.example").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^#?(JOBHOOK_[A-Z_]+)=(.*)$", text, re.MULTILINE))
+    defaults = {f"{PREFIX}{setting.name}": setting.default for setting in SETTINGS}
+    assert shown.keys() == defaults.keys()
+    # The image listens to everybody; the others have no default, or follow another setting.
+    own = {"JOBHOOK_HOST", "JOBHOOK_PUBLIC_URL", "JOBHOOK_REGISTER"}
+    assert {k: v for k, v in shown.items() if k not in own} == {
+        k: v for k, v in defaults.items() if k not in own
+    }
+
+
+def test_the_composition_has_two_replicas_that_know_their_settings(tmp_path: Path) -> None:
+    composition = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
+    replica = composition["services"]["jobhook"]
+    assert replica["deploy"]["replicas"] == 2
+    (tmp_path / "url").write_text("postgresql://jobhook:pw@postgres/jobhook")
+    environment = dict.fromkeys(replica["environment"], str(tmp_path / "url"))
+    assert Settings.from_env(environment).database.path is None
+    assert set(replica["secrets"]) <= set(composition["secrets"])
+    assert replica["depends_on"]["postgres"]["condition"] == "service_healthy"
+
+
+def test_a_replica_that_stops_gets_the_time_that_it_needs() -> None:
+    composition = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
+    grace = composition["services"]["jobhook"]["stop_grace_period"]
+    assert int(grace.removesuffix("s")) > GRACE_SECONDS

@@ -46,7 +46,7 @@ from jobhook.web.receive import Receiver
 from jobhook.web.serving import OpenProtocol, serving, url_of
 
 # A launch that is on its way gets its whole deadline before the service ends.
-_GRACE_SECONDS = 35.0
+GRACE_SECONDS = 35.0
 
 log = structlog.get_logger()
 
@@ -139,7 +139,7 @@ async def _serving(
     if accepted:
         receiver = Receiver(intake, accepted, secret_in_query=settings.query_secret)
     app = create_app(receiver, is_ready=lambda: intake.is_open)
-    async with serving(app, listener, grace=_GRACE_SECONDS, protocol=BoundedProtocol):
+    async with serving(app, listener, grace=GRACE_SECONDS, protocol=BoundedProtocol):
         yield
 
 
