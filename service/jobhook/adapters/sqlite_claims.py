@@ -10,7 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from jobhook.adapters.sqlite_rows import launch_of, replace_launch
+from jobhook.adapters.rows import launch_of
+from jobhook.adapters.sqlite_rows import replace_launch
 from jobhook.core.guards import (
     CHILD_WINDOW_MS,
     DAY_MS,

@@ -11,29 +11,29 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from jobhook.adapters.sqlite import Reader, Writer
-from jobhook.adapters.sqlite_claims import claimed
-from jobhook.adapters.sqlite_files import Connect, WriterLock, connect, open_reader, open_writer
-from jobhook.adapters.sqlite_rows import (
+from jobhook.adapters.rows import (
     DELIVERY_COLUMNS,
-    INSERT_LAUNCH,
-    body_of,
+    OPEN_STATES,
     delivery_of,
     launch_of,
     launch_row,
-    record_delivery,
-    replace_launch,
+    said_by,
+    verdicts_of,
 )
+from jobhook.adapters.sqlite import Reader, Writer
+from jobhook.adapters.sqlite_claims import claimed
+from jobhook.adapters.sqlite_files import Connect, WriterLock, connect, open_reader, open_writer
+from jobhook.adapters.sqlite_rows import INSERT_LAUNCH, body_of, record_delivery, replace_launch
 from jobhook.core.errors import LaunchMoved
 from jobhook.core.events import Event
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.guards import Guard, paused_reason
-from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState
+from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
 from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdict
 from jobhook.failpoints import failpoint
 
 _NO_LIMIT = -1
-_OPEN = f"l.state IN ({', '.join(repr(str(s)) for s in LaunchState if not s.is_final)})"
+_OPEN = f"l.state IN {OPEN_STATES}"
 
 
 class SqliteReads:
@@ -75,7 +75,7 @@ class SqliteReads:
         rows = await self._reader.fetch(
             "SELECT said FROM verdict WHERE delivery = ?", (delivery_id,)
         )
-        return tuple(Verdict(*said) for row in rows for said in json.loads(row["said"]))
+        return verdicts_of(rows[0]["said"]) if rows else ()
 
     async def launches(
         self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int
@@ -161,8 +161,8 @@ class SqliteStore(SqliteReads):
                 ),
             )
             failpoint("store.routing")
-            said = json.dumps([[v.rule, v.fired, v.reason] for v in verdicts])
-            connection.execute("INSERT OR REPLACE INTO verdict VALUES (?, ?)", (delivery.id, said))
+            kept = (delivery.id, said_by(verdicts))
+            connection.execute("INSERT OR REPLACE INTO verdict VALUES (?, ?)", kept)
             connection.executemany(INSERT_LAUNCH, map(launch_row, launches))
 
         await self._writer.submit(work)
