@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,16 @@ import structlog
 from commands import Ran, Run
 from factories import ROOT
 from jobhook import failpoints
+from postgres import (
+    MISSING,
+    MISSING_POOLER,
+    REQUIRED,
+    Cluster,
+    find_binaries,
+    find_pooler,
+    running_cluster,
+    running_pooler,
+)
 
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"
 _NOT_THE_TESTS_OWN = ("JOBHOOK_", "HF_", "HUGGING_FACE_", "WEBHOOK_", "SPACE_", "OAUTH_")
@@ -76,3 +88,66 @@ def own_environment(tmp_path: Path) -> Callable[..., dict[str, str]]:
         return {**kept, "HOME": str(tmp_path), **given}
 
     return environment
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let all that is skipped for want of a server be one line of the summary."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason in (MISSING, MISSING_POOLER):
+            report.longrepr = (str(ROOT / "tests" / "postgres.py"), 1, reason)
+    return report
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL for the whole session; without one, what needs it is skipped."""
+    binaries = find_binaries()
+    if binaries is None and os.environ.get(REQUIRED):
+        pytest.fail(MISSING, pytrace=False)
+    if binaries is None:
+        pytest.skip(MISSING)
+    with running_cluster(binaries) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def _migrated(postgres: Cluster) -> str:
+    from jobhook.adapters.postgres_schema import open_database
+
+    name = postgres.create()
+
+    async def migrate() -> None:
+        async with open_database(postgres.url(name)):
+            pass
+
+    # It may be asked for in the middle of a test, whose loop is running.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(migrate())).result()
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres: Cluster, _migrated: str) -> Iterator[str]:
+    """A PostgreSQL database of the test's own, as a service leaves it that did nothing yet."""
+    name = postgres.create(template=_migrated)
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def pooler(postgres: Cluster) -> Iterator[int]:
+    """The port of a pooler before that PostgreSQL; without one, what needs it is skipped."""
+    program = find_pooler()
+    if program is None:
+        pytest.skip(MISSING_POOLER)
+    with running_pooler(program, postgres) as port:
+        yield port
+
+
+@pytest.fixture
+def pooled_url(postgres_url: str, postgres: Cluster, pooler: int) -> str:
+    """The database of `postgres_url`, reached through the pooler."""
+    return postgres.url(postgres_url.rpartition("/")[2], pooler)
