@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from jobhook.adapters.store_postgres import postgres_store
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.ports import Store
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgres", "pooled"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with sqlite_store(tmp_path / f"{request.param}.db") as opened:
-        yield opened
+    if request.param == "sqlite":
+        async with sqlite_store(tmp_path / "jobhook.db") as opened:
+            yield opened
+    else:
+        async with postgres_store(request.getfixturevalue(f"{request.param}_url")) as shared:
+            yield shared

@@ -338,7 +338,8 @@ async def test_what_is_held_for_a_reason_is_released(store: Store) -> None:
 
 
 async def test_a_database_knows_when_it_was_made(store: Store) -> None:
-    assert abs(await store.began_at() - time.time() * 1000) < 60_000
+    # The server's may have been made when the session began.
+    assert abs(await store.began_at() - time.time() * 1000) < 3_600_000
 
 
 async def family(store: Store, count: int, **given: object) -> None:

@@ -1,0 +1,172 @@
+"""
+Judge the launches that are due, inside the transaction that claims them, on PostgreSQL.
+
+One claim at a time reads what the limits count and writes what it reserves, on all replicas, so
+that no two spend the same dollar. Launches are judged a page at a time; what a page has reserved
+so far is added to what the database said before it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from jobhook.adapters.postgres import Connection, Row
+from jobhook.adapters.postgres_launches import replace_launches
+from jobhook.adapters.rows import launch_of
+from jobhook.core.guards import (
+    CHILD_WINDOW_MS,
+    DAY_MS,
+    HOUR_MS,
+    Guard,
+    Link,
+    Spent,
+    judged,
+    link_after,
+    scopes_of,
+)
+from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.records import EVERYTHING
+
+_PAGE = 50
+# Launches that have to wait must not keep those behind them from being looked at.
+_PAGES_MAX = 10
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('jobhook.claim', 0))"
+# Whoever changes a launch at this moment has it; it is left to the next claim.
+_DUE = """
+SELECT * FROM launch WHERE state = 'ready' AND due_at <= $1 AND seq > $2
+ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED
+"""
+_SPENT = """
+SELECT l.id, of_pair.hour, of_pair.day, of_rule.micro_usd, same.id AS same_commit,
+       parent.depth, parent.root, of_root.launches AS of_root
+FROM launch l
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE s.claimed_at > $2) AS hour, count(*) AS day FROM launch s
+    WHERE s.rule = l.rule AND s.repo = l.repo AND s.claimed_at > $3 AND s.claimed_at > 0
+) AS of_pair
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(s.micro_usd), 0)::bigint AS micro_usd FROM launch s
+    WHERE s.rule = l.rule AND s.claimed_at > $3 AND s.claimed_at > 0
+) AS of_rule
+LEFT JOIN LATERAL (
+    SELECT s.id FROM launch s
+    WHERE s.rule = l.rule AND s.repo = l.repo AND s.subject = l.subject AND s.action = l.action
+    AND s.generation = l.generation AND s.claimed_at > 0 AND s.id != l.id LIMIT 1
+) AS same ON true
+LEFT JOIN LATERAL (
+    SELECT s.depth, s.root FROM launch s
+    WHERE s.rule = l.rule AND s.repo = l.repo AND s.id != l.id AND s.delivery != l.delivery
+    AND s.claimed_at > 0 AND s.claimed_at < l.created_at
+    AND (s.state IN ('sending', 'unknown', 'launched', 'running')
+         OR s.updated_at > l.created_at - $4)
+    ORDER BY s.claimed_at DESC LIMIT 1
+) AS parent ON true
+CROSS JOIN LATERAL (
+    SELECT count(*) AS launches FROM launch s
+    WHERE s.root = coalesce(parent.root, l.delivery) AND s.claimed_at > 0
+) AS of_root
+WHERE l.id = ANY($1::text[])
+"""
+
+
+async def claim(
+    connection: Connection, now: int, limit: int, guard: Guard
+) -> tuple[tuple[Launch, bytes], ...]:
+    """Claim up to *limit* due launches that *guard* permits, and return them with their bodies."""
+    await connection.execute(_LOCK)
+    paused = {row["scope"] for row in await connection.fetch("SELECT scope FROM pause")}
+    if EVERYTHING in paused:
+        return ()
+    claimed: list[Launch] = []
+    seq = 0
+    for _ in range(_PAGES_MAX):
+        rows = await connection.fetch(_DUE, now, seq, _PAGE)
+        page = [launch_of(row) for row in rows]
+        claimed += await _judge(connection, page, guard, paused, limit - len(claimed))
+        if len(rows) < _PAGE or len(claimed) == limit:
+            break
+        seq = rows[-1]["seq"]
+    return await _with_bodies(connection, claimed)
+
+
+async def _judge(
+    connection: Connection, page: Sequence[Launch], guard: Guard, paused: set[str], limit: int
+) -> list[Launch]:
+    """Keep what *guard* says of *page*, until *limit* are permitted; return these."""
+    if not page:
+        return []
+    now = guard.now
+    micro_usd = await connection.fetchval(
+        "SELECT coalesce(sum(micro_usd), 0)::bigint FROM launch"
+        " WHERE claimed_at > $1 AND claimed_at > 0",
+        now - DAY_MS,
+    )
+    ids = [launch.id for launch in page]
+    rows = await connection.fetch(_SPENT, ids, now - HOUR_MS, now - DAY_MS, CHILD_WINDOW_MS)
+    spent_before = {row["id"]: row for row in rows}
+    reserved = _Reserved(micro_usd)
+    decided: list[tuple[Launch, Launch]] = []
+    for launch in page:
+        if len(reserved.launches) == limit:
+            break
+        spent = reserved.spent(launch, spent_before[launch.id], paused)
+        new = judged(launch, guard.permit(launch, spent), now)
+        decided.append((launch, new))
+        if new.state == LaunchState.SENDING:
+            reserved.add(new)
+    await replace_launches(connection, decided)
+    return reserved.launches
+
+
+@dataclass(slots=True)
+class _Reserved:
+    """What this page was permitted, which the database does not know yet."""
+
+    micro_usd: int
+    launches: list[Launch] = field(default_factory=list)
+    of_pair: Counter[tuple[str, str]] = field(default_factory=Counter)
+    of_rule: Counter[str] = field(default_factory=Counter)
+    of_root: Counter[str] = field(default_factory=Counter)
+    of_commit: dict[tuple[object, ...], str] = field(default_factory=dict)
+
+    def add(self, launch: Launch) -> None:
+        self.launches.append(launch)
+        self.micro_usd += launch.micro_usd
+        self.of_pair[launch.rule, launch.repo] += 1
+        self.of_rule[launch.rule] += launch.micro_usd
+        self.of_root[launch.root] += 1
+        if launch.subject is not None:
+            self.of_commit[_commit(launch)] = launch.id
+
+    def spent(self, launch: Launch, before: Row, paused: set[str]) -> Spent:
+        parent = None if before["root"] is None else Link(before["depth"], before["root"])
+        link = link_after(parent, launch)
+        here = self.of_pair[launch.rule, launch.repo]
+        return Spent(
+            rule_repo_hour=before["hour"] + here,
+            rule_repo_day=before["day"] + here,
+            rule_micro_usd=before["micro_usd"] + self.of_rule[launch.rule],
+            micro_usd=self.micro_usd,
+            same_commit=before["same_commit"] or self.of_commit.get(_commit(launch)),
+            link=link,
+            of_root=before["of_root"] + self.of_root[link.root],
+            paused=next((scope for scope in scopes_of(launch) if scope in paused), None),
+        )
+
+
+def _commit(launch: Launch) -> tuple[object, ...]:
+    return launch.rule, launch.repo, launch.subject, launch.action, launch.generation
+
+
+async def _with_bodies(
+    connection: Connection, launches: Sequence[Launch]
+) -> tuple[tuple[Launch, bytes], ...]:
+    rows = await connection.fetch(
+        "SELECT id, body FROM delivery WHERE id = ANY($1::text[])",
+        [launch.delivery for launch in launches],
+    )
+    bodies = {row["id"]: row["body"] for row in rows}
+    return tuple((launch, bodies.get(launch.delivery, b"")) for launch in launches)

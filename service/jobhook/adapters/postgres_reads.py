@@ -1,0 +1,116 @@
+"""What can be asked of a store on PostgreSQL without changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from jobhook.adapters.postgres import Database
+from jobhook.adapters.rows import DELIVERY_COLUMNS, delivery_of, launch_of, verdicts_of
+from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
+from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
+from jobhook.core.records import Pause, StoredDelivery, Verdict
+
+
+class PostgresReads:
+    """What can be asked of the database while others write to it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def deliveries(
+        self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int
+    ) -> tuple[tuple[StoredDelivery, tuple[str, ...]], ...]:
+        where, values = _where(
+            ("d.id = ANY({}::text[])", _as_list(wanted.ids)),
+            ("d.state = {}", wanted.state),
+            ("d.repo_name = {}", wanted.repo),
+            ("d.received_at >= {}", wanted.since),
+            ("d.received_at < {}", wanted.until),
+        )
+        rows = await self._database.fetch(
+            f"SELECT {DELIVERY_COLUMNS}, ARRAY(SELECT l.id FROM launch l"  # noqa: S608
+            f" WHERE l.delivery = d.id ORDER BY l.seq) AS launches FROM delivery d {where}"
+            f" ORDER BY d.seq DESC {_limit(limit)}",
+            *values,
+        )
+        return tuple((delivery_of(row), tuple(row["launches"])) for row in rows)
+
+    async def delivery(self, delivery_id: str) -> StoredDelivery | None:
+        rows = await self._database.fetch(
+            f"SELECT {DELIVERY_COLUMNS} FROM delivery d WHERE d.id = $1",  # noqa: S608
+            delivery_id,
+        )
+        return delivery_of(rows[0]) if rows else None
+
+    async def body(self, delivery_id: str) -> bytes | None:
+        rows = await self._database.fetch("SELECT body FROM delivery WHERE id = $1", delivery_id)
+        return rows[0]["body"] if rows else None
+
+    async def verdicts(self, delivery_id: str) -> tuple[Verdict, ...]:
+        rows = await self._database.fetch(
+            "SELECT said FROM verdict WHERE delivery = $1", delivery_id
+        )
+        return verdicts_of(rows[0]["said"]) if rows else ()
+
+    async def launches(
+        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int
+    ) -> tuple[Launch, ...]:
+        where, values = _where(
+            ("id = ANY({}::text[])", _as_list(wanted.ids)),
+            ("state = ANY({}::text[])", _as_list(wanted.states)),
+            ("rule = {}", wanted.rule),
+            ("repo = {}", wanted.repo),
+            ("delivery = {}", wanted.delivery),
+            ("created_at >= {}", wanted.since),
+            ("created_at < {}", wanted.until),
+        )
+        rows = await self._database.fetch(
+            f"SELECT * FROM launch {where} ORDER BY seq DESC {_limit(limit)}",  # noqa: S608
+            *values,
+        )
+        return tuple(map(launch_of, rows))
+
+    async def launch(self, launch_id: str) -> Launch | None:
+        rows = await self._database.fetch("SELECT * FROM launch WHERE id = $1", launch_id)
+        return launch_of(rows[0]) if rows else None
+
+    async def unresolved(self, now: int) -> tuple[Launch, ...]:
+        rows = await self._database.fetch(
+            "SELECT * FROM launch WHERE state = 'unknown' AND (due_at <= $1 OR due_at > $2)"
+            " ORDER BY due_at, seq",
+            now,
+            now + LONGEST_LOOK_PAUSE_MS,
+        )
+        return tuple(map(launch_of, rows))
+
+    async def pauses(self) -> tuple[Pause, ...]:
+        rows = await self._database.fetch(
+            "SELECT scope, since, by, reason FROM pause ORDER BY since"
+        )
+        return tuple(Pause(**row) for row in rows)
+
+    async def began_at(self) -> int:
+        (row,) = await self._database.fetch("SELECT began_at FROM epoch")
+        began_at: int = row["began_at"]
+        return began_at
+
+    async def followed(self) -> tuple[Launch, ...]:
+        rows = await self._database.fetch(
+            "SELECT * FROM launch WHERE state IN ('launched', 'running') ORDER BY seq"
+        )
+        return tuple(map(launch_of, rows))
+
+
+def _where(*conditions: tuple[str, object]) -> tuple[str, list[object]]:
+    """Return the clause of the conditions that have a value, so that indexes are used for them."""
+    given = [(text, value) for text, value in conditions if value is not None]
+    clause = " AND ".join(text.format(f"${at}") for at, (text, _) in enumerate(given, 1))
+    return f"WHERE {clause}" if given else "", [value for _, value in given]
+
+
+def _limit(limit: int) -> str:
+    return f"LIMIT {limit:d}" if limit else ""
+
+
+def _as_list(values: Collection[str] | None) -> list[str] | None:
+    return None if values is None else list(values)

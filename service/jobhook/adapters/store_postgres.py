@@ -1,0 +1,238 @@
+"""The store on PostgreSQL: any number of processes, on any number of machines."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from jobhook.adapters.grouping import Bounds, Grouping
+from jobhook.adapters.postgres import Connection, Database
+from jobhook.adapters.postgres_claims import claim
+from jobhook.adapters.postgres_launches import SERVER_NOW, insert_launches, replace_launches
+from jobhook.adapters.postgres_news import DELIVERIES, LAUNCHES, Notifier
+from jobhook.adapters.postgres_reads import PostgresReads
+from jobhook.adapters.postgres_record import RECORD_LOCK, record
+from jobhook.adapters.postgres_retention import prune
+from jobhook.adapters.postgres_schema import open_database, open_existing
+from jobhook.adapters.rows import DELIVERY_COLUMNS, OPEN_STATES, delivery_of, said_by
+from jobhook.core.errors import LaunchMoved
+from jobhook.core.events import Event
+from jobhook.core.guards import Guard, paused_reason
+from jobhook.core.launches import Launch
+from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdict
+from jobhook.failpoints import failpoint
+
+# How long the others leave alone what a process began to route; it takes milliseconds.
+_ROUTING_MS = 10_000
+
+
+class PostgresStore(PostgresReads):
+    """The store that each process of a running service has."""
+
+    def __init__(self, database: Database, notifier: Notifier) -> None:
+        super().__init__(database)
+        self._notifier = notifier
+        self._recording = Grouping(self._record, Bounds())
+        # Nobody else's, also not that of this process after it was started again.
+        self._holder = secrets.token_hex(8)
+
+    async def aclose(self) -> None:
+        """Finish what is waiting."""
+        await self._recording.aclose()
+        await self._notifier.aclose()
+
+    async def record(self, received: Received) -> Receipt:
+        receipt = await self._recording.submit(received, len(received.body))
+        failpoint("store.committed")
+        return receipt
+
+    async def _record(self, group: Sequence[Received]) -> Sequence[Receipt]:
+        receipts = await self._database.transact(partial(record, group=group), first=RECORD_LOCK)
+        self._notifier.post(DELIVERIES)
+        return receipts
+
+    async def route(
+        self,
+        delivery: StoredDelivery,
+        *,
+        events: Sequence[Event],
+        verdicts: Sequence[Verdict],
+        launches: Sequence[Launch],
+    ) -> None:
+        async def work(connection: Connection) -> None:
+            await connection.execute(
+                "UPDATE delivery SET state = $2, reason = $3, scope = $4, action = $5,"
+                " repo_type = $6, repo_name = $7, events = $8 WHERE id = $1",
+                delivery.id,
+                delivery.state,
+                delivery.reason,
+                delivery.scope,
+                delivery.action,
+                delivery.repo_type,
+                delivery.repo_name,
+                json.dumps(delivery.events),
+            )
+            failpoint("store.routing")
+            await connection.execute(
+                "INSERT INTO verdict VALUES ($1, $2)"
+                " ON CONFLICT (delivery) DO UPDATE SET said = EXCLUDED.said",
+                delivery.id,
+                said_by(verdicts),
+            )
+            await insert_launches(connection, launches)
+
+        await self._database.transact(work)
+        if launches:
+            self._notifier.post(LAUNCHES)
+
+    async def claim(self, now: int, limit: int, guard: Guard) -> tuple[tuple[Launch, bytes], ...]:
+        return await self._database.transact(
+            lambda connection: claim(connection, now, limit, guard)
+        )
+
+    async def add(self, launch: Launch) -> bool:
+        added = await self._database.transact(partial(insert_launches, launches=[launch]))
+        self._notifier.post(LAUNCHES)
+        return bool(added)
+
+    async def replace(self, old: Launch, new: Launch) -> None:
+        if not await self._database.transact(partial(replace_launches, pairs=[(old, new)])):
+            raise LaunchMoved(f"launch {old.id} is no longer {old.state}")
+
+    async def abandon_sending(self, now: int, *, older_than_ms: int) -> int:
+        return await self._count(
+            "UPDATE launch SET state = 'unknown', reason = $1, updated_at = $2,"  # noqa: S608
+            " unknown_since = $2, looks = 0, waited_ms = 0, due_at = $2"
+            f" WHERE state = 'sending' AND leased_at < {SERVER_NOW} - $3::bigint",
+            "whoever sent it stopped while the request was on its way",
+            now,
+            older_than_ms,
+        )
+
+    async def expire(self, now: int, *, created_before: int) -> int:
+        return await self._count(
+            "UPDATE launch SET state = 'expired', reason = $1, updated_at = $2"
+            " WHERE state IN ('matched', 'ready', 'held') AND created_at < $3",
+            "it was not sent in time",
+            now,
+            created_before,
+        )
+
+    async def release(self, now: int, *, reason_prefix: str) -> int:
+        released = await self._count(
+            "UPDATE launch SET state = 'ready', reason = '', due_at = 0, updated_at = $1"
+            " WHERE state = 'held' AND starts_with(reason, $2)",
+            now,
+            reason_prefix,
+        )
+        if released:
+            self._notifier.post(LAUNCHES)
+        return released
+
+    async def pause(self, pause: Pause) -> None:
+        await self._count(
+            "INSERT INTO pause (scope, since, by, reason) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (scope) DO UPDATE"
+            " SET since = EXCLUDED.since, by = EXCLUDED.by, reason = EXCLUDED.reason",
+            pause.scope,
+            pause.since,
+            pause.by,
+            pause.reason,
+        )
+
+    async def resume(self, now: int, scope: str) -> bool:
+        async def work(connection: Connection) -> bool:
+            await connection.execute(
+                "UPDATE launch SET due_at = $1, reason = '' WHERE state = 'ready' AND reason = $2",
+                now,
+                paused_reason(scope),
+            )
+            return await _changed(connection, "DELETE FROM pause WHERE scope = $1", scope) > 0
+
+        resumed = await self._database.transact(work)
+        self._notifier.post(LAUNCHES)
+        return resumed
+
+    async def replay(self, delivery_id: str) -> bool:
+        replayed = await self._count(
+            "UPDATE delivery d SET state = 'stored', tries = 0, routed_until = 0,"  # noqa: S608
+            " generation = 1 + greatest(d.generation,"
+            " (SELECT max(l.generation) FROM launch l WHERE l.delivery = d.id))"
+            " WHERE d.id = $1 AND d.state NOT IN ('stored', 'conflict') AND NOT EXISTS"
+            f" (SELECT 1 FROM launch l WHERE l.delivery = d.id AND l.state IN {OPEN_STATES})",
+            delivery_id,
+        )
+        self._notifier.post(DELIVERIES)
+        return replayed > 0
+
+    async def prune(self, *, received_before: int, limit: int) -> int:
+        return await self._database.transact(
+            partial(prune, received_before=received_before, limit=limit)
+        )
+
+    async def lead(self, holder: str, ttl_ms: int) -> bool:
+        taken = await self._count(
+            f"INSERT INTO lead (holder, until) VALUES ($1, {SERVER_NOW} + $2::bigint)"  # noqa: S608
+            " ON CONFLICT (one) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until"
+            f" WHERE lead.holder = EXCLUDED.holder OR lead.until <= {SERVER_NOW}",
+            holder,
+            ttl_ms,
+        )
+        return taken > 0
+
+    async def step_down(self, holder: str) -> None:
+        await self._count("DELETE FROM lead WHERE holder = $1", holder)
+
+    async def begin_routing(self, limit: int) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
+        async def work(connection: Connection) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
+            rows = await connection.fetch(
+                f"SELECT d.seq, {DELIVERY_COLUMNS}, d.tries, d.body FROM delivery d"  # noqa: S608
+                f" WHERE d.state = 'stored' AND (d.routed_by = $2 OR d.routed_until < {SERVER_NOW})"
+                " ORDER BY d.seq LIMIT $1 FOR UPDATE SKIP LOCKED",
+                limit,
+                self._holder,
+            )
+            # What was tried before may be what ended the process: it goes alone.
+            suspect = next((at for at, row in enumerate(rows) if row["tries"]), len(rows))
+            taken = rows[: suspect or 1]
+            await connection.execute(
+                "UPDATE delivery SET tries = tries + 1, routed_by = $2,"  # noqa: S608
+                f" routed_until = {SERVER_NOW} + $3::bigint WHERE seq = ANY($1::bigint[])",
+                [row["seq"] for row in taken],
+                self._holder,
+                _ROUTING_MS,
+            )
+            return tuple((delivery_of(row), row["body"], row["tries"]) for row in taken)
+
+        return await self._database.transact(work)
+
+    async def _count(self, statement: str, *values: object) -> int:
+        return await self._database.transact(
+            lambda connection: _changed(connection, statement, *values)
+        )
+
+
+@asynccontextmanager
+async def postgres_store(url: str) -> AsyncIterator[PostgresStore]:
+    """Open the store for one process of the service; the errors are those of `open_database`."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(url))
+        store = PostgresStore(database, Notifier(database))
+        stack.push_async_callback(store.aclose)
+        yield store
+
+
+@asynccontextmanager
+async def postgres_reads(url: str) -> AsyncIterator[PostgresReads]:
+    """Open the database for reading, beside a running service or without one."""
+    async with open_existing(url) as database:
+        yield PostgresReads(database)
+
+
+async def _changed(connection: Connection, statement: str, *values: object) -> int:
+    """Run *statement* and return how many rows it changed."""
+    status: str = await connection.execute(statement, *values)
+    return int(status.rpartition(" ")[2])
