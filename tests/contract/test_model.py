@@ -6,14 +6,17 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from contract.model import StoreMachine
+from jobhook.adapters.store_postgres import postgres_store
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.ports import Store
+from postgres import Cluster
 
 
 class SqliteMachine(StoreMachine):
@@ -34,8 +37,18 @@ class SqliteMachine(StoreMachine):
         shutil.rmtree(self.folder)
 
 
-def test_sqlite_does_what_the_model_does() -> None:
-    run_state_machine_as_test(SqliteMachine, settings=SHORT)
+class PostgresMachine(StoreMachine):
+    """The machine on PostgreSQL, with a database that is emptied after every history."""
+
+    def __init__(self, cluster: Cluster, url: str) -> None:
+        super().__init__(lambda: postgres_store(url))
+        self._cluster = cluster
+        self._database = url.rpartition("/")[2]
+
+    def teardown(self) -> None:
+        super().teardown()
+        tables = "delivery, verdict, launch, tombstone, pause, lead"
+        self._cluster.sql(f"TRUNCATE {tables}", self._database)
 
 
 SHORT = settings(
@@ -44,3 +57,14 @@ SHORT = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+# Every step is a transaction on a server.
+SHORTER = settings(SHORT, max_examples=30, stateful_step_count=30)
+
+
+def test_sqlite_does_what_the_model_does() -> None:
+    run_state_machine_as_test(SqliteMachine, settings=SHORT)
+
+
+def test_postgres_does_what_the_model_does(postgres: Cluster, postgres_url: str) -> None:
+    machine = partial(PostgresMachine, postgres, postgres_url)
+    run_state_machine_as_test(machine, settings=SHORTER)  # type: ignore[arg-type]
