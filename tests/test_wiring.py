@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,12 +19,21 @@ from factories import ROOT
 from faulty import faulty_hub
 from jobhook.core.errors import RulesError, SettingsError, StoreError
 from jobhook.core.guards import Guard, Limits
-from jobhook.core.launches import LaunchState
+from jobhook.core.launches import Launch, LaunchState
 from jobhook.devhub import TOKEN, DevHub
 from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
 from jobhook.web.serving import listen, url_of
-from jobhook.wiring import Service, for_devhub, running_devhub, running_service
+from jobhook.wiring import (
+    Bells,
+    Role,
+    Service,
+    for_devhub,
+    open_reads,
+    open_store,
+    running_devhub,
+    running_service,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -325,3 +336,54 @@ async def test_the_shipped_rules_do_what_they_say(town: Town) -> None:
             ("check-model-card", "dev/bare"): "failed",
             ("check-pull-request", "dev/owl"): "failed",
         }
+
+
+# -- several processes on one PostgreSQL --
+
+
+async def test_one_process_takes_in_and_another_one_launches(town: Town, postgres_url: str) -> None:
+    town.rule("print", PRINT.replace("  secrets: [HF_TOKEN]\n", ""))
+    shared = {"JOBHOOK_DATABASE": postgres_url}
+    with listen("127.0.0.1", 0) as listener:
+        settings = for_devhub(
+            town.settings(**shared),
+            devhub_url=town.url,
+            own_url=url_of(listener),
+            secret=SECRET,
+        )
+        # The dispatcher registers the webhook; the receiver's address is where the Hub delivers.
+        with listen("127.0.0.1", 0) as other:
+            async with (
+                running_service(settings, listener, role=Role.RECEIVER) as receiver,
+                running_service(settings, other, role=Role.DISPATCHER) as dispatcher,
+            ):
+                await until(partial(_registered, town))
+                await town.push()
+
+                async def completed() -> Launch | None:
+                    launches = await dispatcher.store.launches(limit=0)
+                    ended = [each for each in launches if each.state == LaunchState.COMPLETED]
+                    return ended[0] if ended else None
+
+                launch = await until(completed)
+                assert await receiver.store.body(launch.delivery)
+    async with open_reads(settings.database) as reads:
+        assert [each.id for each in await reads.launches(limit=0)] == [launch.id]
+
+
+async def _registered(town: Town) -> bool | None:
+    async with town.hub() as hub:
+        return bool(await hub.list_webhooks()) or None
+
+
+async def test_postgres_without_its_driver_is_said_in_one_sentence(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if "jobhook.adapters.postgres" in name]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "jobhook.adapters.store_postgres", raising=False)
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    settings = town.settings(JOBHOOK_DATABASE="postgresql://127.0.0.1/x")
+    for opening in (open_store(settings.database, Bells()), open_reads(settings.database)):
+        with pytest.raises(SettingsError, match=r"install `jobhook\[postgres\]`"):
+            await opening.__aenter__()

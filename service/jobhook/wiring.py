@@ -167,19 +167,40 @@ async def _dispatching(
 @asynccontextmanager
 async def open_store(database: Database, bells: Bells) -> AsyncIterator[Store]:
     """Open the store to write; where several processes share it, *bells* hears of the others."""
-    if database.path is None:
-        raise SettingsError("PostgreSQL")
-    async with sqlite_store(database.path, force=database.force) as store:
-        yield store
+    if database.path:
+        async with sqlite_store(database.path, force=database.force) as store:
+            yield store
+        return
+    with _postgres_installed():
+        from jobhook.adapters.postgres_news import DELIVERIES, LAUNCHES, listening
+        from jobhook.adapters.store_postgres import postgres_store
+    news = {DELIVERIES: bells.stored, LAUNCHES: bells.changed}
+    async with postgres_store(database.url) as shared, listening(database.url, news):
+        yield shared
 
 
 @asynccontextmanager
 async def open_reads(database: Database) -> AsyncIterator[Reads]:
     """Open the store to read, beside a running service or without one."""
-    if database.path is None:
-        raise SettingsError("PostgreSQL")
-    async with sqlite_reads(database.path) as reads:
-        yield reads
+    if database.path:
+        async with sqlite_reads(database.path) as reads:
+            yield reads
+        return
+    with _postgres_installed():
+        from jobhook.adapters.store_postgres import postgres_reads
+    async with postgres_reads(database.url) as shared:
+        yield shared
+
+
+@contextlib.contextmanager
+def _postgres_installed() -> Iterator[None]:
+    """Its driver is an extra, and loaded by nobody who does not use it."""
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        raise SettingsError(
+            "a postgresql:// database needs a driver: install `jobhook[postgres]`"
+        ) from exc
 
 
 async def carry_out(settings: Settings, order: Order) -> tuple[Outcome, ...]:
