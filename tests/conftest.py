@@ -130,11 +130,10 @@ def _migrated(postgres: Cluster) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres: Cluster, _migrated: str) -> Iterator[str]:
+def postgres_url(postgres: Cluster, _migrated: str) -> str:
     """A PostgreSQL database of the test's own, as a service leaves it that did nothing yet."""
-    name = postgres.create(template=_migrated)
-    yield postgres.url(name)
-    postgres.drop(name)
+    # It goes with the cluster: dropping each would cost more than all else that a test does.
+    return postgres.url(postgres.create(template=_migrated))
 
 
 @pytest.fixture(scope="session")

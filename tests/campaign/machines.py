@@ -176,6 +176,9 @@ class Deliveries:
     What the Hub would do: send each until it is acknowledged, and some of them again.
 
     Attributes:
+        again: How likely it is that one is sent once more, each time.
+        name: The rule that they set off.
+        fires: One of so many does; the others set nothing off.
         acknowledged: The body of every delivery that was answered 2xx, by its id.
     """
 
@@ -183,8 +186,17 @@ class Deliveries:
     chance: random.Random
     again: float = 0.3
     name: str = QUICK_JOBS
+    fires: int = 1
     acknowledged: dict[str, bytes] = field(default_factory=dict)
     sent: int = 0
+
+    @property
+    def owed(self) -> set[str]:
+        """The ids of those acknowledged that have to lead to a launch."""
+        return {webhook_id for webhook_id in self.acknowledged if self._fires(int(webhook_id[1:]))}
+
+    def _fires(self, number: int) -> bool:
+        return number % self.fires == 0
 
     async def send(self, count: int, *, per_second: float) -> None:
         """Send *count* new ones, not faster than so many a second."""
@@ -214,7 +226,8 @@ class Deliveries:
             yield client
 
     async def _deliver(self, client: httpx2.AsyncClient, number: int) -> None:
-        webhook_id, body = f"w{number}", push(number, self.name)
+        name = self.name if self._fires(number) else "of-nobody"
+        webhook_id, body = f"w{number}", push(number, name)
         await self._until_acknowledged(client, webhook_id, body)
         self.acknowledged[webhook_id] = body
         while self.chance.random() < self.again:

@@ -63,30 +63,31 @@ async def judge(
     *,
     copies: bool = False,
     ends: Collection[LaunchState] = DONE,
+    owed: Collection[str] | None = None,
 ) -> Verdict:
     """
     Compare what was acknowledged with what is stored, and that with what the Hub did.
 
-    A job that was cancelled counts all the same, unless the Hub was made to start *copies*.
+    A job that was cancelled counts all the same, unless the Hub was made to start *copies*. All
+    that was acknowledged has to lead to a launch, or what is *owed*.
     """
     async with open_reads(database(url)) as reads:
         stored = {d.webhook_id: d.id for d, _ in await reads.deliveries(limit=0)}
-        lost = sum(webhook_id not in stored for webhook_id in acknowledged)
+        kept = {key: body for key, body in acknowledged.items() if key in stored}
         changed = 0
-        for webhook_id, body in acknowledged.items():
-            if webhook_id in stored:
-                changed += await reads.body(stored[webhook_id]) != body
+        for webhook_id, body in kept.items():
+            changed += await reads.body(stored[webhook_id]) != body
         launches = await reads.launches(limit=0)
-    owed = {stored[webhook_id] for webhook_id in acknowledged if webhook_id in stored}
+    owing = {stored[webhook_id] for webhook_id in (kept if owed is None else owed)}
     jobs = Counter(
         entry["launchId"] for entry in ledger if not (copies and entry["stage"] == "CANCELED")
     )
     return Verdict(
         deliveries=len(acknowledged),
-        lost=lost,
+        lost=len(acknowledged) - len(kept),
         changed=changed,
         launches=len(launches),
-        missing=len(owed.difference(launch.delivery for launch in launches)),
+        missing=len(owing.difference(launch.delivery for launch in launches)),
         unfinished=sum(launch.state not in ends for launch in launches),
         jobs=sum(jobs.values()),
         twice=sum(number > 1 for number in jobs.values()),
