@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock space clean
+.PHONY: help demo test campaign check format lock space clean
 
 help:  ## Say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ test: $(VENV)/.dev  ## The whole suite, with branch coverage enforced
 
 # Where there is no PostgreSQL, what is only tried on one is left out.
 UNTRIED := $(if $(wildcard /usr/lib/postgresql/*/bin/initdb)$(shell command -v initdb),,--omit='*postgres*')
+
+campaign: $(VENV)/.dev  ## Kills, crashes, faults and power cuts at full length: over an hour
+	PYTHONPATH=tests $(BIN)/python -m campaign $(NAMES)
 
 check: $(VENV)/.dev  ## Lint, format and types
 	$(BIN)/ruff check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,28 +10,62 @@ import pytest
 from campaign.crashes import crash_everywhere
 from campaign.faults import strike_all
 from campaign.kills import kills
+from campaign.replicas import share
 from campaign.wipes import wipe
+from postgres import Cluster
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_random_kills_lose_nothing_and_launch_nothing_twice(tmp_path: Path) -> None:
-    verdict = await kills(tmp_path, f"sqlite:///{tmp_path / 'k.db'}", count=15, seed=7)
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """Gives the URL of a new database, by a name."""
+    if request.param == "sqlite":
+        return lambda name: f"sqlite:///{tmp_path / name}.db"
+    cluster: Cluster = request.getfixturevalue("postgres")
+    return lambda _: cluster.url(cluster.create())
+
+
+async def test_random_kills_lose_nothing_and_launch_nothing_twice(
+    new_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    url = new_database("kills")
+    replicas = 1 if url.startswith("sqlite") else 3
+    verdict = await kills(tmp_path, url, count=12, seed=7, replicas=replicas)
     assert verdict.holds, verdict
-    assert verdict.deliveries == 60
+    assert verdict.deliveries == 48
 
 
-async def test_no_crash_point_loses_or_doubles_anything(tmp_path: Path) -> None:
-    broken = await crash_everywhere(tmp_path, lambda name: f"sqlite:///{tmp_path / name}.db")
-    assert broken == {}
+async def test_no_crash_point_loses_or_doubles_anything(
+    new_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    assert await crash_everywhere(tmp_path, new_database) == {}
 
 
-async def test_nothing_that_the_hub_does_makes_two_jobs_of_one_launch(tmp_path: Path) -> None:
-    broken = await strike_all(tmp_path, lambda name: f"sqlite:///{tmp_path / name}.db")
-    assert broken == {}
+async def test_nothing_that_the_hub_does_makes_two_jobs_of_one_launch(
+    new_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    assert await strike_all(tmp_path, new_database) == {}
 
 
 async def test_a_wiped_database_launches_nothing_again(tmp_path: Path) -> None:
     verdict = await wipe(tmp_path, deliveries=60, wipes=3, seed=3)
     assert verdict.holds, verdict
     assert verdict.jobs == 60
+
+
+async def test_replicas_lose_nothing_while_their_server_crashes(
+    postgres: Cluster, tmp_path: Path
+) -> None:
+    verdict = await share(
+        tmp_path,
+        postgres,
+        postgres.url(postgres.create()),
+        replicas=4,
+        deliveries=800,
+        restarts=2,
+        per_second=100,
+        seed=5,
+    )
+    assert verdict.holds, verdict
+    assert (verdict.deliveries, verdict.launches) == (800, 40)
