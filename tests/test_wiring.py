@@ -20,6 +20,7 @@ from faulty import faulty_hub
 from jobhook.core.errors import RulesError, SettingsError, StoreError
 from jobhook.core.guards import Guard, Limits
 from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.operations import Deed, Order
 from jobhook.devhub import TOKEN, DevHub
 from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
@@ -28,6 +29,7 @@ from jobhook.wiring import (
     Bells,
     Role,
     Service,
+    carry_out,
     for_devhub,
     open_reads,
     open_store,
@@ -387,3 +389,55 @@ async def test_postgres_without_its_driver_is_said_in_one_sentence(
     for opening in (open_store(settings.database, Bells()), open_reads(settings.database)):
         with pytest.raises(SettingsError, match=r"install `jobhook\[postgres\]`"):
             await opening.__aenter__()
+
+
+# -- orders --
+
+
+async def test_orders_go_through_the_running_service(town: Town) -> None:
+    town.rule("print", PRINT)
+    async with town.service() as service, town.hub() as hub:  # without the secret: it is held
+        await town.push()
+        assert await until(lambda: ended(service)) == LaunchState.HELD
+        (launch,) = await service.store.launches(limit=0)
+        settings = town.settings()
+        (paused,) = await carry_out(settings, Order(deed=Deed.PAUSE, by="ana"))
+        assert paused.done
+        release = Order(deed=Deed.RELEASE, by="ana", ids=(launch.id,))
+        assert [outcome.told for outcome in await carry_out(settings, release)] == ["released"]
+        await carry_out(settings, Order(deed=Deed.RESUME, by="ana"))
+        # Woken, it is looked at again: the secret is still not there.
+        assert await until(lambda: ended(service)) == LaunchState.HELD
+        assert await hub.list_jobs(namespace="dev") == []
+        cancel = Order(deed=Deed.CANCEL, by="ana", ids=(launch.id,))
+        assert [outcome.done for outcome in await carry_out(settings, cancel)] == [True]
+        replay = Order(deed=Deed.REPLAY, by="ana", ids=(launch.delivery,))
+        assert [outcome.done for outcome in await carry_out(settings, replay)] == [True]
+
+        async def again() -> int | None:
+            launches = await service.store.launches(limit=0)
+            return len(launches) if len(launches) > 1 else None
+
+        assert await until(again) == 2
+    assert not list(town.folder.glob("*.sock"))
+
+
+async def test_orders_without_a_service_take_its_place(town: Town) -> None:
+    settings = town.settings()
+    order = Order(deed=Deed.PAUSE, by="ana")
+    with pytest.raises(StoreError, match="there is no database"):
+        await carry_out(settings, order)
+    async with open_store(settings.database, Bells()):
+        with pytest.raises(StoreError, match="another jobhook already uses"):
+            await carry_out(settings, order)
+    (outcome,) = await carry_out(settings, order)
+    assert outcome.done
+    async with open_reads(settings.database) as reads:
+        assert [pause.by for pause in await reads.pauses()] == ["ana"]
+
+
+@pytest.mark.parametrize("role", [Role.RECEIVER, Role.DISPATCHER])
+async def test_a_database_in_a_file_has_one_process(town: Town, role: Role) -> None:
+    with listen("127.0.0.1", 0) as listener, pytest.raises(SettingsError, match="postgresql://"):
+        async with running_service(town.settings(), listener, role=role):
+            pass

@@ -19,7 +19,7 @@ from jobhook.adapters.control import NoService, give_order, taking_orders
 from jobhook.adapters.rulefiles import load_rules
 from jobhook.adapters.store_sqlite import sqlite_reads, sqlite_store
 from jobhook.core.deliveries import AcceptedSecrets
-from jobhook.core.errors import SettingsError
+from jobhook.core.errors import SettingsError, StoreError
 from jobhook.core.operations import Order, Outcome
 from jobhook.core.rules import RuleSet
 from jobhook.devhub import TOKEN as DEV_TOKEN
@@ -213,6 +213,9 @@ async def carry_out(settings: Settings, order: Order) -> tuple[Outcome, ...]:
     if settings.database.path:
         with contextlib.suppress(NoService):
             return await give_order(settings.database.path, order)
+        if not settings.database.path.exists():
+            # A new one in the wrong place would say "paused" while the real service goes on.
+            raise StoreError(f"there is no database at {settings.database.path}")
     bells = Bells()
     async with (
         open_store(settings.database, bells) as store,

@@ -15,8 +15,10 @@ from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import (
     MOVES,
     LaunchState,
+    latest,
     launch_id,
     moved,
+    next_step,
     spec_from_json,
     spec_to_json,
     state_of_stage,
@@ -24,7 +26,7 @@ from jobhook.core.launches import (
 
 # The diagram of the design, written out: from each state, where a launch may go.
 ALLOWED = {
-    "matched": "ready held skipped superseded expired",
+    "matched": "ready held skipped superseded expired cancelled",
     "ready": "sending launched held skipped superseded expired cancelled",
     "sending": "launched ready unknown held rejected",
     "unknown": "launched ready held",
@@ -196,3 +198,33 @@ def test_values_of_secrets_do_not_reach_the_database() -> None:
     text = spec_to_json(spec)
     assert "hf_hidden" not in text
     assert spec_from_json(text) == replace(spec, secrets={"HF_TOKEN": ""})
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "step"),
+    [
+        pytest.param("held", "ambiguous: no job", "look for its job on the Hub", id="ambiguous"),
+        pytest.param("held", "loop: …", "launches release l1` lets it go", id="held"),
+        pytest.param("unknown", "lost", "none: its job is being looked for", id="unknown"),
+        pytest.param("rejected", "bad image", "mend what the reason says", id="rejected"),
+        *(
+            pytest.param(state, "", "launches retry l1` launches it once more", id=state)
+            for state in ("expired", "failed", "gone")
+        ),
+    ],
+)
+def test_what_does_not_go_on_by_itself_has_a_next_step(state: str, reason: str, step: str) -> None:
+    assert step in (next_step(make_launch(state=LaunchState(state), reason=reason)) or "")
+
+
+@pytest.mark.parametrize("state", ["matched", "ready", "sending", "running", "completed"])
+def test_what_goes_on_by_itself_or_went_well_has_none(state: str) -> None:
+    assert next_step(make_launch(state=LaunchState(state))) is None
+
+
+def test_of_what_was_asked_for_again_only_the_last_one_counts() -> None:
+    first, other = make_launch(), make_launch(id="l2", action=1)
+    again = make_launch(id="l3", generation=2)
+    elsewhere = make_launch(id="l4", delivery="d2")
+    assert latest([first, other, again, elsewhere]) == (other, again, elsewhere)
+    assert latest([]) == ()

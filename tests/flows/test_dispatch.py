@@ -241,6 +241,25 @@ async def test_a_job_that_is_told_too_late_is_kept_where_nobody_knew_of_one(
     assert (found.state, found.job_id) == (LaunchState.LAUNCHED, "j1")
 
 
+async def test_a_job_that_is_told_much_too_late_counts_towards_the_limits(
+    store: SqliteStore, clock: HandClock, bell: Bell
+) -> None:
+    launch = await ready(store)
+
+    async def give_up() -> None:
+        await store.abandon_sending(NOON, older_than_ms=-1)
+        unknown = await kept(store, launch)
+        await store.replace(unknown, moved(unknown, LaunchState.HELD, now=NOON))
+
+    await send(make_dispatcher(store, OvertakenHub(give_up), clock, bell))
+    found = await kept(store, launch)
+    assert (found.state, found.claimed_at, found.micro_usd > 0) == (
+        LaunchState.LAUNCHED,
+        NOON,
+        True,
+    )
+
+
 async def test_a_job_that_is_told_too_late_does_not_take_the_place_of_another(
     store: SqliteStore, clock: HandClock, bell: Bell
 ) -> None:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import httpx2
 import pytest
 
 from doors import Door
-from jobhook.web.app import PUBLIC_PATHS
+from jobhook.web.app import PUBLIC_PATHS, create_app
 
 pytestmark = pytest.mark.anyio
 
@@ -57,3 +58,11 @@ async def test_every_error_has_the_same_shape(
         None,
         {"code", "message", "details"},
     )
+
+
+async def test_a_process_without_a_receiver_takes_no_deliveries_in() -> None:
+    app = create_app(None, is_ready=lambda: True)
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://us.test") as client:
+        assert (await client.post("/webhooks/hub", content=b"{}")).status_code == 404
+        assert (await client.get("/readyz")).status_code == 200

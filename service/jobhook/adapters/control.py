@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import astuple
 from pathlib import Path
@@ -21,7 +22,9 @@ from jobhook.core.errors import JobHookError, StoreError
 from jobhook.core.operations import Order, Outcome, order_from_json, order_to_json
 
 LINE_MAX_BYTES = 1024 * 1024
-_ANSWER_SECONDS = 60.0
+_LINE_SECONDS = 5.0
+# The Hub may be asked meanwhile, which takes its time.
+_ANSWER_SECONDS = 120.0
 _ADDRESS_MAX_BYTES = 100
 
 CarryOut = Callable[[Order], Awaitable[tuple[Outcome, ...]]]
@@ -40,27 +43,60 @@ def socket_path(database: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def taking_orders(database: Path, carry_out: CarryOut) -> AsyncIterator[None]:
-    """Take orders while the block runs; the caller has the lock of *database*."""
+    """
+    Take orders while the block runs; the caller has the lock of *database*.
+
+    Raises:
+        StoreError: The socket cannot be made.
+    """
     path = socket_path(database)
-    path.unlink(missing_ok=True)
+    open_orders: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, TimeoutError, asyncio.LimitOverrunError):
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(_LINE_SECONDS):
+                line = await _line(reader)
             async with asyncio.timeout(_ANSWER_SECONDS):
-                answer = await _answer(await reader.readline(), carry_out)
+                answer = await _answer(line, carry_out)
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
-        writer.close()
 
-    with _short(path) as address:
-        before = os.umask(0o177)
-        try:
-            server = await asyncio.start_unix_server(serve, address, limit=LINE_MAX_BYTES)
-        finally:
-            os.umask(before)
-    async with server:
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve(reader, writer), name="order")
+        open_orders.add(task)
+        task.add_done_callback(open_orders.discard)
+
+    server = await asyncio.start_unix_server(begin, sock=_bound(path), limit=LINE_MAX_BYTES)
+    try:
         yield
-    path.unlink(missing_ok=True)
+    finally:
+        path.unlink(missing_ok=True)
+        server.close()
+        # Whoever comes after us may close what an order needs.
+        await asyncio.gather(*open_orders)
+
+
+def _bound(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.unlink(missing_ok=True)
+        with _short(path) as address:
+            before = os.umask(0o177)
+            try:
+                listener.bind(address)
+            finally:
+                os.umask(before)
+    except OSError as exc:
+        listener.close()
+        raise StoreError(f"orders cannot be taken on {path}: {exc.strerror or exc}") from exc
+    return listener
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except ValueError:  # over the limit
+        return b""
 
 
 async def give_order(database: Path, order: Order) -> tuple[Outcome, ...]:
@@ -75,12 +111,14 @@ async def give_order(database: Path, order: Order) -> tuple[Outcome, ...]:
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             writer.write(order_to_json(order) + b"\n")
-            line = await reader.readline()
+            line = await _line(reader)
     except (OSError, TimeoutError) as exc:
         raise StoreError("the service did not answer: look at what came of it") from exc
     finally:
         writer.close()
-    answer = json.loads(line or b'{"error": "the service stopped meanwhile"}')
+    if not line.endswith(b"\n"):
+        raise StoreError("the service stopped meanwhile: look at what came of it")
+    answer = json.loads(line)
     if "error" in answer:
         raise StoreError(answer["error"])
     return tuple(Outcome(*told) for told in answer["outcomes"])

@@ -24,11 +24,12 @@ from jobhook.cli.selection import (
     Until,
     deliveries_wanted,
     launches_wanted,
+    typed_repo,
 )
 from jobhook.core.errors import HubError, JobHookError, SettingsError, UsageError
-from jobhook.core.filters import LaunchFilter
+from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.guards import cost_of
-from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.launches import Launch, LaunchState, latest
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.records import EVERYTHING
 from jobhook.flows.stopping import stop_all_jobs
@@ -44,6 +45,8 @@ _STATES: Mapping[Deed, Collection[LaunchState]] = {
     Deed.CANCEL: (_S.MATCHED, _S.READY, _S.HELD, _S.LAUNCHED, _S.RUNNING),
 }
 _AT_ONCE = 100
+# Each may wait for the Hub as long as a request to it may take.
+_CANCELS_AT_ONCE = 8
 _PRICES_SECONDS = 5.0
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Their ids.")]
@@ -66,16 +69,15 @@ def launches_order(deed: Deed, told: str) -> Callable[..., None]:
         database: Database = None,
         as_json: AsJson = False,
     ) -> None:
-        if not (ids or state or rule or repo or since or until or everything):
-            raise UsageError("say which: ids, a filter such as --rule, or --all")
+        _say_which(ids, state, rule, repo, since, until, everything, such_as="--rule retrain")
         settings = settings_with(database=database)
         states = [state] if state else None if ids else _STATES[deed]
         wanted = launches_wanted(
             ids=ids, states=states, rule=rule, repo=repo, since=since, until=until
         )
-        launches = asyncio.run(_select(settings, wanted))
+        launches = asyncio.run(_select(settings, wanted, deed))
         # What is named but not there is told like everything else that cannot be done.
-        chosen = ids or [launch.id for launch in reversed(launches)]
+        chosen = [*dict.fromkeys(ids or [launch.id for launch in reversed(launches)])]
         question = f"{deed.capitalize()} {_count(len(chosen), 'launch', 'launches')}"
         if deed != Deed.CANCEL:
             question += f" that may cost {_most(launches, settings)}"
@@ -109,8 +111,7 @@ def replay(
 ) -> None:
     """Decide deliveries again, with the rules as they are now; what fires is launched anew."""
     settings = settings_with(database=database)
-    if not (ids or state or repo or since or until or everything):
-        raise UsageError("say which: ids, a filter such as --since 2h, or --all")
+    _say_which(ids, state, repo, since, until, everything, such_as="--since 2h")
     wanted = deliveries_wanted(ids=ids, state=state, repo=repo, since=since, until=until)
 
     async def select() -> tuple[list[str], list[Launch]]:
@@ -121,7 +122,7 @@ def replay(
             return [delivery.id for delivery, _ in found], list(launches)
 
     found, launches = asyncio.run(select())
-    chosen = ids or found
+    chosen = [*dict.fromkeys(ids or reversed(found))]
     what = f"{_count(len(chosen), 'delivery', 'deliveries')} again"
     again = f"what they led to before may cost {_most(launches, settings)} again"
     _confirm(f"Decide {what}; {again}?", count=len(chosen), yes=yes)
@@ -179,15 +180,30 @@ def stop_all(
         raise typer.Exit(1)
 
 
-async def _select(settings: Settings, wanted: LaunchFilter) -> tuple[Launch, ...]:
+def _say_which(ids: list[str] | None, *filters: object, such_as: str) -> None:
+    if ids and any(filters):
+        raise UsageError("name ids or say which with options, not both")
+    if not (ids or any(filters)):
+        raise UsageError(f"say which: ids, a filter such as {such_as}, or --all")
+
+
+async def _select(settings: Settings, wanted: LaunchFilter, deed: Deed) -> tuple[Launch, ...]:
     async with open_reads(settings.database) as store:
-        return await store.launches(wanted, limit=0)
+        found = await store.launches(wanted, limit=0)
+        if deed != Deed.RETRY or wanted.ids:
+            return found
+        # What was launched again already is not what somebody means who names a filter.
+        of = DeliveryFilter(ids={launch.delivery for launch in found})
+        ids = [each for _, led_to in await store.deliveries(of, limit=0) for each in led_to]
+        last = {each.id for each in latest(await store.launches(LaunchFilter(ids=ids), limit=0))}
+        return tuple(launch for launch in found if launch.id in last)
 
 
 def _carry_out_all(settings: Settings, deed: Deed, ids: Collection[str], *, as_json: bool) -> None:
     outcomes: list[Outcome] = []
     left = iter(ids)
-    while some := tuple(islice(left, _AT_ONCE)):
+    at_once = _CANCELS_AT_ONCE if deed == Deed.CANCEL else _AT_ONCE
+    while some := tuple(islice(left, at_once)):
         order = Order(deed=deed, by=_who(), ids=some)
         outcomes += asyncio.run(carry_out(settings, order))
         if len(outcomes) < len(ids):
@@ -226,13 +242,21 @@ async def _prices(settings: Settings) -> Mapping[str, float]:
 
 async def _stop_jobs(settings: Settings, *, as_json: bool) -> int:
     rows: list[tuple[str, str | None]] = []
-    async with AsyncHub(settings.hf_endpoint, settings.hf_token) as hub:
-        namespace = settings.namespace or await hub.whoami()
-        stopped = stop_all_jobs(hub, namespace=namespace, instance=settings.instance)
-        async for job_id, failure in stopped:
-            rows.append((job_id, failure))
-            if not as_json:
-                say(f"{job_id}: {failure or 'cancelled'}")
+    try:
+        async with AsyncHub(settings.hf_endpoint, settings.hf_token) as hub:
+            namespace = settings.namespace or await hub.whoami()
+            stopped = stop_all_jobs(hub, namespace=namespace, instance=settings.instance)
+            async for job_id, failure in stopped:
+                rows.append((job_id, failure))
+                if not as_json:
+                    say(f"{job_id}: {failure or 'cancelled'}")
+    finally:
+        # Whatever ends it, what was done is told.
+        failures = _print_stopped(rows, as_json=as_json)
+    return failures
+
+
+def _print_stopped(rows: Collection[tuple[str, str | None]], *, as_json: bool) -> int:
     failures = sum(failure is not None for _, failure in rows)
     if as_json:
         print_json([{"job_id": job_id, "error": failure} for job_id, failure in rows])
@@ -273,9 +297,7 @@ def _print_outcomes(outcomes: Collection[Outcome], *, as_json: bool) -> None:
 def _scope(rule: str | None, repo: str | None) -> str:
     if rule and repo:
         raise UsageError("pause a rule or a repo, one at a time")
-    if repo and repo.count(":") != 1:
-        raise UsageError(f"--repo {repo!r}: write type:owner/name, such as dataset:acme/corpus")
-    return f"rule:{rule}" if rule else f"repo:{repo}" if repo else EVERYTHING
+    return f"rule:{rule}" if rule else f"repo:{typed_repo(repo)}" if repo else EVERYTHING
 
 
 def _who() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Annotated
@@ -13,6 +14,7 @@ from jobhook.core.errors import UsageError
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.jobs import parse_timeout
 from jobhook.core.launches import LaunchState
+from jobhook.core.rules import REPO_TYPES
 from jobhook.wiring import now_ms
 
 _WHEN = "2h, 7d (so long ago), or a date such as 2026-11-24T12:00"
@@ -58,20 +60,28 @@ def launches_wanted(
         ids=ids,
         states=states,
         rule=rule,
-        repo=repo,
+        repo=typed_repo(repo) if repo else None,
         delivery=delivery,
         since=_moment("--since", since),
         until=_moment("--until", until),
     )
 
 
+def typed_repo(text: str) -> str:
+    """Return *text* if it is `type:owner/name`; raises `UsageError` if it is not."""
+    kind, _, name = text.partition(":")
+    if kind not in REPO_TYPES or not name:
+        raise UsageError(f"--repo {text!r}: write type:owner/name, such as dataset:acme/corpus")
+    return text
+
+
 def _moment(option: str, text: str | None) -> int | None:
     if text is None:
         return None
-    try:
-        return now_ms() - parse_timeout(text) * 1000
-    except UsageError:
-        pass
+    # Digits alone are a date or nothing: nobody means so many seconds.
+    with contextlib.suppress(UsageError):
+        if not text.strip().isdigit():
+            return now_ms() - parse_timeout(text) * 1000
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as exc:

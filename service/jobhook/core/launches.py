@@ -8,7 +8,7 @@ and what may have been sent is `unknown`, never `ready` again on suspicion.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -49,7 +49,7 @@ _ENDS = frozenset({_S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.GONE})
 _NEVER_SENT = frozenset({_S.SKIPPED, _S.SUPERSEDED, _S.EXPIRED})
 
 MOVES: Mapping[LaunchState, frozenset[LaunchState]] = {
-    _S.MATCHED: frozenset({_S.READY, _S.HELD}) | _NEVER_SENT,
+    _S.MATCHED: frozenset({_S.READY, _S.HELD, _S.CANCELLED}) | _NEVER_SENT,
     # `launched` where its job turns up after all, later than any quarantine.
     _S.READY: frozenset({_S.SENDING, _S.HELD, _S.CANCELLED, _S.LAUNCHED}) | _NEVER_SENT,
     # Back to `ready` only after a refusal that is clear: nothing was done.
@@ -115,6 +115,18 @@ def next_step(launch: Launch) -> str | None:
         case LaunchState.EXPIRED | LaunchState.FAILED | LaunchState.GONE:
             return again
     return None
+
+
+def latest(launches: Iterable[Launch]) -> tuple[Launch, ...]:
+    """Return those of *launches* that were not asked for again, in the same order."""
+    newest: dict[tuple[str, str, int], int] = {}
+    kept = tuple(launches)
+    for each in kept:
+        debt = each.delivery, each.rule, each.action
+        newest[debt] = max(each.generation, newest.get(debt, 0))
+    return tuple(
+        each for each in kept if each.generation == newest[each.delivery, each.rule, each.action]
+    )
 
 
 def launch_id(

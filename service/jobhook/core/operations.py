@@ -57,8 +57,12 @@ def order_to_json(order: Order) -> bytes:
 
 def order_from_json(line: bytes) -> Order:
     """Return what `order_to_json` wrote; raises `UsageError` for anything else."""
+    refusal = "that is no order of this version of jobhook"
     try:
         told: dict[str, Any] = json.loads(line)
-        return Order(**{**told, "deed": Deed(told["deed"]), "ids": tuple(told["ids"])})
-    except (ValueError, TypeError, KeyError) as exc:
-        raise UsageError("that is no order of this version of jobhook") from exc
+        order = Order(**{**told, "deed": Deed(told["deed"]), "ids": tuple(told["ids"])})
+    except (ValueError, TypeError, KeyError, RecursionError) as exc:
+        raise UsageError(refusal) from exc
+    if not all(isinstance(word, str) for word in (order.by, order.scope, order.reason, *order.ids)):
+        raise UsageError(refusal)
+    return order

@@ -39,6 +39,7 @@ _PAYMENT_REQUIRED = 402
 _TOO_MANY_REQUESTS = 429
 _PROBE_SECONDS = 60.0
 _AUTH = "auth: "
+_OF_ITS_JOB = ("namespace", "job_id", "job_url", "claimed_at", "micro_usd")
 # A database that is younger may be new because an older one was lost.
 _YOUNG_MS = 48 * 3_600_000
 
@@ -160,7 +161,8 @@ class Dispatcher(Worker):
         current = await self._store.launch(outcome.id)
         if outcome.job_id and current and not current.job_id and _may_be_launched(current):
             launched = moved(current, LaunchState.LAUNCHED, now=self._clock())
-            job = {name: getattr(outcome, name) for name in ("namespace", "job_id", "job_url")}
+            # Its job costs money after all.
+            job = {name: getattr(outcome, name) for name in _OF_ITS_JOB}
             with contextlib.suppress(LaunchMoved):
                 await self._store.replace(current, replace(launched, **job))
 

@@ -38,7 +38,7 @@ class Leader(Worker):
     @property
     def is_leading(self) -> bool:
         """Whether the workers of this process work."""
-        return self._working is not None
+        return self._working is not None and not self._working.done()
 
     async def run(self) -> None:
         try:
@@ -50,13 +50,13 @@ class Leader(Worker):
 
     async def step(self) -> bool:
         leads = await self._store.lead(self._holder, int(_TTL_SECONDS * 1000))
+        if not (leads and self.is_leading):  # or what worked has ended by itself
+            await self._rest_workers()
         if leads and self._working is None:
             log.info("lead.taken", holder=self._holder)
             for worker in self._workers:
                 worker.reset()
             self._working = asyncio.create_task(self._work(), name="workers")
-        elif not leads:
-            await self._rest_workers()
         return False
 
     async def _work(self) -> None:
@@ -69,6 +69,10 @@ class Leader(Worker):
             return
         for worker in self._workers:
             worker.stop()
-        await self._working
+        try:
+            await self._working
+        except Exception:
+            # A fault of ours; whoever leads next, we perhaps, begins anew.
+            log.exception("worker.broken", worker=type(self).__name__)
         self._working = None
         log.info("lead.given_up", holder=self._holder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
@@ -9,7 +10,7 @@ import structlog
 
 from jobhook.core.errors import HubError, LaunchMoved
 from jobhook.core.filters import LaunchFilter
-from jobhook.core.launches import Launch, LaunchState, moved
+from jobhook.core.launches import Launch, LaunchState, latest, moved
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.planning import KEY_VARIABLE, Origin, planned_again
 from jobhook.core.records import Pause
@@ -18,6 +19,8 @@ from jobhook.ports import Clock, Hub, Store
 
 # Where nobody knows yet whether a job was started, no order may add a second one.
 _UNDECIDED = {LaunchState.SENDING, LaunchState.UNKNOWN}
+_OF_SCOPES = {Deed.PAUSE, Deed.RESUME}
+_CANCELS_AT_ONCE = 8
 
 log = structlog.get_logger()
 
@@ -47,18 +50,32 @@ class Operations:
         Raises:
             StoreUnavailable: The database cannot be used; what was done before stands.
         """
-        if order.deed == Deed.PAUSE:
-            outcomes = [await self._pause(order)]
-        elif order.deed == Deed.RESUME:
-            outcomes = [await self._resume(order)]
-        elif order.deed == Deed.REPLAY:
-            outcomes = [await self._replay(each) for each in order.ids]
-        else:
-            outcomes = [await self._with_launch(each, order) for each in order.ids]
-        for outcome in outcomes:
-            log.info("order.carried_out", deed=order.deed, by=order.by, **asdict(outcome))
-        self._on_change()
+        if order.deed in _OF_SCOPES:
+            return (await self._logged(order, order.scope),)
+        # Cancelling asks the Hub, which may be slow; whoever gave the order waits for all of it.
+        at_once = _CANCELS_AT_ONCE if order.deed == Deed.CANCEL else 1
+        outcomes: list[Outcome] = []
+        for start in range(0, len(order.ids), at_once):
+            some = order.ids[start : start + at_once]
+            outcomes += await asyncio.gather(*(self._logged(order, each) for each in some))
         return tuple(outcomes)
+
+    async def _logged(self, order: Order, about: str) -> Outcome:
+        outcome = await self._carry_out_one(order, about)
+        # Said and heard at once: the next one may fail.
+        log.info("order.carried_out", deed=order.deed, by=order.by, **asdict(outcome))
+        self._on_change()
+        return outcome
+
+    async def _carry_out_one(self, order: Order, about: str) -> Outcome:
+        match order.deed:
+            case Deed.PAUSE:
+                return await self._pause(order)
+            case Deed.RESUME:
+                return await self._resume(order)
+            case Deed.REPLAY:
+                return await self._replay(about)
+        return await self._with_launch(about, order)
 
     async def _pause(self, order: Order) -> Outcome:
         pause = Pause(scope=order.scope, since=self._clock(), by=order.by, reason=order.reason)
@@ -96,6 +113,7 @@ class Operations:
                 return await self._retry(launch, order.by)
             return await self._cancel(launch, order.by)
         except LaunchMoved:
+            # A worker or another order was faster.
             return Outcome(launch_id, done=False, told="it has just moved on: look again")
 
     async def _release(self, launch: Launch, by: str) -> Outcome:
@@ -112,11 +130,13 @@ class Operations:
         same = [
             each for each in of_delivery if (each.rule, each.action) == (launch.rule, launch.action)
         ]
-        if any(not each.state.is_final for each in same):
-            return _not(launch, "it was asked for again already, and that is not over")
-        origin = await self._origin(launch, 1 + max(each.generation for each in same))
+        # Whoever asks again for what was asked for again would pay a second time for one failure.
+        if launch not in latest(same):
+            return _not(launch, f"it was launched again already, as {latest(same)[0].id}")
+        origin = await self._origin(launch, launch.generation + 1)
         again = planned_again(launch, origin, asked_by=by, now=self._clock())
-        await self._store.add(again)
+        if not await self._store.add(again):
+            raise LaunchMoved(f"launch {launch.id} was just launched again")
         return Outcome(launch.id, done=True, told=f"launched again as {again.id}")
 
     async def _origin(self, launch: Launch, generation: int) -> Origin:

@@ -7,9 +7,11 @@ Nothing here asks the database, which may be what is broken.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from jobhook.core.errors import HubError
+from jobhook.core.errors import HubBusy, HubError, HubRefused
 from jobhook.core.jobs import ACTIVE_STAGES
 from jobhook.core.planning import INSTANCE_LABEL
 from jobhook.hub.models import JobInfo
@@ -17,6 +19,7 @@ from jobhook.ports import Hub
 
 _AT_ONCE = 8
 _CLEAN_LOOKS = 2
+_TRIES = 3
 # A request that was on its way when launching was paused has its whole deadline.
 _LOOK_AGAIN_SECONDS = 3.0
 
@@ -31,37 +34,59 @@ async def stop_all_jobs(
     """
     Cancel all active jobs of *instance* until none is listed any more; yield each as it is done.
 
-    Each is yielded with None, or with why it could not be cancelled; that one is not tried again.
+    Each is yielded with None, or with why it could not be cancelled after `_TRIES`.
 
     Raises:
-        HubError: The Hub's list cannot be read.
+        HubError: The Hub's list cannot be read, `_TRIES` times in a row.
     """
+    tries: Counter[str] = Counter()
     done: set[str] = set()
     clean_looks = 0
     while clean_looks < _CLEAN_LOOKS:
-        jobs = await hub.list_jobs(
-            namespace=namespace, labels={INSTANCE_LABEL: instance}, stages=ACTIVE_STAGES
-        )
-        # The Hub may list what was not asked for.
-        ours = [job for job in jobs if job.labels.get(INSTANCE_LABEL) == instance]
-        left = [job for job in ours if job.id not in done]
+        jobs = await _listed(hub, namespace, instance, sleep)
+        left = [job for job in jobs if job.id not in done]
         clean_looks = 0 if left else clean_looks + 1
         for start in range(0, len(left), _AT_ONCE):
             for job_id, failure in await _cancelled(hub, left[start : start + _AT_ONCE], namespace):
+                tries[job_id] += 1
+                if failure and _may_pass(failure) and tries[job_id] < _TRIES:
+                    continue
                 done.add(job_id)
-                yield job_id, failure
+                yield job_id, str(failure) if failure else None
         if clean_looks < _CLEAN_LOOKS:
             await sleep(_LOOK_AGAIN_SECONDS)
 
 
+async def _listed(
+    hub: Hub, namespace: str, instance: str, sleep: Callable[[float], Awaitable[None]]
+) -> list[JobInfo]:
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(HubBusy):
+            return await _ours(hub, namespace, instance)
+        await sleep(_LOOK_AGAIN_SECONDS)
+    return await _ours(hub, namespace, instance)
+
+
+async def _ours(hub: Hub, namespace: str, instance: str) -> list[JobInfo]:
+    jobs = await hub.list_jobs(
+        namespace=namespace, labels={INSTANCE_LABEL: instance}, stages=ACTIVE_STAGES
+    )
+    # The Hub may list what was not asked for.
+    return [job for job in jobs if job.labels.get(INSTANCE_LABEL) == instance]
+
+
 async def _cancelled(
     hub: Hub, jobs: Sequence[JobInfo], namespace: str
-) -> list[tuple[str, str | None]]:
-    async def cancel(job: JobInfo) -> tuple[str, str | None]:
+) -> list[tuple[str, HubError | None]]:
+    async def cancel(job: JobInfo) -> tuple[str, HubError | None]:
         try:
             await hub.cancel_job(job.id, namespace=namespace)
         except HubError as exc:
-            return job.id, str(exc)
+            return job.id, exc
         return job.id, None
 
     return await asyncio.gather(*map(cancel, jobs))
+
+
+def _may_pass(failure: HubError) -> bool:
+    return not isinstance(failure, HubRefused)

@@ -1,0 +1,420 @@
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import pytest
+
+from commands import Run
+from factories import make_launch, make_received, make_spec
+from jobhook.adapters.store_sqlite import sqlite_store
+from jobhook.cli import orders
+from jobhook.core.deliveries import DeliveryState
+from jobhook.core.jobs import Stage
+from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.operations import Order, Outcome
+from jobhook.devhub import TOKEN, DevHub
+from jobhook.hub import AsyncHub
+from jobhook.settings import Settings
+from jobhook.web.serving import listen, url_of
+from jobhook.wiring import now_ms, running_devhub
+
+S = LaunchState
+
+
+@pytest.fixture(autouse=True)
+def nobody_there(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The Hub cannot be reached, and nobody sits at a terminal."""
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        yield
+
+
+@pytest.fixture
+def keep(tmp_path: Path) -> Callable[..., list[Launch]]:
+    """Keeps a launch for each state, of as many deliveries."""
+
+    def keep(*states: LaunchState, **given: Any) -> list[Launch]:
+        async def fill() -> list[Launch]:
+            launches = []
+            async with sqlite_store(tmp_path / "jobhook.db") as store:
+                for n, state in enumerate(states, 1):
+                    receipt = await store.record(make_received(f"w{n}", at=now_ms()))
+                    delivery = await store.delivery(receipt.delivery)
+                    assert delivery is not None
+                    decided = replace(
+                        delivery, state=DeliveryState.MATCHED, repo_name="acme/corpus"
+                    )
+                    launch = make_launch(
+                        id=f"l{n}",
+                        delivery=delivery.id,
+                        state=state,
+                        repo="dataset:acme/corpus",
+                        created_at=now_ms(),
+                        **given,
+                    )
+                    await store.route(decided, events=(), verdicts=(), launches=[launch])
+                    launches.append(launch)
+            return launches
+
+        return asyncio.run(fill())
+
+    return keep
+
+
+def states_of(run: Run) -> dict[str, str]:
+    return {each["id"]: each["state"] for each in run("launches", "ls", "--json").json}
+
+
+@contextmanager
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch, types: str) -> Iterator[None]:
+    """A person types something."""
+    leader, follower = os.openpty()
+    with os.fdopen(follower, "r") as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        os.write(leader, types.encode())
+        yield
+    os.close(leader)
+
+
+def test_one_that_is_held_is_released(run: Run, keep: Callable[..., list[Launch]]) -> None:
+    keep(S.HELD, S.HELD)
+    ran = run("launches", "release", "l1", "--yes")
+    assert (ran.code, "released" in ran.out, ran.err) == (0, True, "")
+    assert states_of(run) == {"l1": "ready", "l2": "held"}
+    assert f"released by {getpass.getuser()}" in run("launches", "show", "l1").out
+
+
+def test_a_filter_means_what_the_order_can_be_carried_out_with(
+    run: Run, keep: Callable[..., list[Launch]]
+) -> None:
+    keep(S.HELD, S.COMPLETED, S.READY, S.HELD)
+    told = run("launches", "release", "--all", "--yes", "--json").json
+    assert told == [{"id": id_, "done": True, "told": "released"} for id_ in ("l1", "l4")]
+
+
+def test_with_json_stdout_is_json_and_nothing_else_however_many_there_are(
+    run: Run, keep: Callable[..., list[Launch]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "_AT_ONCE", 2)
+    keep(*[S.HELD] * 5)
+    ran = run("launches", "release", "--rule", "retrain", "--yes", "--json")
+    assert [each["done"] for each in ran.json] == [True] * 5
+    assert ran.err.splitlines() == ["jobhook: 2 of 5", "jobhook: 4 of 5"]
+
+
+def test_what_failed_is_retried_once_and_not_again_with_the_next_filter(
+    run: Run, keep: Callable[..., list[Launch]]
+) -> None:
+    keep(S.FAILED, S.CANCELLED, S.REJECTED)
+    first = run("launches", "retry", "--all", "--yes", "--json")
+    assert [each["id"] for each in first.json] == ["l1", "l3"]
+    assert run("launches", "cancel", "--all", "--yes").code == 0
+    assert run("launches", "retry", "--all", "--yes", "--json").json == []
+    refused = run("launches", "retry", "l1", "--yes")
+    assert (refused.code, "launched again already" in refused.out) == (1, True)
+
+
+def test_an_id_that_is_named_twice_counts_once(run: Run, keep: Callable[..., list[Launch]]) -> None:
+    keep(S.FAILED)
+    assert len(run("launches", "retry", "l1", "l1", "--yes", "--json").json) == 1
+    assert len(states_of(run)) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(("launches", "cancel", "l9"), "there is no such launch", id="launch"),
+        pytest.param(("deliveries", "replay", "d9"), "there is no such delivery", id="delivery"),
+        pytest.param(("launches", "release", "l1"), "only what is held", id="wrong state"),
+    ],
+)
+def test_what_cannot_be_done_is_exit_code_1(
+    run: Run, keep: Callable[..., list[Launch]], words: tuple[str, ...], told: str
+) -> None:
+    keep(S.COMPLETED)
+    ran = run(*words, "--yes", "--json")
+    assert (ran.code, [each["done"] for each in ran.json]) == (1, [False])
+    assert told in ran.json[0]["told"]
+
+
+def test_nothing_to_do_is_done(run: Run, keep: Callable[..., list[Launch]]) -> None:
+    keep(S.COMPLETED)
+    ran = run("launches", "cancel", "--all")
+    assert (ran.code, ran.out) == (0, "there is nothing to do that with\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        pytest.param(("launches", "retry"), "say which: ids", id="no launches"),
+        pytest.param(("deliveries", "replay"), "say which: ids", id="no deliveries"),
+        pytest.param(("launches", "cancel", "l1", "--all"), "not both", id="ids and all"),
+        pytest.param(("deliveries", "replay", "d1", "--since", "1h"), "not both", id="and since"),
+        pytest.param(("launches", "cancel", "--repo", "acme/x"), "type:owner/name", id="repo"),
+        pytest.param(("pause", "--repo", "datset:acme/x"), "type:owner/name", id="kind of repo"),
+        pytest.param(("pause", "--repo", "model:a/b", "--rule", "r"), "one at a time", id="two"),
+    ],
+)
+def test_an_order_that_does_not_say_what_it_is_about_is_wrong_use(
+    run: Run, keep: Callable[..., list[Launch]], words: tuple[str, ...], sentence: str
+) -> None:
+    keep(S.READY)
+    ran = run(*words, "--yes") if "pause" not in words else run(*words)
+    assert (ran.code, ran.out) == (2, "")
+    assert sentence in ran.err
+    assert states_of(run) == {"l1": "ready"}
+
+
+@pytest.mark.parametrize(
+    ("since", "found"),
+    [
+        pytest.param("2h", 1, id="hours ago"),
+        pytest.param("1.5d", 1, id="days ago"),
+        pytest.param("1s", 0, id="a moment ago"),
+        pytest.param("2026-01-01", 1, id="a day"),
+        pytest.param("20260101", 1, id="a day without dashes"),
+        pytest.param("2026-01-01T12:00+02:00", 1, id="with a zone"),
+        pytest.param("0001-01-01T00:00+14:00", 1, id="the first day"),
+        pytest.param("9999-12-31T23:59:59-14:00", 0, id="the last day"),
+    ],
+)
+def test_since_is_a_length_of_time_or_a_date(
+    run: Run,
+    keep: Callable[..., list[Launch]],
+    monkeypatch: pytest.MonkeyPatch,
+    since: str,
+    found: int,
+) -> None:
+    monkeypatch.setattr("jobhook.cli.selection.now_ms", lambda: now_ms() + 60_000)
+    keep(S.READY)
+    assert len(run("launches", "ls", "--since", since, "--json").json) == found
+    assert len(run("deliveries", "ls", "--since", since, "--json").json) == found
+    assert len(run("launches", "ls", "--until", since, "--json").json) == 1 - found
+
+
+@pytest.mark.parametrize("since", ["", " ", "5", "7200", "-2h", "yesterday", "1e3h", "nan"])
+def test_a_time_that_is_none_is_wrong_use(
+    run: Run, keep: Callable[..., list[Launch]], since: str
+) -> None:
+    keep(S.READY)
+    ran = run("launches", "ls", f"--since={since}")
+    assert (ran.code, "is no time: write 2h" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("launches", "release", "--all"),
+        ("launches", "cancel", "l1"),
+        ("deliveries", "replay", "--all"),
+        ("stop-all",),
+    ],
+    ids=" ".join,
+)
+def test_where_nobody_can_be_asked_yes_has_to_be_said(
+    run: Run, keep: Callable[..., list[Launch]], words: tuple[str, ...]
+) -> None:
+    keep(S.HELD)
+    ran = run(*words)
+    assert (ran.code, ran.out) == (2, "")
+    assert "say so with --yes" in ran.err
+    assert states_of(run) == {"l1": "held"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "state"),
+    [("y\n", 0, "ready"), ("n\n", 1, "held"), ("\x04", 1, "held")],
+    ids=["yes", "no", "the end of the input"],
+)
+def test_a_person_is_asked_with_the_count_and_the_cost(
+    run: Run,
+    keep: Callable[..., list[Launch]],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    code: int,
+    state: str,
+) -> None:
+    keep(S.HELD, spec=make_spec(flavor="a100-large"))
+    with at_a_terminal(monkeypatch, answer):
+        ran = run("launches", "release", "l1")
+    assert ran.code == code
+    assert "Release 1 launch that may cost $0.00 at most, and 1 at a price" in ran.err
+    assert states_of(run) == {"l1": state}
+
+
+def test_an_interrupt_at_the_question_does_nothing(
+    run: Run, keep: Callable[..., list[Launch]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> bool:
+        raise KeyboardInterrupt
+
+    keep(S.HELD)
+    monkeypatch.setattr("jobhook.cli.orders.typer.confirm", interrupted)
+    with at_a_terminal(monkeypatch, ""):
+        ran = run("launches", "release", "l1")
+    assert ran.code != 0
+    assert "Traceback" not in ran.err
+    assert states_of(run) == {"l1": "held"}
+
+
+def test_a_replay_is_of_what_came_and_says_what_it_led_to(
+    run: Run, keep: Callable[..., list[Launch]]
+) -> None:
+    launches = keep(S.COMPLETED, S.READY)
+    ran = run("deliveries", "replay", "--repo", "acme/corpus", "--yes", "--json")
+    assert [(each["id"], each["done"]) for each in ran.json] == [
+        (launches[0].delivery, True),
+        (launches[1].delivery, False),
+    ]
+    assert "its launch l2 is ready" in ran.json[1]["told"]
+    assert run("deliveries", "ls", "--state", "stored", "--json").json[0]["launches"] == ["l1"]
+
+
+def test_what_is_paused_is_listed_until_it_goes_on(
+    run: Run, keep: Callable[..., list[Launch]]
+) -> None:
+    keep(S.READY)
+    assert run("pause", "--list").out == "nothing is paused\n"
+    for words in ((), ("--rule", "retrain"), ("--repo", "dataset:acme/corpus")):
+        assert run("pause", *words, "--reason", "costs").code == 0
+    listed = run("pause", "--list", "--json").json
+    assert [(each["scope"], each["reason"]) for each in listed] == [
+        ("everything", "costs"),
+        ("rule:retrain", "costs"),
+        ("repo:dataset:acme/corpus", "costs"),
+    ]
+    assert "rule:retrain" in run("pause", "--list").out
+    assert run("resume", "--json").json[0]["told"] == "goes on"
+    assert run("resume").code == 1
+
+
+def test_a_user_without_a_name_is_known_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert orders._who() == "user 54321"
+
+
+@pytest.mark.parametrize("words", [("pause",), ("resume",)], ids=" ".join)
+def test_no_database_is_made_in_the_wrong_place(
+    run: Run, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    ran = run(*words)
+    assert (ran.code, ran.out) == (1, "")
+    assert "there is no database" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_token_nothing_can_be_stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    ran = run("stop-all", "--yes")
+    assert (ran.code, "no Hub token is set" in ran.err) == (2, True)
+
+
+# -- stop-all on a devhub --
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def town(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncHub]:
+    """A devhub with two jobs of ours and one of somebody else."""
+    monkeypatch.setattr("jobhook.flows.stopping._LOOK_AGAIN_SECONDS", 0)
+    with listen("127.0.0.1", 0) as listener:
+        url = url_of(listener)
+        monkeypatch.setenv("HF_ENDPOINT", url)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        async with running_devhub(DevHub(url), listener), AsyncHub(url, TOKEN) as hub:
+            for instance in ("jobhook", "jobhook", "theirs"):
+                spec = make_spec(command=("sleep", "60"), labels={"jobhook-instance": instance})
+                await hub.start_job("dev", spec)
+            yield hub
+
+
+async def active(hub: AsyncHub) -> list[str]:
+    jobs = await hub.list_jobs(namespace="dev", stages=(Stage.RUNNING, Stage.SCHEDULING))
+    return [job.labels["jobhook-instance"] for job in jobs]
+
+
+async def in_thread(run: Run, *words: str) -> Any:
+    return await anyio.to_thread.run_sync(lambda: run(*words))
+
+
+async def test_stop_all_pauses_and_cancels(run: Run, town: AsyncHub, tmp_path: Path) -> None:
+    async with sqlite_store(tmp_path / "jobhook.db"):
+        pass
+    ran = await in_thread(run, "stop-all", "--yes")
+    assert (ran.code, "2 jobs cancelled, 0 could not be" in ran.out) == (0, True)
+    assert "paused; `jobhook resume` ends that" in ran.err
+    assert await active(town) == ["theirs"]
+    paused = await in_thread(run, "pause", "--list", "--json")
+    assert [(each["scope"], each["reason"]) for each in paused.json] == [("everything", "stop-all")]
+
+
+async def test_stop_all_needs_no_database_and_says_that_nothing_is_paused(
+    run: Run, town: AsyncHub, tmp_path: Path
+) -> None:
+    ran = await in_thread(run, "stop-all", "--yes", "--json")
+    assert ran.code == 0
+    assert [each["error"] for each in ran.json] == [None, None]
+    assert "NOT paused (there is no database" in ran.err
+    assert await active(town) == ["theirs"]
+    assert not (tmp_path / "jobhook.db").exists()
+
+
+async def test_stop_all_that_is_ended_early_tells_what_it_did(
+    run: Run, town: AsyncHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def interrupted(*_: object, **__: object) -> AsyncIterator[tuple[str, str | None]]:
+        yield "j1", None
+        yield "j2", "not yours"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(orders, "stop_all_jobs", interrupted)
+    ran = await in_thread(run, "stop-all", "--yes", "--json")
+    assert ran.code != 0
+    assert [each["job_id"] for each in ran.json] == ["j1", "j2"]
+
+
+async def test_what_could_not_be_cancelled_is_exit_code_1(
+    run: Run, town: AsyncHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object, **__: object) -> AsyncIterator[tuple[str, str | None]]:
+        yield "j1", "not yours"
+
+    monkeypatch.setattr(orders, "stop_all_jobs", refused)
+    ran = await in_thread(run, "stop-all", "--yes")
+    assert (ran.code, "0 jobs cancelled, 1 could not be" in ran.out) == (1, True)
+
+
+async def test_prices_of_the_hub_make_the_question(
+    run: Run, town: AsyncHub, keep: Callable[..., list[Launch]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await anyio.to_thread.run_sync(lambda: keep(S.HELD, spec=make_spec(flavor="a100-large")))
+    ran = await in_thread(run, "launches", "release", "--all")
+    assert "Release 1 launch that may cost $1.25 at most? Nobody is there" in ran.err
+
+
+async def test_an_order_goes_through_the_service_that_has_the_database(
+    run: Run, keep: Callable[..., list[Launch]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[Order, str]] = []
+
+    async def heard(settings: Settings, order: Order) -> tuple[Outcome, ...]:
+        given.append((order, str(settings.database)))
+        return tuple(Outcome(each, done=True, told="ok") for each in order.ids)
+
+    monkeypatch.setattr(orders, "carry_out", heard)
+    await anyio.to_thread.run_sync(lambda: keep(*[S.RUNNING] * 10))
+    await in_thread(run, "launches", "cancel", "--state", "running", "--yes")
+    # Few at once: each may wait for the Hub.
+    assert [len(order.ids) for order, _ in given] == [8, 2]
