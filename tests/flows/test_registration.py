@@ -9,7 +9,14 @@ from fakes import ScriptedHub
 from jobhook.core.registration import WantedWebhook
 from jobhook.core.rules import Watch
 from jobhook.flows.identity import Identity
-from jobhook.flows.registration import Registrar, plan_registration, register
+from jobhook.flows.registration import (
+    SUSPENDED,
+    Change,
+    Registrar,
+    judged_registration,
+    plan_registration,
+    register,
+)
 from jobhook.hub.models import WebhookInfo
 
 pytestmark = pytest.mark.anyio
@@ -89,3 +96,34 @@ async def test_the_registrar_does_it_once_with_what_the_rules_watch(hub: Scripte
     assert wanted is not None
     assert wanted.watched == (Watch("user", "dev"),)
     assert wanted.domains == ("repo", "discussion")
+
+
+@pytest.mark.parametrize(
+    ("changes", "disabled", "state", "told"),
+    [
+        pytest.param([], False, "warn", "no rule watches anything", id="nothing"),
+        pytest.param([Change("keep", "h1", "")], False, "ok", "h1 is as", id="as wanted"),
+        pytest.param([Change("keep", "h1", "")], True, "fail", "disabled", id="disabled"),
+        pytest.param(
+            [Change("keep", "h1", ""), Change("enable", "h1", "")],
+            SUSPENDED,
+            "fail",
+            "h1 is suspended",
+            id="suspended",
+        ),
+        pytest.param([Change("create", None, "repo")], False, "fail", "apply` makes", id="none"),
+        pytest.param([Change("update", "h1", "")], False, "fail", "not as the rules", id="other"),
+        pytest.param(
+            [Change("keep", "h1", ""), Change("remove", "h2", "same URL")],
+            False,
+            "warn",
+            "h2 is not needed (same URL)",
+            id="one too many",
+        ),
+    ],
+)
+def test_the_webhook_is_judged_by_what_would_be_changed(
+    changes: list[Change], disabled: bool | str, state: str, told: str
+) -> None:
+    finding = judged_registration(changes, [WebhookInfo(id="h1", url=URL, disabled=disabled)])
+    assert (finding.state, told in finding.told) == (state, True)

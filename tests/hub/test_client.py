@@ -76,6 +76,9 @@ async def test_a_whoami_that_names_nobody_is_no_answer(
     server.answers = [answer(200, told)]
     with pytest.raises(HubBusy):
         await hub.whoami()
+    server.answers = [answer(200, told)]
+    with pytest.raises(HubBusy):
+        await hub.token_rights()
 
 
 async def test_a_job_is_started_with_its_whole_specification(

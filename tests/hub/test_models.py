@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from jobhook.hub.models import read_date, read_job
+from jobhook.core.health import TokenRights
+from jobhook.hub.models import read_date, read_job, read_token
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,32 @@ def test_everything_the_hub_tells_of_a_job_is_there() -> None:
     assert (job.space_id, job.arguments, job.secrets) == ("a/b", ("x",), ("T",))
     assert (job.environment, job.labels) == ({"A": "b"}, {"k": "v"})
     assert (job.status.message, job.owner.type, job.is_over) == ("Job timeout", "org", True)
+
+
+def test_what_a_fine_grained_token_may_do_is_read() -> None:
+    scoped = [
+        {"entity": {"_id": "1", "name": "acme", "type": "org"}, "permissions": ["job.write"]},
+        {"entity": {"_id": "2", "type": "user"}, "permissions": ["of.nobody"]},
+    ]
+    fine = {"scoped": scoped, "global": ["post.write"]}
+    rights = read_token(
+        {
+            "name": "dev",
+            "orgs": [{"name": "acme", "roleInOrg": "admin"}],
+            "auth": {"accessToken": {"role": "fineGrained", "fineGrained": fine}},
+        },
+        "Tue, 24 Nov 2026 12:00:00 GMT",
+    )
+    assert rights == TokenRights(
+        user="dev",
+        role="fineGrained",
+        orgs={"acme": "admin"},
+        scoped={"acme": frozenset({"job.write"})},
+        everywhere=frozenset({"post.write"}),
+        told_at=1_795_521_600_000,
+    )
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday"])
+def test_a_token_of_which_little_is_told_is_read_too(date: str | None) -> None:
+    assert read_token({"name": "dev"}, date) == TokenRights(user="dev")

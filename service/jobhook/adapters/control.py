@@ -124,6 +124,16 @@ async def give_order(database: Path, order: Order) -> tuple[Outcome, ...]:
     return tuple(Outcome(*told) for told in answer["outcomes"])
 
 
+async def is_service_running(database: Path) -> bool:
+    """Return whether a service on this machine has *database* open and takes orders."""
+    try:
+        _, writer = await _connected(socket_path(database))
+    except StoreError:
+        return False
+    writer.close()
+    return True
+
+
 async def _connected(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     try:
         with _short(path) as address:

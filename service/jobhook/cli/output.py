@@ -21,6 +21,9 @@ _PIPE_WIDTH = 400
 
 # What a state means to somebody who looks over many.
 _COLOURS = {
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "red",
     "matched": "green",
     "completed": "green",
     "running": "cyan",

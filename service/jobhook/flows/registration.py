@@ -8,6 +8,7 @@ from typing import Literal
 
 import structlog
 
+from jobhook.core.health import Finding, fail, ok, warn
 from jobhook.core.registration import RECEIVER_PATH, WantedWebhook, wanted_webhook
 from jobhook.core.rules import Rule
 from jobhook.flows.identity import Identity
@@ -78,6 +79,27 @@ def plan_registration(
     first, *extra = ours
     removals = (Change("remove", hook.id, f"{first.id} has the same URL") for hook in extra)
     return (*_towards(wanted, first), *removals)
+
+
+def judged_registration(changes: Iterable[Change], existing: Iterable[WebhookInfo]) -> Finding:
+    """Judge the Hub's webhooks by the *changes* that would be made to them."""
+    steps = {change.step: change for change in changes}
+    mend = "`jobhook apply` mends it"
+    if enable := steps.get("enable"):
+        told = f"{enable.webhook_id} is suspended after failed deliveries, and gets none: {mend}"
+        return fail("webhook", told)
+    if create := steps.get("create"):
+        return fail("webhook", f"there is none for {create.reason}: `jobhook apply` makes it")
+    kept = {change.webhook_id for change in steps.values() if change.step in {"update", "keep"}}
+    if any(hook.id in kept and hook.disabled for hook in existing):
+        return fail("webhook", "ours is disabled: `hf webhooks enable` lets it deliver again")
+    if update := steps.get("update"):
+        return fail("webhook", f"{update.webhook_id} is not as the rules want it: {mend}")
+    if remove := steps.get("remove"):
+        return warn("webhook", f"{remove.webhook_id} is not needed ({remove.reason}): {mend}")
+    if keep := steps.get("keep"):
+        return ok("webhook", f"{keep.webhook_id} is as the rules want it")
+    return warn("webhook", "no rule watches anything, so there is none")
 
 
 async def register(hub: Hub, wanted: WantedWebhook | None, *, url: str) -> tuple[Change, ...]:

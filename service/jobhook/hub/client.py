@@ -6,11 +6,15 @@ from types import TracebackType
 from typing import Self
 
 from jobhook.core.errors import HubBusy
+from jobhook.core.health import TokenRights
 from jobhook.core.pacing import Quota
 from jobhook.hub.jobs import JobsApi
+from jobhook.hub.models import read_token
 from jobhook.hub.repos import ReposApi
 from jobhook.hub.transport import DEADLINE_SECONDS, HubTransport
 from jobhook.hub.webhooks import WebhooksApi
+
+_WHOAMI = "/api/whoami-v2"
 
 
 class AsyncHub(JobsApi, WebhooksApi, ReposApi):
@@ -39,8 +43,16 @@ class AsyncHub(JobsApi, WebhooksApi, ReposApi):
 
     async def whoami(self) -> str:
         """Return the name of the token's user."""
-        answer = await self.transport.get("/api/whoami-v2")
+        answer = await self.transport.get(_WHOAMI)
         name = answer.body.get("name") if isinstance(answer.body, dict) else None
         if not isinstance(name, str) or not name:
             raise HubBusy("the Hub does not say whose token this is")
         return name
+
+    async def token_rights(self) -> TokenRights:
+        """Return whose token it is, what it may do, and the Hub's time."""
+        answer = await self.transport.get(_WHOAMI)
+        try:
+            return read_token(answer.body, answer.headers.get("date"))
+        except (KeyError, TypeError, AttributeError) as exc:
+            raise HubBusy("what the Hub says of this token cannot be read") from exc

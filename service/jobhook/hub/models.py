@@ -11,8 +11,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
+from jobhook.core.health import TokenRights
 from jobhook.core.jobs import Stage
 from jobhook.core.rules import Watch
 
@@ -149,6 +151,32 @@ def read_webhook(wire: Wire) -> WebhookInfo:
         domains=tuple(wire.get("domains") or ()),
         disabled=wire.get("disabled") or False,
     )
+
+
+def read_token(wire: Wire, date: str | None) -> TokenRights:
+    """Return what a `whoami` tells; `KeyError` or `TypeError` if it does not say whose it is."""
+    token = (wire.get("auth") or {}).get("accessToken") or {}
+    fine = token.get("fineGrained") or {}
+    scoped = {
+        item["entity"]["name"]: frozenset(map(str, item.get("permissions") or ()))
+        for item in fine.get("scoped") or ()
+        if item["entity"].get("name")
+    }
+    return TokenRights(
+        user=_text(wire["name"]),
+        role=token.get("role"),
+        orgs={_text(org["name"]): str(org.get("roleInOrg")) for org in wire.get("orgs") or ()},
+        scoped=scoped,
+        everywhere=frozenset(map(str, fine.get("global") or ())),
+        told_at=_milliseconds(date),
+    )
+
+
+def _milliseconds(date: str | None) -> int | None:
+    try:
+        return int(parsedate_to_datetime(date).timestamp() * 1000) if date else None
+    except ValueError:
+        return None
 
 
 def read_date(value: Any) -> datetime | None:

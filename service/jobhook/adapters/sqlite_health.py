@@ -1,0 +1,34 @@
+"""Look at a SQLite database without changing it: is it whole, and is SQLite itself?"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from pathlib import Path
+
+from jobhook.adapters.sqlite_files import open_reader, translated
+from jobhook.adapters.wal import has_wal_reset_defect
+
+
+def damage_in(path: Path) -> str | None:
+    """
+    Return the first thing that `quick_check` finds wrong, or None; raises `StoreError`.
+
+    It reads the whole file, beside a running service too.
+    """
+    with contextlib.closing(open_reader(path)) as connection, translated(path):
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        return None if found == "ok" else str(found)
+
+
+def free_bytes_beside(path: Path) -> int:
+    """Return how much can still be written where *path* is, or would be."""
+    folder = path.absolute().parent
+    with translated(path):
+        return shutil.disk_usage(folder).free
+
+
+def sqlite_version() -> tuple[str, bool]:
+    """Return SQLite's version, and whether it has the defect of resetting the log."""
+    return sqlite3.sqlite_version, has_wal_reset_defect(sqlite3.sqlite_version_info)
