@@ -4,7 +4,7 @@ import asyncio
 import getpass
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,26 +18,15 @@ from factories import make_launch, make_received, make_spec
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.cli import orders
 from jobhook.core.deliveries import DeliveryState
-from jobhook.core.jobs import Stage
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.operations import Order, Outcome
-from jobhook.devhub import TOKEN, DevHub
 from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
-from jobhook.web.serving import listen, url_of
-from jobhook.wiring import now_ms, running_devhub
+from jobhook.wiring import now_ms
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nobody_there")]
 
 S = LaunchState
-
-
-@pytest.fixture(autouse=True)
-def nobody_there(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The Hub cannot be reached, and nobody sits at a terminal."""
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
-    monkeypatch.setenv("HF_TOKEN", "hf_x")
-    with Path(os.devnull).open() as nothing:
-        monkeypatch.setattr(sys, "stdin", nothing)
-        yield
 
 
 @pytest.fixture
@@ -260,7 +249,7 @@ def test_an_interrupt_at_the_question_does_nothing(
         raise KeyboardInterrupt
 
     keep(S.HELD)
-    monkeypatch.setattr("jobhook.cli.orders.typer.confirm", interrupted)
+    monkeypatch.setattr("jobhook.cli.asking.typer.confirm", interrupted)
     with at_a_terminal(monkeypatch, ""):
         ran = run("launches", "release", "l1")
     assert ran.code != 0
@@ -299,11 +288,6 @@ def test_what_is_paused_is_listed_until_it_goes_on(
     assert run("resume").code == 1
 
 
-def test_a_user_without_a_name_is_known_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "getuid", lambda: 54321)
-    assert orders._who() == "user 54321"
-
-
 @pytest.mark.parametrize("words", [("pause",), ("resume",)], ids=" ".join)
 def test_no_database_is_made_in_the_wrong_place(
     run: Run, tmp_path: Path, words: tuple[str, ...]
@@ -314,86 +298,8 @@ def test_no_database_is_made_in_the_wrong_place(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_token_nothing_can_be_stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HF_TOKEN")
-    ran = run("stop-all", "--yes")
-    assert (ran.code, "no Hub token is set" in ran.err) == (2, True)
-
-
-# -- stop-all on a devhub --
-
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def town(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncHub]:
-    """A devhub with two jobs of ours and one of somebody else."""
-    monkeypatch.setattr("jobhook.flows.stopping._LOOK_AGAIN_SECONDS", 0)
-    with listen("127.0.0.1", 0) as listener:
-        url = url_of(listener)
-        monkeypatch.setenv("HF_ENDPOINT", url)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        async with running_devhub(DevHub(url), listener), AsyncHub(url, TOKEN) as hub:
-            for instance in ("jobhook", "jobhook", "theirs"):
-                spec = make_spec(command=("sleep", "60"), labels={"jobhook-instance": instance})
-                await hub.start_job("dev", spec)
-            yield hub
-
-
-async def active(hub: AsyncHub) -> list[str]:
-    jobs = await hub.list_jobs(namespace="dev", stages=(Stage.RUNNING, Stage.SCHEDULING))
-    return [job.labels["jobhook-instance"] for job in jobs]
-
-
 async def in_thread(run: Run, *words: str) -> Any:
     return await anyio.to_thread.run_sync(lambda: run(*words))
-
-
-async def test_stop_all_pauses_and_cancels(run: Run, town: AsyncHub, tmp_path: Path) -> None:
-    async with sqlite_store(tmp_path / "jobhook.db"):
-        pass
-    ran = await in_thread(run, "stop-all", "--yes")
-    assert (ran.code, "2 jobs cancelled, 0 could not be" in ran.out) == (0, True)
-    assert "paused; `jobhook resume` ends that" in ran.err
-    assert await active(town) == ["theirs"]
-    paused = await in_thread(run, "pause", "--list", "--json")
-    assert [(each["scope"], each["reason"]) for each in paused.json] == [("everything", "stop-all")]
-
-
-async def test_stop_all_needs_no_database_and_says_that_nothing_is_paused(
-    run: Run, town: AsyncHub, tmp_path: Path
-) -> None:
-    ran = await in_thread(run, "stop-all", "--yes", "--json")
-    assert ran.code == 0
-    assert [each["error"] for each in ran.json] == [None, None]
-    assert "NOT paused (there is no database" in ran.err
-    assert await active(town) == ["theirs"]
-    assert not (tmp_path / "jobhook.db").exists()
-
-
-async def test_stop_all_that_is_ended_early_tells_what_it_did(
-    run: Run, town: AsyncHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def interrupted(*_: object, **__: object) -> AsyncIterator[tuple[str, str | None]]:
-        yield "j1", None
-        yield "j2", "not yours"
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(orders, "stop_all_jobs", interrupted)
-    ran = await in_thread(run, "stop-all", "--yes", "--json")
-    assert ran.code != 0
-    assert [each["job_id"] for each in ran.json] == ["j1", "j2"]
-
-
-async def test_what_could_not_be_cancelled_is_exit_code_1(
-    run: Run, town: AsyncHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def refused(*_: object, **__: object) -> AsyncIterator[tuple[str, str | None]]:
-        yield "j1", "not yours"
-
-    monkeypatch.setattr(orders, "stop_all_jobs", refused)
-    ran = await in_thread(run, "stop-all", "--yes")
-    assert (ran.code, "0 jobs cancelled, 1 could not be" in ran.out) == (1, True)
 
 
 async def test_prices_of_the_hub_make_the_question(

@@ -10,7 +10,7 @@ import typer
 
 from jobhook import __version__
 from jobhook.adapters.logs import configure_logs
-from jobhook.cli import doctor, orders, records, registration, rules, service
+from jobhook.cli import doctor, orders, records, registration, rules, service, stopping
 from jobhook.cli.output import say
 
 app = typer.Typer(
@@ -37,7 +37,7 @@ records.launches_app.command("release")(orders.release)
 records.launches_app.command("cancel")(orders.cancel)
 app.command("pause")(orders.pause)
 app.command("resume")(orders.resume)
-app.command("stop-all")(orders.stop_all)
+app.command("stop-all")(stopping.stop_all)
 app.command("doctor")(doctor.doctor)
 
 

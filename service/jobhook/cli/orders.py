@@ -1,19 +1,17 @@
-"""What an operator does: release, retry, cancel and replay; pause, resume and stop."""
+"""What an operator does: release, retry, cancel and replay; pause and resume."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import pwd
-import sys
 from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 from typing import Annotated, Any
 
 import typer
 
+from jobhook.cli.asking import Yes, confirm, count, who
 from jobhook.cli.options import AsJson, Database, settings_with
-from jobhook.cli.output import print_json, print_table, say, warn, when
+from jobhook.cli.output import print_json, print_table, warn, when
 from jobhook.cli.selection import (
     OfDeliveryState,
     OfLaunchState,
@@ -26,13 +24,12 @@ from jobhook.cli.selection import (
     launches_wanted,
     typed_repo,
 )
-from jobhook.core.errors import HubError, JobHookError, SettingsError, UsageError
+from jobhook.core.errors import HubError, UsageError
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.guards import cost_of
 from jobhook.core.launches import Launch, LaunchState, latest
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.records import EVERYTHING
-from jobhook.flows.stopping import stop_all_jobs
 from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
 from jobhook.wiring import carry_out, open_reads
@@ -51,7 +48,6 @@ _PRICES_SECONDS = 5.0
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Their ids.")]
 All = Annotated[bool, typer.Option("--all", help="All that this can be done with.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def launches_order(deed: Deed, told: str) -> Callable[..., None]:
@@ -78,10 +74,10 @@ def launches_order(deed: Deed, told: str) -> Callable[..., None]:
         launches = asyncio.run(_select(settings, wanted, deed))
         # What is named but not there is told like everything else that cannot be done.
         chosen = [*dict.fromkeys(ids or [launch.id for launch in reversed(launches)])]
-        question = f"{deed.capitalize()} {_count(len(chosen), 'launch', 'launches')}"
+        question = f"{deed.capitalize()} {count(len(chosen), 'launch', 'launches')}"
         if deed != Deed.CANCEL:
             question += f" that may cost {_most(launches, settings)}"
-        _confirm(f"{question}?", count=len(chosen), yes=yes)
+        confirm(f"{question}?", count=len(chosen), yes=yes)
         _carry_out_all(settings, deed, chosen, as_json=as_json)
 
     command.__doc__ = told
@@ -123,9 +119,9 @@ def replay(
 
     found, launches = asyncio.run(select())
     chosen = [*dict.fromkeys(ids or reversed(found))]
-    what = f"{_count(len(chosen), 'delivery', 'deliveries')} again"
+    what = f"{count(len(chosen), 'delivery', 'deliveries')} again"
     again = f"what they led to before may cost {_most(launches, settings)} again"
-    _confirm(f"Decide {what}; {again}?", count=len(chosen), yes=yes)
+    confirm(f"Decide {what}; {again}?", count=len(chosen), yes=yes)
     _carry_out_all(settings, Deed.REPLAY, chosen, as_json=as_json)
 
 
@@ -142,7 +138,7 @@ def pause(
     if show:
         _print_pauses(settings, as_json=as_json)
         return
-    order = Order(deed=Deed.PAUSE, by=_who(), scope=_scope(rule, repo), reason=reason)
+    order = Order(deed=Deed.PAUSE, by=who(), scope=_scope(rule, repo), reason=reason)
     _print_outcomes(asyncio.run(carry_out(settings, order)), as_json=as_json)
 
 
@@ -154,30 +150,8 @@ def resume(
 ) -> None:
     """End a pause: what waited for it is launched, within the limits."""
     settings = settings_with(database=database)
-    order = Order(deed=Deed.RESUME, by=_who(), scope=_scope(rule, repo))
+    order = Order(deed=Deed.RESUME, by=who(), scope=_scope(rule, repo))
     _print_outcomes(asyncio.run(carry_out(settings, order)), as_json=as_json)
-
-
-def stop_all(
-    yes: Yes = False,
-    database: Database = None,
-    as_json: AsJson = False,
-) -> None:
-    """Pause everything, and cancel every job of this instance that the Hub lists."""
-    settings = settings_with(database=database)
-    if not settings.hf_token:
-        raise SettingsError("no Hub token is set: put one into HF_TOKEN")
-    _confirm(f"Pause everything and cancel all jobs of instance {settings.instance}?", yes=yes)
-    order = Order(deed=Deed.PAUSE, by=_who(), reason="stop-all")
-    try:
-        asyncio.run(carry_out(settings, order))
-        warn("jobhook: paused; `jobhook resume` ends that")
-    except JobHookError as exc:
-        # What runs costs money now: a broken database must not stand in the way.
-        warn(f"jobhook: NOT paused ({exc}): end the service, or set JOBHOOK_PAUSE=on")
-    failures = asyncio.run(_stop_jobs(settings, as_json=as_json))
-    if failures:
-        raise typer.Exit(1)
 
 
 def _say_which(ids: list[str] | None, *filters: object, such_as: str) -> None:
@@ -204,20 +178,11 @@ def _carry_out_all(settings: Settings, deed: Deed, ids: Collection[str], *, as_j
     left = iter(ids)
     at_once = _CANCELS_AT_ONCE if deed == Deed.CANCEL else _AT_ONCE
     while some := tuple(islice(left, at_once)):
-        order = Order(deed=deed, by=_who(), ids=some)
+        order = Order(deed=deed, by=who(), ids=some)
         outcomes += asyncio.run(carry_out(settings, order))
         if len(outcomes) < len(ids):
             warn(f"jobhook: {len(outcomes)} of {len(ids)}")
     _print_outcomes(outcomes, as_json=as_json)
-
-
-def _confirm(question: str, *, count: int = 1, yes: bool) -> None:
-    if not count or yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody is there to ask: say so with --yes")
-    if not typer.confirm(question, err=True):
-        raise typer.Exit(1)
 
 
 def _most(launches: Collection[Launch], settings: Settings) -> str:
@@ -238,31 +203,6 @@ async def _prices(settings: Settings) -> Mapping[str, float]:
             return {item.name: item.usd_per_hour for item in await hub.list_hardware()}
     except HubError:
         return {}
-
-
-async def _stop_jobs(settings: Settings, *, as_json: bool) -> int:
-    rows: list[tuple[str, str | None]] = []
-    try:
-        async with AsyncHub(settings.hf_endpoint, settings.hf_token) as hub:
-            namespace = settings.namespace or await hub.whoami()
-            stopped = stop_all_jobs(hub, namespace=namespace, instance=settings.instance)
-            async for job_id, failure in stopped:
-                rows.append((job_id, failure))
-                if not as_json:
-                    say(f"{job_id}: {failure or 'cancelled'}")
-    finally:
-        # Whatever ends it, what was done is told.
-        failures = _print_stopped(rows, as_json=as_json)
-    return failures
-
-
-def _print_stopped(rows: Collection[tuple[str, str | None]], *, as_json: bool) -> int:
-    failures = sum(failure is not None for _, failure in rows)
-    if as_json:
-        print_json([{"job_id": job_id, "error": failure} for job_id, failure in rows])
-    else:
-        say(f"{_count(len(rows) - failures, 'job', 'jobs')} cancelled, {failures} could not be")
-    return failures
 
 
 def _print_pauses(settings: Settings, *, as_json: bool) -> None:
@@ -298,14 +238,3 @@ def _scope(rule: str | None, repo: str | None) -> str:
     if rule and repo:
         raise UsageError("pause a rule or a repo, one at a time")
     return f"rule:{rule}" if rule else f"repo:{typed_repo(repo)}" if repo else EVERYTHING
-
-
-def _who() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user need not have a name
-        return f"user {os.getuid()}"
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
