@@ -30,6 +30,9 @@ class Clock(Protocol):
 class Reads(Protocol):
     """What can be asked of the store, beside whoever writes to it."""
 
+    async def recall(self, name: str) -> int | None:
+        """Return the number that was last remembered under *name*, or None."""
+
     async def pauses(self) -> tuple[Pause, ...]:
         """Return what is paused."""
 
@@ -145,6 +148,9 @@ class Store(Reads, Protocol):
 
     async def resume(self, now: int, scope: str) -> bool:
         """End a pause, so that what waited for it is due; return False if there was none."""
+
+    async def remember(self, name: str, value: int) -> None:
+        """Keep a number for whoever comes after this process."""
 
     async def replay(self, delivery_id: str) -> bool:
         """

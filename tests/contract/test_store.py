@@ -618,6 +618,14 @@ async def test_no_more_is_forgotten_at_once_than_asked_for_oldest_first(store: S
     assert [delivery.id for delivery, _ in await store.deliveries(limit=0)] == ids[2:]
 
 
+async def test_a_number_is_remembered_until_another_takes_its_place(store: Store) -> None:
+    assert await store.recall("lag") is None
+    await store.remember("lag", 7)
+    await store.remember("lag", 2**40)
+    assert await store.recall("lag") == 2**40
+    assert await store.recall("other") is None
+
+
 # -- lists --
 
 

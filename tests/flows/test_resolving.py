@@ -22,13 +22,19 @@ QUARANTINE = 15 * MINUTE
 
 @pytest.fixture
 def resolver(store: SqliteStore, hub: ScriptedHub, clock: HandClock) -> Resolver:
+    return make_resolver(store, hub, clock, Visibility())
+
+
+def make_resolver(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock, visibility: Visibility
+) -> Resolver:
     return Resolver(
         store,
         hub,
         clock,
         identity=Identity(hub, "acme"),
         prices=Prices(hub, clock),
-        visibility=Visibility(),
+        visibility=visibility,
         lease_ms=LEASE_MS,
     )
 
@@ -240,3 +246,17 @@ async def test_prices_are_asked_for_once_a_day(hub: ScriptedHub, clock: HandCloc
     clock.now += 24 * 60 * MINUTE
     await prices.usd_per_hour()
     assert len(hub.calls) == 2
+
+
+async def test_the_worst_lag_outlives_the_process_that_saw_it(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    seen = Visibility()
+    first = make_resolver(store, hub, clock, seen)
+    await first.step()
+    seen.started("l1", NOON)
+    seen.listed("l1", NOON + 3_600_000)
+    await first.step()
+    later = Visibility()
+    await make_resolver(store, hub, clock, later).step()
+    assert later.quarantine_ms == 36_000_000

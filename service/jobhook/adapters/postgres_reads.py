@@ -83,6 +83,10 @@ class PostgresReads:
         )
         return tuple(map(launch_of, rows))
 
+    async def recall(self, name: str) -> int | None:
+        rows = await self._database.fetch("SELECT value FROM memory WHERE name = $1", name)
+        return rows[0]["value"] if rows else None
+
     async def pauses(self) -> tuple[Pause, ...]:
         rows = await self._database.fetch(
             "SELECT scope, since, by, reason FROM pause ORDER BY since"

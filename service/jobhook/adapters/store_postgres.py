@@ -156,6 +156,14 @@ class PostgresStore(PostgresReads):
         self._notifier.post(LAUNCHES)
         return resumed
 
+    async def remember(self, name: str, value: int) -> None:
+        await self._count(
+            "INSERT INTO memory (name, value) VALUES ($1, $2)"
+            " ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value",
+            name,
+            value,
+        )
+
     async def replay(self, delivery_id: str) -> bool:
         replayed = await self._count(
             "UPDATE delivery d SET state = 'stored', tries = 0, routed_until = 0,"  # noqa: S608

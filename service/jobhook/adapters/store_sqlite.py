@@ -107,6 +107,10 @@ class SqliteReads:
         )
         return tuple(map(launch_of, rows))
 
+    async def recall(self, name: str) -> int | None:
+        rows = await self._reader.fetch("SELECT value FROM memory WHERE name = ?", (name,))
+        return rows[0]["value"] if rows else None
+
     async def pauses(self) -> tuple[Pause, ...]:
         rows = await self._reader.fetch("SELECT scope, since, by, reason FROM pause ORDER BY since")
         return tuple(Pause(**row) for row in rows)
@@ -241,6 +245,13 @@ class SqliteStore(SqliteReads):
             return bool(connection.execute("DELETE FROM pause WHERE scope = ?", (scope,)).rowcount)
 
         return await self._writer.submit(work)
+
+    async def remember(self, name: str, value: int) -> None:
+        await self._writer.submit(
+            lambda connection: connection.execute(
+                "INSERT OR REPLACE INTO memory VALUES (?, ?)", (name, value)
+            )
+        )
 
     async def replay(self, delivery_id: str) -> bool:
         def work(connection: sqlite3.Connection) -> bool:

@@ -33,6 +33,8 @@ _LOOK_EVERY_MS = 60_000
 _CLEAN_LOOKS = 3
 _ATTEMPTS_MAX = 5
 _LAGS_KEPT = 10_000
+# The name under which the store keeps it.
+_WORST_LAG = "worst_lag_ms"
 # Above this price a person decides whether to try again.
 _RETRY_UP_TO_USD_PER_HOUR = 1.0
 
@@ -58,11 +60,20 @@ class Visibility:
         if launch_id in self._started:
             self._lags.append(now - self._started.pop(launch_id))
 
+    def seen_before(self, lag_ms: int) -> None:
+        """Count what an earlier process has seen as one more lag."""
+        self._lags.append(lag_ms)
+
+    @property
+    def worst_ms(self) -> int:
+        """The worst lag of a thousand, 0 as long as none was seen."""
+        lags = sorted(self._lags)
+        return lags[int(len(lags) * 0.999)] if lags else 0
+
     @property
     def quarantine_ms(self) -> int:
         """How long finding nothing proves nothing: ten times the worst lag of a thousand."""
-        lags = sorted(self._lags)
-        return max(self._floor, 10 * lags[int(len(lags) * 0.999)]) if lags else self._floor
+        return max(self._floor, 10 * self.worst_ms)
 
 
 def is_of(launch: Launch, job: JobInfo) -> bool:
@@ -148,13 +159,25 @@ class Resolver(Worker):
         self._prices = prices
         self._visibility = visibility
         self._lease_ms = lease_ms
+        self._worst_kept: int | None = None
 
     async def step(self) -> bool:
         now = self._clock()
+        await self._learn()
         await self._store.abandon_sending(now, older_than_ms=self._lease_ms)
         for launch in await self._store.unresolved(now):
             await self._resolve(launch)
         return False
+
+    async def _learn(self) -> None:
+        """Know the worst lag that earlier processes saw, and let later ones know of ours."""
+        if self._worst_kept is None:
+            self._worst_kept = await self._store.recall(_WORST_LAG) or 0
+            self._visibility.seen_before(self._worst_kept)
+        worst = self._visibility.worst_ms
+        if worst != self._worst_kept:
+            await self._store.remember(_WORST_LAG, worst)
+            self._worst_kept = worst
 
     async def _resolve(self, launch: Launch) -> None:
         began = self._clock()

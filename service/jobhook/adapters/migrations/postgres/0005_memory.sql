@@ -1,0 +1,2 @@
+-- What a process has measured and the next one has to know.
+CREATE TABLE memory (name TEXT PRIMARY KEY, value BIGINT NOT NULL);
