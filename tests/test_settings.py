@@ -231,3 +231,22 @@ def test_no_secret_is_in_what_settings_print() -> None:
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert all(setting.help.endswith((".", ")", ").")) for setting in SETTINGS)
+
+
+def test_a_saved_login_that_is_replaced_is_used_from_then_on(tmp_path: Path) -> None:
+    login = tmp_path / "token"
+    login.write_text("hf_first")
+    settings = read(HF_TOKEN_PATH=str(login))
+    assert settings.current_token() == "hf_first"
+    login.write_text("hf_second\n")
+    assert settings.current_token() == "hf_second"
+    login.write_text("hf_tökén")
+    assert settings.current_token() == "hf_first"
+    login.unlink()  # as while it is written anew
+    assert settings.current_token() == "hf_first"
+
+
+def test_a_token_that_is_given_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hf_saved")
+    settings = read(HF_TOKEN="hf_given", HF_TOKEN_PATH=str(tmp_path / "token"))
+    assert settings.current_token() == "hf_given"

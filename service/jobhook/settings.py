@@ -7,6 +7,7 @@ is not known is an error, because a setting that is silently ignored is worse th
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -121,6 +122,7 @@ class Settings:
         launch_max_age: Seconds; so are *quarantine*, *hub_deadline* and *retention*.
         register: Whether to make the Hub's webhook at start; None means if a URL is known.
         job_secrets: What rules may hand to jobs, by name without the prefix.
+        hf_login: The saved login that the token is from; None if it was given.
         is_space: Whether this runs on a Space, whose disk does not outlive a restart.
     """
 
@@ -143,6 +145,7 @@ class Settings:
     job_secrets: Mapping[str, str] = field(repr=False)
     hf_endpoint: str
     hf_token: str | None = field(repr=False)
+    hf_login: Path | None
     is_space: bool
 
     @property
@@ -150,6 +153,12 @@ class Settings:
         """Every value that must not be seen in any output."""
         single = (self.hf_token, self.database.password)
         return (*self.webhook_secrets, *self.job_secrets.values(), *filter(None, single))
+
+    def current_token(self) -> str | None:
+        """Return the token, read anew if it is a saved login: it may be replaced while we run."""
+        with contextlib.suppress(SettingsError):
+            return (self.hf_login and _saved_token(self.hf_login)) or self.hf_token
+        return self.hf_token
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -181,7 +190,8 @@ class Settings:
             retention=_retention(ours["RETENTION"]),
             job_secrets=job_secrets,
             hf_endpoint=_url("HF_ENDPOINT", environ.get("HF_ENDPOINT") or HUB_ENDPOINT),
-            hf_token=_hf_token(environ),
+            hf_token=_given_token(environ) or _saved_token(_login(environ)),
+            hf_login=None if _given_token(environ) else _login(environ),
             is_space=bool(environ.get("SPACE_ID")),
         )
 
@@ -348,15 +358,20 @@ def _namespace(text: str) -> str | None:
     return text or None
 
 
-def _hf_token(environ: Mapping[str, str]) -> str | None:
-    """Return the token as the Hub's own tools find it: the environment, else the saved login."""
+def _given_token(environ: Mapping[str, str]) -> str | None:
     given = environ.get("HF_TOKEN") or environ.get("HUGGING_FACE_HUB_TOKEN")
-    if given:
-        return _token(given.strip())
+    return _token(given.strip()) if given else None
+
+
+def _login(environ: Mapping[str, str]) -> Path:
+    """Return where the Hub's own tools save a login."""
     home = Path(environ.get("HF_HOME") or _cache(environ) / "huggingface")
-    path = Path(environ.get("HF_TOKEN_PATH") or home / "token")
+    return Path(environ.get("HF_TOKEN_PATH") or home / "token")
+
+
+def _saved_token(login: Path) -> str | None:
     try:
-        saved = path.expanduser().read_text(encoding="utf-8").strip()
+        saved = login.expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError, RuntimeError):
         return None
     return _token(saved) if saved else None

@@ -240,6 +240,7 @@ def for_devhub(settings: Settings, *, devhub_url: str, own_url: str, secret: str
         settings,
         hf_endpoint=devhub_url,
         hf_token=DEV_TOKEN,
+        hf_login=None,
         webhook_secrets=settings.webhook_secrets or (secret,),
         # The devhub is on this machine, wherever else the service could be reached.
         public_url=own_url,
@@ -247,7 +248,8 @@ def for_devhub(settings: Settings, *, devhub_url: str, own_url: str, secret: str
 
 
 def _hub(settings: Settings) -> AsyncHub:
-    return AsyncHub(settings.hf_endpoint, settings.hf_token, deadline=settings.hub_deadline)
+    token = settings.current_token
+    return AsyncHub(settings.hf_endpoint, token, deadline=settings.hub_deadline)
 
 
 def _accepted(settings: Settings) -> AcceptedSecrets:

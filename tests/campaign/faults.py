@@ -98,6 +98,7 @@ FAULTS = (
     Fault("F09", _create("answer=slow pause=500 execute=yes count=2")),
     Fault("F09", _create("answer=huge execute=yes count=2")),
     Fault("F10", _create("redirect=http://127.0.0.1:9/ execute=yes count=2")),
+    Fault("F11", ("* /api/* hangup=1",)),
     Fault("F12", _create("answer=drop late=1500 count=2")),
     Fault("F13", _create("answer=drop late=14000 count=2"), copies=True),
     Fault("F14", _create("execute=twice count=2"), copies=True),

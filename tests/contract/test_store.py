@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from factories import BODY, NOON, PLENTY, make_launch, make_received, make_spec, make_stored
+from jobhook import failpoints
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import LaunchMoved
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
@@ -624,6 +625,24 @@ async def test_a_number_is_remembered_until_another_takes_its_place(store: Store
     await store.remember("lag", 2**40)
     assert await store.recall("lag") == 2**40
     assert await store.recall("other") is None
+
+
+async def test_a_fault_while_forgetting_forgets_nothing(store: Store) -> None:
+    old = await routed(store, "w1", NOON, make_launch(state=LaunchState.COMPLETED))
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    failpoints.arm("store.pruning", fail)
+    with pytest.raises(ZeroDivisionError):
+        await store.prune(received_before=NOON + 1, limit=10)
+    failpoints.disarm()
+    assert [delivery.id for delivery, _ in await store.deliveries(limit=0)] == [old]
+    assert len(await store.launches(limit=0)) == len(await store.verdicts(old)) == 1
+    # It is not taken for forgotten either.
+    other = await store.record(make_received("w1", body=b"other"))
+    assert (other.delivery, other.duplicate) == (old, True)
+    assert len(await store.deliveries(DeliveryFilter(state=DeliveryState.CONFLICT), limit=0)) == 1
 
 
 # -- lists --

@@ -122,6 +122,18 @@ async def test_finding_nothing_proves_nothing_before_the_quarantine_is_over(
     assert found.looks > 3
 
 
+async def test_a_clock_that_is_set_forward_does_not_end_the_quarantine(
+    resolver: Resolver, store: SqliteStore, clock: HandClock
+) -> None:
+    launch = await unknown(store)
+    await look_on(resolver, clock, NOON + MINUTE)
+    clock.now += 60 * MINUTE
+    await look_on(resolver, clock, clock.now + 5 * MINUTE)
+    assert (await kept(store, launch)).state == LaunchState.UNKNOWN
+    await look_on(resolver, clock, clock.now + 10 * MINUTE)
+    assert (await kept(store, launch)).state == LaunchState.READY
+
+
 async def test_after_the_quarantine_a_cheap_launch_is_tried_again(
     resolver: Resolver, store: SqliteStore, clock: HandClock
 ) -> None:

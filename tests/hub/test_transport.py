@@ -60,6 +60,19 @@ async def test_a_request_carries_the_token_and_compact_json(server: CannedServer
     assert asked.headers["content-type"] == "application/json"
 
 
+async def test_a_token_that_is_replaced_is_used_from_then_on(server: CannedServer) -> None:
+    server.answers = [answer(401, {}), answer(200, {})]
+    tokens = iter(["hf_old", "hf_new"])
+    async with HubTransport(server.url, lambda: next(tokens)) as transport:
+        with pytest.raises(HubUnauthorized):
+            await ask(transport, "GET")
+        await ask(transport, "GET")
+    assert [asked.headers["authorization"] for asked in server.asked] == [
+        "Bearer hf_old",
+        "Bearer hf_new",
+    ]
+
+
 async def test_without_a_token_none_is_sent(server: CannedServer) -> None:
     server.answers = [answer(200)]
     async with HubTransport(server.url, None) as transport:

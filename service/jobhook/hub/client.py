@@ -11,7 +11,7 @@ from jobhook.core.pacing import Quota
 from jobhook.hub.jobs import JobsApi
 from jobhook.hub.models import read_token
 from jobhook.hub.repos import ReposApi
-from jobhook.hub.transport import DEADLINE_SECONDS, HubTransport
+from jobhook.hub.transport import DEADLINE_SECONDS, HubTransport, Token
 from jobhook.hub.webhooks import WebhooksApi
 
 _WHOAMI = "/api/whoami-v2"
@@ -20,9 +20,7 @@ _WHOAMI = "/api/whoami-v2"
 class AsyncHub(JobsApi, WebhooksApi, ReposApi):
     """The Hub at *endpoint*, asked with *token*; an async context manager."""
 
-    def __init__(
-        self, endpoint: str, token: str | None, *, deadline: float = DEADLINE_SECONDS
-    ) -> None:
+    def __init__(self, endpoint: str, token: Token, *, deadline: float = DEADLINE_SECONDS) -> None:
         self.transport = HubTransport(endpoint, token, deadline=deadline)
 
     async def __aenter__(self) -> Self:

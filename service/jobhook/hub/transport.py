@@ -51,6 +51,7 @@ _AMBIGUOUS_REFUSAL = 408
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 Query = Sequence[tuple[str, str]]
+Token = str | None | Callable[[], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,17 @@ class Answer:
 
 
 class HubTransport:
-    """Requests to one Hub with one token."""
+    """
+    Requests to one Hub with one token.
+
+    *token* may be a function: it is asked before every request, so that a token that was replaced
+    while the service runs is used from then on.
+    """
 
     def __init__(
         self,
         endpoint: str,
-        token: str | None,
+        token: Token,
         *,
         deadline: float = DEADLINE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
@@ -76,9 +82,7 @@ class HubTransport:
         if parts.scheme not in {"http", "https"} or not parts.netloc:
             raise UsageError(f"{endpoint!r} is no http(s) URL of a Hub")
         self.endpoint = endpoint.rstrip("/")
-        self._headers = {"user-agent": "jobhook"} | (
-            {"authorization": f"Bearer {token}"} if token else {}
-        )
+        self._token = token
         self._deadline = deadline
         self._monotonic = monotonic
         self._quota, self._quota_at = Quota(), monotonic()
@@ -95,6 +99,11 @@ class HubTransport:
             follow_redirects=False,
             limits=httpx2.Limits(max_connections=100, max_keepalive_connections=keepalive),
         )
+
+    def _headers(self) -> dict[str, str]:
+        token = self._token() if callable(self._token) else self._token
+        bearer = {"authorization": f"Bearer {token}"} if token else {}
+        return {"user-agent": "jobhook", **bearer}
 
     async def __aenter__(self) -> Self:
         return self
@@ -171,7 +180,7 @@ class HubTransport:
         """
         timeout = httpx2.Timeout(quiet, connect=min(_CONNECT_SECONDS, self._deadline))
         request = self._pooled.build_request(
-            "GET", self._url(path), params=list(query), headers=self._headers, timeout=timeout
+            "GET", self._url(path), params=list(query), headers=self._headers(), timeout=timeout
         )
         try:
             response = await self._pooled.send(request, stream=True)
@@ -199,7 +208,7 @@ class HubTransport:
             self._url(path),
             params=list(query) or None,
             content=content,
-            headers={**self._headers, **(headers or {})},
+            headers={**self._headers(), **(headers or {})},
         )
         what = f"{method} {request.url.path}"
         try:
