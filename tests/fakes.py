@@ -10,7 +10,7 @@ from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.pacing import Quota
 from jobhook.core.planning import LAUNCH_LABEL
 from jobhook.core.registration import WantedWebhook
-from jobhook.hub.models import JobHardware, JobInfo, WebhookInfo
+from jobhook.hub.models import Account, JobHardware, JobInfo, WebhookInfo
 
 
 class ScriptedHub:
@@ -30,9 +30,9 @@ class ScriptedHub:
         if self.failures:
             raise self.failures.pop(0)
 
-    async def whoami(self) -> str:
+    async def whoami(self) -> Account:
         self._maybe_fail()
-        return "acme"
+        return Account(name="acme", id="u-acme")
 
     async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
         self._maybe_fail()

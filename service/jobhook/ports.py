@@ -17,7 +17,7 @@ from jobhook.core.launches import Launch
 from jobhook.core.pacing import Quota
 from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdict
 from jobhook.core.registration import WantedWebhook
-from jobhook.hub.models import JobHardware, JobInfo, WebhookInfo
+from jobhook.hub.models import Account, JobHardware, JobInfo, WebhookInfo
 
 
 class Clock(Protocol):
@@ -186,8 +186,8 @@ class Hub(Protocol):
     def quota(self) -> Quota:
         """What the Hub last said of the calls that the token may make; nothing is asked."""
 
-    async def whoami(self) -> str:
-        """Return the name of the token's user."""
+    async def whoami(self) -> Account:
+        """Return the token's user."""
 
     async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
         """Start a job; `OutcomeUnknown` if it may have started, any other error if it has not."""

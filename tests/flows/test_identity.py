@@ -16,7 +16,7 @@ async def test_it_asks_until_the_hub_answers(
     hub.failures += [HubBusy("down"), HubBusy("down")]
     identity = Identity(hub, None)
     await identity.run()
-    assert (identity.me, identity.namespace) == ("acme", "acme")
+    assert (identity.me, identity.id, identity.namespace) == ("acme", "u-acme", "acme")
 
 
 async def test_jobs_may_run_elsewhere_than_with_the_user(hub: ScriptedHub) -> None:

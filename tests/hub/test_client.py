@@ -14,6 +14,7 @@ from jobhook.core.registration import WantedWebhook
 from jobhook.core.rules import Watch
 from jobhook.hub import AsyncHub
 from jobhook.hub import jobs as jobs_module
+from jobhook.hub.models import Account
 
 pytestmark = pytest.mark.anyio
 
@@ -65,8 +66,16 @@ def stream(*texts: str) -> bytes:
 
 
 async def test_whose_token_it_is(hub: AsyncHub, server: CannedServer) -> None:
-    server.answers = [answer(200, {"type": "user", "name": "dev"})]
-    assert await hub.whoami() == "dev"
+    server.answers = [answer(200, {"type": "user", "id": "5c", "name": "dev"})]
+    assert await hub.whoami() == Account(name="dev", id="5c")
+
+
+@pytest.mark.parametrize("told", [{}, {"id": None}, {"id": 5}, {"id": ""}])
+async def test_a_whoami_may_leave_the_id_out(
+    hub: AsyncHub, server: CannedServer, told: dict[str, Any]
+) -> None:
+    server.answers = [answer(200, {"name": "dev", **told})]
+    assert await hub.whoami() == Account(name="dev", id=None)
 
 
 @pytest.mark.parametrize("told", [[], {}, {"name": 3}, {"name": ""}, None])

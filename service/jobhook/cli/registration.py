@@ -52,7 +52,7 @@ async def _apply(settings: Settings, rules: RuleSet, *, dry_run: bool) -> tuple[
         wanted = wanted_webhook(
             rules.rules,
             public_url=settings.public_url,
-            me=await hub.whoami(),
+            me=(await hub.whoami()).name,
             secret=settings.webhook_secrets[0],
         )
         url = settings.public_url + RECEIVER_PATH

@@ -144,7 +144,7 @@ def _token_user(settings: Settings) -> str | None:
     async def ask() -> str:
         hub = AsyncHub(settings.hf_endpoint, settings.hf_token, deadline=_WHO_AM_I_SECONDS)
         async with hub:
-            return await hub.whoami()
+            return (await hub.whoami()).name
 
     try:
         return asyncio.run(ask())

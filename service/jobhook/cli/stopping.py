@@ -44,7 +44,7 @@ async def _stop_jobs(settings: Settings, *, as_json: bool) -> int:
     rows: list[tuple[str, str | None]] = []
     try:
         async with AsyncHub(settings.hf_endpoint, settings.hf_token) as hub:
-            namespace = settings.namespace or await hub.whoami()
+            namespace = settings.namespace or (await hub.whoami()).name
             stopped = stop_all_jobs(hub, namespace=namespace, instance=settings.instance)
             async for job_id, failure in stopped:
                 rows.append((job_id, failure))

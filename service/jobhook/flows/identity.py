@@ -16,6 +16,7 @@ class Identity(Worker):
 
     Attributes:
         me: The name of the token's user, once it is known.
+        id: What deliveries call that user by, if the Hub tells it.
     """
 
     def __init__(self, hub: Hub, namespace: str | None) -> None:
@@ -23,6 +24,7 @@ class Identity(Worker):
         self._hub = hub
         self._namespace = namespace
         self.me: str | None = None
+        self.id: str | None = None
 
     @property
     def namespace(self) -> str:
@@ -30,7 +32,8 @@ class Identity(Worker):
         return self._namespace or self.me or ""
 
     async def step(self) -> bool:
-        self.me = await self._hub.whoami()
+        account = await self._hub.whoami()
+        self.me, self.id = account.name, account.id
         log.info("identity.learned", user=self.me, namespace=self.namespace)
         self.stop()
         return False

@@ -9,7 +9,7 @@ from jobhook.core.errors import HubBusy
 from jobhook.core.health import TokenRights
 from jobhook.core.pacing import Quota
 from jobhook.hub.jobs import JobsApi
-from jobhook.hub.models import read_token
+from jobhook.hub.models import Account, read_account, read_token
 from jobhook.hub.repos import ReposApi
 from jobhook.hub.transport import DEADLINE_SECONDS, HubTransport, Token
 from jobhook.hub.webhooks import WebhooksApi
@@ -39,13 +39,13 @@ class AsyncHub(JobsApi, WebhooksApi, ReposApi):
         """What the Hub last said of the calls that the token may make; nothing is asked."""
         return self.transport.quota
 
-    async def whoami(self) -> str:
-        """Return the name of the token's user."""
+    async def whoami(self) -> Account:
+        """Return the token's user."""
         answer = await self.transport.get(_WHOAMI)
-        name = answer.body.get("name") if isinstance(answer.body, dict) else None
-        if not isinstance(name, str) or not name:
-            raise HubBusy("the Hub does not say whose token this is")
-        return name
+        try:
+            return read_account(answer.body)
+        except (KeyError, TypeError, AttributeError) as exc:
+            raise HubBusy("the Hub does not say whose token this is") from exc
 
     async def token_rights(self) -> TokenRights:
         """Return whose token it is, what it may do, and the Hub's time."""

@@ -24,6 +24,14 @@ _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The user whose token it is; *id* is what deliveries call an author by, if it is told."""
+
+    name: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
     """Where a job stands; *stage* is a word of the Hub's that may be new to us."""
 
@@ -102,6 +110,14 @@ class LogLine:
 
     text: str
     timestamp: str | None = None
+
+
+def read_account(wire: Wire) -> Account:
+    """Return the user that *wire* describes; `KeyError` or `TypeError` if it describes none."""
+    identity = wire.get("id")
+    return Account(
+        name=_text(wire["name"]), id=identity if isinstance(identity, str) and identity else None
+    )
 
 
 def read_job(wire: Wire, endpoint: str) -> JobInfo:
