@@ -10,7 +10,7 @@ from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.pacing import Quota
 from jobhook.core.planning import LAUNCH_LABEL
 from jobhook.core.registration import WantedWebhook
-from jobhook.hub.models import Account, JobHardware, JobInfo, WebhookInfo
+from jobhook.hub.models import Account, CommitInfo, JobHardware, JobInfo, WebhookInfo
 
 
 class ScriptedHub:
@@ -20,6 +20,7 @@ class ScriptedHub:
         self.started: list[tuple[str, JobSpec]] = []
         self.jobs: dict[str, JobInfo] = {}
         self.webhooks: list[WebhookInfo] = []
+        self.commits: dict[str, CommitInfo | HubError] = {}
         self.calls: list[tuple[str, ...]] = []
         self.failures: list[HubError] = []
         self.list_failures: list[HubError] = []
@@ -78,6 +79,13 @@ class ScriptedHub:
         if job_id not in self.jobs:
             raise HubNotFound("there is no such job")
         return self.jobs[job_id]
+
+    async def commit(self, name: str, revision: str, *, repo_type: str) -> CommitInfo:
+        self.calls.append(("commit", repo_type, name, revision))
+        found = self.commits.get(revision, HubNotFound("there is no such commit"))
+        if isinstance(found, HubError):
+            raise found
+        return found
 
     async def list_webhooks(self) -> list[WebhookInfo]:
         self._maybe_fail()

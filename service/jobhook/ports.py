@@ -17,7 +17,7 @@ from jobhook.core.launches import Launch
 from jobhook.core.pacing import Quota
 from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdict
 from jobhook.core.registration import WantedWebhook
-from jobhook.hub.models import Account, JobHardware, JobInfo, WebhookInfo
+from jobhook.hub.models import Account, CommitInfo, JobHardware, JobInfo, WebhookInfo
 
 
 class Clock(Protocol):
@@ -210,6 +210,9 @@ class Hub(Protocol):
 
     async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
         """Return one job; `HubNotFound` if there is none."""
+
+    async def commit(self, name: str, revision: str, *, repo_type: str) -> CommitInfo:
+        """Return the newest commit of *revision*; `HubNotFound` if there is none for us to see."""
 
     async def list_webhooks(self) -> list[WebhookInfo]:
         """Return every webhook of the token's user."""

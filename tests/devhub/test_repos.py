@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -137,6 +138,59 @@ async def test_the_tree_is_told_folder_by_folder_and_in_pages(shared: Running, n
     await shared.call(use)
     answer = await shared.http.get(f"/api/models/dev/{name}/tree/main?cursor=x")
     assert answer.status_code == 400
+
+
+async def test_the_official_client_reads_who_committed_what_and_when(
+    shared: Running, name: str
+) -> None:
+    began = datetime.now(UTC).replace(microsecond=0)
+
+    def use() -> None:
+        api, full = shared.api, f"acme/{name}"
+        api.create_repo(full, repo_type="dataset")
+        oid = api.upload_file(
+            path_or_fileobj=b"x",
+            path_in_repo="x",
+            repo_id=full,
+            repo_type="dataset",
+            commit_message="New <data>",
+            commit_description="Some more.\n\nJobhook-Launch: l1",
+        ).oid
+        newest, first = api.list_repo_commits(full, repo_type="dataset", formatted=True)
+        assert (newest.commit_id, newest.authors) == (oid, ["dev"])
+        assert (newest.title, newest.message) == (
+            "New <data>",
+            "Some more.\n\nJobhook-Launch: l1",
+        )
+        assert newest.formatted_title == "New &lt;data&gt;"
+        assert began <= newest.created_at <= datetime.now(UTC)
+        assert (first.authors, first.title, first.message) == (["system"], "initial commit", "")
+        (again,) = api.list_repo_commits(full, repo_type="dataset", revision=first.commit_id)
+        assert again.formatted_title is None
+        with pytest.raises(RevisionNotFoundError):
+            api.list_repo_commits(full, repo_type="dataset", revision="0" * 40)
+        with pytest.raises(RepositoryNotFoundError):
+            api.list_repo_commits(f"acme/{name}-2", repo_type="dataset")
+
+    await shared.call(use)
+
+
+async def test_commits_are_told_in_pages(shared: Running, name: str) -> None:
+    def use() -> list[str]:
+        shared.api.create_repo(name)
+        for path in ("a", "b"):
+            shared.api.upload_file(path_or_fileobj=b"x", path_in_repo=path, repo_id=f"dev/{name}")
+        return [one.commit_id for one in shared.api.list_repo_commits(f"dev/{name}")]
+
+    commits = await shared.call(use)
+    path = f"/api/models/dev/{name}/commits/main"
+    first = await shared.http.get(path, params={"limit": 2})
+    assert [one["id"] for one in first.json()] == commits[:2]
+    assert first.headers["x-total-count"] == "3"
+    last = await shared.http.get(first.links["next"]["url"])
+    assert [one["id"] for one in last.json()] == commits[2:]
+    assert "link" not in last.headers
+    assert (await shared.http.get(path, params={"limit": "x"})).status_code == 400
 
 
 async def test_settings_change_who_may_read(devhub: Running, receiver: Receiver) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from jobhook.core.registration import WantedWebhook
 from jobhook.core.rules import Watch
 from jobhook.hub import AsyncHub
 from jobhook.hub import jobs as jobs_module
-from jobhook.hub.models import Account
+from jobhook.hub.models import Account, CommitInfo
 
 pytestmark = pytest.mark.anyio
 
@@ -302,6 +303,43 @@ async def test_a_commit_without_a_sha_leaves_the_outcome_open(
     server.answers = [answer(200, {})]
     with pytest.raises(OutcomeUnknown):
         await hub.create_commit("a/b", {}, repo_type="model", message="m")
+
+
+COMMIT = {
+    "id": "b" * 40,
+    "title": "New data",
+    "message": "Jobhook-Launch: l1",
+    "authors": [{"user": "ann", "avatar": "/x"}, {"user": "x" * 200}, {"avatar": "/y"}],
+    "date": "2026-11-23T10:00:00.000Z",
+    "parents": [],
+}
+
+
+async def test_a_commit_tells_who_made_it_and_when(hub: AsyncHub, server: CannedServer) -> None:
+    server.answers = [answer(200, [COMMIT])]
+    found = await hub.commit("acme/corpus", "refs/pr/1", repo_type="dataset")
+    assert server.asked[0].target == "/api/datasets/acme/corpus/commits/refs%2Fpr%2F1?limit=1"
+    assert found == CommitInfo(
+        id="b" * 40,
+        title="New data",
+        message="Jobhook-Launch: l1",
+        authors=("ann", "x" * 100),
+        date=datetime(2026, 11, 23, 10, tzinfo=UTC),
+    )
+
+
+async def test_a_commit_needs_no_more_than_its_id(hub: AsyncHub, server: CannedServer) -> None:
+    server.answers = [answer(200, [{"id": "b", "title": None, "authors": None}])]
+    assert await hub.commit("a/b", "main", repo_type="model") == CommitInfo(id="b")
+
+
+@pytest.mark.parametrize("told", [[], {}, [{}], [3], None, [{"id": "b", "authors": ["ann"]}]])
+async def test_a_list_of_commits_that_cannot_be_read_is_asked_for_again(
+    hub: AsyncHub, server: CannedServer, told: Any
+) -> None:
+    server.answers = [answer(200, told)]
+    with pytest.raises(HubBusy):
+        await hub.commit("a/b", "main", repo_type="model")
 
 
 async def test_prices_are_in_dollars_an_hour(hub: AsyncHub, server: CannedServer) -> None:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from .changes import read_change
-from .objects import read_files
+from .objects import history, read_files
 from .repo_access import RepoAccess
 from .repos import MAIN, no_revision, valid_ref
 from .requests import known_asker, param, revision_and_path
-from .wire import Json, Refusal, json_object, read_body, read_object
+from .wire import Json, Refusal, json_object, next_link, page, read_body, read_object, stamp
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from .accounts import User
+    from .objects import Commit
     from .repos import Repo
 
+_COMMITS, _COMMITS_MAX = 50, 1000
 _ONE = "/api/{kind}/{owner}/{name}"
 
 
@@ -45,6 +48,7 @@ class ContentRoutes(RepoAccess):
             Route(
                 _ONE + "/commit/{revision:path}", self.commit, methods=["POST"], name="repos.commit"
             ),
+            Route(_ONE + "/commits/{revision:path}", self.commits, name="repos.commits"),
             Route(branch, self.create_branch, methods=["POST"], name="repos.branch"),
             Route(branch, self.delete_branch, methods=["DELETE"], name="repos.unbranch"),
             Route(tag, self.create_tag, methods=["POST"], name="repos.tag"),
@@ -82,6 +86,21 @@ class ContentRoutes(RepoAccess):
         else:
             sha = await self.repos.commit(repo, ref, change, user)
         return Json({**wire, "commitOid": sha, "commitUrl": f"{web}/commit/{sha}"})
+
+    async def commits(self, request: Request) -> Response:
+        """Tell the commits of a revision, newest first, in pages."""
+        _, repo = self.readable(request)
+        tip = self.repos.commit_of(repo, param(request, "revision"))
+        size = min(max(_number(request, "limit", _COMMITS), 1), _COMMITS_MAX)
+        number = _number(request, "p", 0)
+        objects = self.repos.objects(repo)
+        found = await asyncio.to_thread(lambda: list(history(objects, tip)))
+        items, end = page(found, number * size, size)
+        headers = {"X-Total-Count": str(len(found))}
+        if end:
+            headers |= next_link(request, self.url, str(number + 1), name="p")
+        formatted = "formatted" in request.query_params.getlist("expand[]")
+        return Json([_told(item, formatted=formatted) for item in items], headers=headers)
 
     async def create_branch(self, request: Request) -> Response:
         """Make a branch, from `main` when nothing else is said."""
@@ -134,6 +153,26 @@ class ContentRoutes(RepoAccess):
             "Content-Security-Policy": "default-src 'none'; sandbox",
         }
         return Response(content, headers=headers, media_type=_media_type(content))
+
+
+def _told(commit: Commit, *, formatted: bool) -> dict[str, Any]:
+    wire: dict[str, Any] = {
+        "id": commit.id,
+        "title": commit.title,
+        "message": commit.message,
+        "authors": [{"user": commit.author}],
+        "date": stamp(commit.when),
+    }
+    if formatted:
+        wire["formatted"] = {"title": escape(commit.title), "message": escape(commit.message)}
+    return wire
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Refusal(400, f"{name}: a whole number is needed here")
+    return int(text)
 
 
 def _is_file(file: object) -> bool:

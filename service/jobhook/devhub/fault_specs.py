@@ -26,6 +26,7 @@ ROUTES = (
     "page",
     "repos.branch",
     "repos.commit",
+    "repos.commits",
     "repos.configure",
     "repos.create",
     "repos.delete",

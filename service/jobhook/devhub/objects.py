@@ -6,16 +6,18 @@ import hashlib
 import re
 import zlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from .storage import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
     from pathlib import Path
 
 _FILE, _FOLDER = b"100644", b"40000"
+_AUTHOR = re.compile(r"(?m)^author (.*) <.*> (\d+) \+0000$")
+_PARENT = re.compile(r"(?m)^parent ([0-9a-f]{40})$")
 _SHORT_ID = re.compile(r"[0-9a-f]{7,40}")
 
 
@@ -136,3 +138,33 @@ def write_commit(
 def tree_of(objects: Objects, commit: str) -> str:
     """Return the id of the top folder of *commit*."""
     return (objects.get("commit", commit) or b"")[5:45].decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One commit in a history, with the times and names that git keeps."""
+
+    id: str
+    author: str
+    when: datetime
+    title: str
+    message: str
+
+
+def history(objects: Objects, commit: str) -> Iterator[Commit]:
+    """Yield *commit* and what came before it, newest first."""
+    oid: str | None = commit
+    while oid:
+        head, _, message = (objects.get("commit", oid) or b"").decode().partition("\n\n")
+        author, parent = _AUTHOR.search(head), _PARENT.search(head)
+        if author is None:
+            return
+        title, _, rest = message.strip().partition("\n")
+        yield Commit(
+            id=oid,
+            author=author[1],
+            when=datetime.fromtimestamp(int(author[2]), UTC),
+            title=title,
+            message=rest.strip(),
+        )
+        oid = parent[1] if parent else None

@@ -138,8 +138,8 @@ def page(items: Sequence[Item], start: int, size: int) -> tuple[Sequence[Item], 
     return items[start:end], end if end < len(items) else None
 
 
-def next_link(request: Request, url: str, cursor: str) -> dict[str, str]:
-    """Return the header that leads to the page at *cursor*, with the query as it was."""
-    query = [(key, value) for key, value in request.query_params.multi_items() if key != "cursor"]
-    target = f"{url}{request.scope['path']}?{urlencode([*query, ('cursor', cursor)])}"
+def next_link(request: Request, url: str, at: str, *, name: str = "cursor") -> dict[str, str]:
+    """Return the header that leads to the page *at*, with the query else as it was."""
+    query = [(key, value) for key, value in request.query_params.multi_items() if key != name]
+    target = f"{url}{request.scope['path']}?{urlencode([*query, (name, at)])}"
     return {"Link": f'<{target}>; rel="next"'}

@@ -20,6 +20,7 @@ from jobhook.core.rules import Watch
 
 Wire = Mapping[str, Any]
 
+_AUTHOR_LENGTH = 100
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -102,6 +103,24 @@ class WebhookInfo:
     watched: tuple[Watch, ...] = ()
     domains: tuple[str, ...] = ()
     disabled: bool | str = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitInfo:
+    """
+    A commit as the Hub tells of it.
+
+    Attributes:
+        title: The first line of its message.
+        message: What follows.
+        authors: Names of users, or what git says where the Hub knows no user.
+    """
+
+    id: str
+    title: str = ""
+    message: str = ""
+    authors: tuple[str, ...] = ()
+    date: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +214,19 @@ def _milliseconds(date: str | None) -> int | None:
         return None
 
 
+def read_commit(wire: Wire) -> CommitInfo:
+    """Return the commit that *wire* describes; `KeyError` or `TypeError` if it describes none."""
+    users = [author.get("user") for author in wire.get("authors") or ()]
+    return CommitInfo(
+        id=_text(wire["id"]),
+        title=_text_or_empty(wire.get("title")),
+        message=_text_or_empty(wire.get("message")),
+        # Where no user of the Hub is known, whoever made the commit chose the name.
+        authors=tuple(user[:_AUTHOR_LENGTH] for user in users if isinstance(user, str) and user),
+        date=read_date(wire.get("date")),
+    )
+
+
 def read_date(value: Any) -> datetime | None:
     """Return an ISO 8601 date of the Hub's (UTC, `Z`), or None if there is none to read."""
     try:
@@ -208,6 +240,10 @@ def _job_id(value: Any) -> str:
     if not _JOB_ID.fullmatch(_text(value)):
         raise TypeError("no id of a job")
     return str(value)
+
+
+def _text_or_empty(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _text(value: Any) -> str:

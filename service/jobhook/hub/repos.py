@@ -1,17 +1,19 @@
-"""Repos on the Hub, as far as a push needs them."""
+"""Repos on the Hub, as far as a push, and finding out who made one, need them."""
 
 from __future__ import annotations
 
 import base64
 import json
 from collections.abc import Mapping
+from urllib.parse import quote
 
-from jobhook.core.errors import OutcomeUnknown
+from jobhook.core.errors import HubBusy, OutcomeUnknown
+from jobhook.hub.models import CommitInfo, read_commit
 from jobhook.hub.transport import HubTransport
 
 
 class ReposApi:
-    """Making a repo and committing to it."""
+    """Making a repo, committing to it, and looking at its commits."""
 
     transport: HubTransport
 
@@ -55,3 +57,12 @@ class ReposApi:
             return str(answer.body["commitOid"])
         except (KeyError, TypeError) as exc:
             raise OutcomeUnknown(f"the Hub's answer to the commit to {name} names no sha") from exc
+
+    async def commit(self, name: str, revision: str, *, repo_type: str) -> CommitInfo:
+        """Return the newest commit of *revision*; `HubNotFound` if there is none for us to see."""
+        path = f"/api/{repo_type}s/{quote(name)}/commits/{quote(revision, safe='')}"
+        answer = await self.transport.get(path, [("limit", "1")])
+        try:
+            return read_commit(answer.body[0])
+        except (LookupError, TypeError, AttributeError) as exc:
+            raise HubBusy(f"the Hub's list of the commits of {name} cannot be read") from exc
