@@ -64,9 +64,9 @@ class Reads(Protocol):
         """Return what every rule said of a delivery."""
 
     async def launches(
-        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int
+        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int, oldest_first: bool = False
     ) -> tuple[Launch, ...]:
-        """Return launches, newest first; *limit* 0 means all."""
+        """Return launches, newest first unless said; *limit* 0 means all."""
 
     async def launch(self, launch_id: str) -> Launch | None:
         """Return one launch, or None."""

@@ -691,19 +691,32 @@ async def test_deliveries_are_found_by_their_ids(store: Store) -> None:
         pytest.param(LaunchFilter(since=NOON + 1), ["l2", "l1"], id="since"),
         pytest.param(LaunchFilter(until=NOON + 1), ["l0"], id="until"),
         pytest.param(LaunchFilter(states=[]), [], id="none"),
+        pytest.param(LaunchFilter(reason="loop: "), ["l1"], id="how the reason begins"),
+        pytest.param(LaunchFilter(reason="%oop_"), [], id="no pattern"),
     ],
 )
 async def test_launches_are_found_by_what_is_given(
     store: Store, wanted: LaunchFilter, found: list[str]
 ) -> None:
-    for n in range(3):
-        at = NOON + n
+    for n, reason in enumerate(("not loop: x", "loop: x", "loop, x")):
         await store.add(
             make_launch(
-                id=f"l{n}", delivery=f"d{n}", rule=f"r{n}", repo=f"model:acme/r{n}", created_at=at
+                id=f"l{n}",
+                delivery=f"d{n}",
+                rule=f"r{n}",
+                repo=f"model:acme/r{n}",
+                reason=reason,
+                created_at=NOON + n,
             )
         )
     assert [launch.id for launch in await store.launches(wanted, limit=0)] == found
+
+
+async def test_launches_are_listed_from_the_oldest_on_when_that_is_asked_for(store: Store) -> None:
+    for n in range(3):
+        await store.add(make_launch(id=f"l{n}", delivery=f"d{n}"))
+    listed = await store.launches(limit=2, oldest_first=True)
+    assert [launch.id for launch in listed] == ["l0", "l1"]
 
 
 async def test_a_clock_that_was_set_back_keeps_no_unknown_launch_waiting(store: Store) -> None:

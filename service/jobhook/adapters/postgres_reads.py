@@ -53,7 +53,7 @@ class PostgresReads:
         return verdicts_of(rows[0]["said"]) if rows else ()
 
     async def launches(
-        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int
+        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int, oldest_first: bool = False
     ) -> tuple[Launch, ...]:
         where, values = _where(
             ("id = ANY({}::text[])", _as_list(wanted.ids)),
@@ -63,9 +63,11 @@ class PostgresReads:
             ("delivery = {}", wanted.delivery),
             ("created_at >= {}", wanted.since),
             ("created_at < {}", wanted.until),
+            ("starts_with(reason, {})", wanted.reason),
         )
+        order = "ASC" if oldest_first else "DESC"
         rows = await self._database.fetch(
-            f"SELECT * FROM launch {where} ORDER BY seq DESC {_limit(limit)}",  # noqa: S608
+            f"SELECT * FROM launch {where} ORDER BY seq {order} {_limit(limit)}",  # noqa: S608
             *values,
         )
         return tuple(map(launch_of, rows))

@@ -78,7 +78,7 @@ class SqliteReads:
         return verdicts_of(rows[0]["said"]) if rows else ()
 
     async def launches(
-        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int
+        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int, oldest_first: bool = False
     ) -> tuple[Launch, ...]:
         where, values = _where(
             ("id IN (SELECT value FROM json_each(?))", _as_json(wanted.ids)),
@@ -88,9 +88,11 @@ class SqliteReads:
             ("delivery = ?", wanted.delivery),
             ("created_at >= ?", wanted.since),
             ("created_at < ?", wanted.until),
+            ("instr(reason, ?) = 1", wanted.reason),
         )
+        order = "ASC" if oldest_first else "DESC"
         rows = await self._reader.fetch(
-            f"SELECT * FROM launch {where} ORDER BY seq DESC LIMIT ?",  # noqa: S608
+            f"SELECT * FROM launch {where} ORDER BY seq {order} LIMIT ?",  # noqa: S608
             (*values, limit or _NO_LIMIT),
         )
         return tuple(map(launch_of, rows))

@@ -39,10 +39,12 @@ class LaunchFilter:
         repo: As `type:owner/name`.
         since: Created then or later, in milliseconds since 1970, UTC.
         until: Created before then.
+        reason: How the reason begins.
     """
 
     ids: Collection[str] | None = None
     states: Collection[LaunchState] | None = None
+    reason: str | None = None
     rule: str | None = None
     repo: str | None = None
     delivery: str | None = None
