@@ -23,7 +23,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("core.rules",),
     ("core.matching", "core.registration"),
     ("core.launches",),
-    ("core.planning", "core.guards", "core.filters", "core.health"),
+    ("core.planning", "core.guards", "core.filters", "core.causes", "core.health"),
     ("hub",),
     ("ports",),
     ("flows", "adapters", "devhub"),

@@ -43,9 +43,9 @@ SECRET = "0123456789abcdef"
 T = TypeVar("T")
 
 
-async def until(look: Callable[[], Awaitable[T | None]]) -> T:
+async def until(look: Callable[[], Awaitable[T | None]], *, seconds: float = 20) -> T:
     """Wait for what happens in another part of the program."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(seconds):
         while (found := await look()) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         return found

@@ -24,6 +24,7 @@ from jobhook.core.operations import Order, Outcome
 from jobhook.core.rules import RuleSet
 from jobhook.devhub import TOKEN as DEV_TOKEN
 from jobhook.devhub import DevHub
+from jobhook.flows.acquitting import Acquitter
 from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
 from jobhook.flows.intake import Intake
@@ -344,10 +345,11 @@ def _workers(
         instance=settings.instance,
         on_launches=dispatcher.wake,
     )
+    acquitter = Acquitter(store, hub, now_ms, identity=identity, on_acquitted=dispatcher.wake)
     pruner = Pruner(store, now_ms, retention_ms=settings.retention * 1000)
     bells.on_stored = [router.wake]
     bells.on_changed = [router.wake, dispatcher.wake, resolver.wake]
-    workers = [router, tracker, resolver, reaper, pruner]
+    workers = [router, tracker, resolver, reaper, acquitter, pruner]
     if settings.pause:
         log.warning("service.paused", set="JOBHOOK_PAUSE")
     else:

@@ -10,11 +10,18 @@ import pytest
 
 from factories import BODY, NOON, PLENTY, make_launch, make_received, make_spec, make_stored
 from jobhook import failpoints
+from jobhook.core.causes import Finding, as_found
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import LaunchMoved
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.guards import CHILD_WINDOW_MS, Guard, Limits
-from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState, moved
+from jobhook.core.launches import (
+    LONGEST_LOOK_PAUSE_MS,
+    LOOP_PRESUMED,
+    Launch,
+    LaunchState,
+    moved,
+)
 from jobhook.core.records import EVERYTHING, WEAK_WINDOW_MS, Pause, StoredDelivery, Verdict
 from jobhook.ports import Store
 
@@ -717,6 +724,19 @@ async def test_launches_are_listed_from_the_oldest_on_when_that_is_asked_for(sto
         await store.add(make_launch(id=f"l{n}", delivery=f"d{n}"))
     listed = await store.launches(limit=2, oldest_first=True)
     assert [launch.id for launch in listed] == ["l0", "l1"]
+
+
+async def test_what_is_found_to_be_no_loop_begins_a_chain_of_its_own(store: Store) -> None:
+    for n in range(3):
+        await planned(store, f"w{n}", NOON + n * 10)
+        await sent(store, NOON + n * 10 + 1)
+    fourth = await planned(store, "w4", NOON + 40)
+    assert await sent(store, NOON + 41) == []
+    (held,) = await store.launches(LaunchFilter(reason=LOOP_PRESUMED), limit=0)
+    finding = Finding(is_loop=False, why="pushed by ann")
+    await store.replace(held, as_found(held, finding, now=NOON + 42))
+    (claimed,) = await sent(store, NOON + 43)
+    assert (claimed.id, claimed.depth, claimed.root) == (fourth.id, 1, fourth.delivery)
 
 
 async def test_a_clock_that_was_set_back_keeps_no_unknown_launch_waiting(store: Store) -> None:

@@ -128,6 +128,22 @@ def test_a_launch_continues_the_chain_of_the_one_that_set_it_off() -> None:
     assert link_after(Link(2, "d0"), make_launch(delivery="d7")) == Link(3, "d0")
 
 
+@pytest.mark.parametrize(
+    ("root", "depth", "link"),
+    [
+        pytest.param("d7", 0, Link(1, "d7"), id="found to begin one"),
+        pytest.param("d7", 1, Link(1, "d7"), id="and claimed before, in vain"),
+        pytest.param("d0", 2, Link(3, "d0"), id="set off by another, claimed before"),
+        pytest.param("d7", 3, Link(3, "d0"), id="deep in a chain that its own delivery began"),
+    ],
+)
+def test_a_launch_that_begins_a_chain_goes_on_beginning_it(
+    root: str, depth: int, link: Link
+) -> None:
+    launch = make_launch(delivery="d7", root=root, depth=depth)
+    assert link_after(Link(2, "d0"), launch) == link
+
+
 def test_a_launch_belongs_to_the_scopes_of_its_rule_and_its_repo() -> None:
     launch = make_launch(rule="retrain", repo="dataset:acme/corpus")
     assert scopes_of(launch) == ("rule:retrain", "repo:dataset:acme/corpus")

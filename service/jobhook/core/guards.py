@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from jobhook.core.launches import Launch, LaunchState, moved
+from jobhook.core.launches import LOOP_PRESUMED, Launch, LaunchState, moved
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -135,7 +135,7 @@ class Guard:
     def _run_away(self, spent: Spent) -> str | None:
         if spent.link.depth > self.limits.chain_depth:
             return (
-                f"loop: launches of this rule seem to set one another off on this repo, "
+                f"{LOOP_PRESUMED}launches of this rule seem to set one another off on this repo, "
                 f"{self.limits.chain_depth} in a row since delivery {spent.link.root}"
             )
         if spent.of_root >= self.limits.root_fanout:
@@ -194,8 +194,11 @@ def link_after(parent: Link | None, launch: Launch) -> Link:
     Return where *launch* stands, if *parent* is what presumably set it off.
 
     A push names nobody that it comes from. So what happens to a repo while a launch of the same
-    rule for the same repo runs, or soon after (`CHILD_WINDOW_MS`), counts as its doing.
+    rule for the same repo runs, or soon after (`CHILD_WINDOW_MS`), counts as its doing. A launch
+    that was found to begin a chain (`core.causes`) does, also when it is claimed once more.
     """
+    if launch.root == launch.delivery and launch.depth <= 1:
+        return Link(1, launch.root)
     return Link(parent.depth + 1, parent.root) if parent else Link(1, launch.delivery)
 
 

@@ -17,6 +17,8 @@ from jobhook.core.jobs import JobSpec, Stage
 
 # How long an unknown launch may be left alone between two looks for its job.
 LONGEST_LOOK_PAUSE_MS = 120_000
+# How the reason begins while a loop is presumed and nobody has looked at what set the launch off.
+LOOP_PRESUMED = "loop: "
 
 
 class LaunchState(StrEnum):
@@ -106,6 +108,8 @@ def next_step(launch: Launch) -> str | None:
     match launch.state:
         case LaunchState.HELD if launch.reason.startswith("ambiguous"):
             return f"look for its job on the Hub; if there is none, {go}"
+        case LaunchState.HELD if launch.reason.startswith(LOOP_PRESUMED):
+            return f"wait until it is found out who set it off, or {go}"
         case LaunchState.HELD:
             return f"{go}, `jobhook launches cancel {launch.id}` gives it up"
         case LaunchState.UNKNOWN:
