@@ -119,3 +119,15 @@ def test_the_time_since_the_last_change(changes: list[int], seconds: float) -> N
 )
 def test_a_list_is_read_when_it_costs_less_than_asking_singly(missing: int, pages: int) -> None:
     assert pages_worth(missing) == pages
+
+
+@pytest.mark.parametrize(
+    ("left", "plenty"),
+    [
+        pytest.param(None, False, id="not known"),
+        pytest.param(499, False, id="less than half"),
+        pytest.param(500, True, id="half"),
+    ],
+)
+def test_half_of_the_quota_is_plenty(left: int | None, plenty: bool) -> None:
+    assert Quota(left=left).is_plenty is plenty

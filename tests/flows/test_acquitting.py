@@ -10,7 +10,7 @@ import pytest
 from factories import BODY, NOON, make_launch, make_received
 from fakes import Bell, HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
-from jobhook.core.errors import HubBusy, HubError, HubForbidden, HubUnauthorized
+from jobhook.core.errors import HubBusy, HubError, HubForbidden, HubNotFound, HubUnauthorized
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.pacing import Quota
 from jobhook.flows.acquitting import Acquitter
@@ -329,3 +329,25 @@ async def test_a_hub_that_fails_is_not_asked_more_often(
     acquitter = Impatient(store, hub, clock, identity=Identity(hub, None), on_acquitted=bell)
     assert acquitter.pause(1) == Acquitter.idle
     assert acquitter.pause(10) == Acquitter.longest_pause
+
+
+async def test_while_plenty_of_calls_are_left_more_is_looked_up_at_once(
+    acquitter: Acquitter, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    for number in range(25):
+        await held(store, number, subject=f"refs/heads/main@{sha(number)}", rule=f"r{number}")
+        hub.commits[sha(number)] = commit("ann")
+    hub.quota = Quota(left=900, resets_in=10)
+    await acquitter.step()
+    assert len(hub.calls) == 20
+
+
+async def test_a_repo_that_is_not_shown_is_asked_for_once_for_all_its_pushes(
+    acquitter: Acquitter, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    for number in range(5):
+        await held(store, number, subject=f"refs/heads/main@{sha(number)}", rule=f"r{number}")
+        hub.commits[sha(number)] = HubNotFound("no such repo", code="RepoNotFound")
+    await acquitter.step()
+    assert len(hub.calls) == 1
+    assert {(await now_of(store, f"l{number}"))[0] for number in range(5)} == {LaunchState.READY}

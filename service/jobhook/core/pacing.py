@@ -22,6 +22,7 @@ _CHEAP_CALLS = 3
 # A job's end is noticed late by this part of the time for which nothing had changed.
 _LATE = 1 / 8
 _LEFT_TO_OTHERS = 0.2
+_PLENTY = 0.5
 _PAGE_JOBS = 100
 _SPARE_PAGES = 2
 _PAGES_MAX = 50
@@ -55,6 +56,11 @@ class Quota:
     def rate(self) -> float:
         """Calls a second that looking may cost in the long run."""
         return _SHARE * self.limit / self.window
+
+    @property
+    def is_plenty(self) -> bool:
+        """Whether so many calls are known to be left that nobody needs to be sparing."""
+        return self.left is not None and self.left >= self.limit * _PLENTY
 
     @property
     def shortage(self) -> float:

@@ -31,8 +31,10 @@ from jobhook.ports import Clock, Hub, Store
 
 _AT_ONCE = 50
 _SENT_MAX = 200
-# With a step every six seconds, that is at most 20 calls a minute.
+# With a step every six seconds, that is 20 calls a minute; ten times that while plenty are left.
 _CALLS = 2
+_CALLS_OF_PLENTY = 20
+_NO_REPO = "RepoNotFound"
 _PRESUMED = LaunchFilter(states=(LaunchState.HELD,), reason=LOOP_PRESUMED)
 
 log = structlog.get_logger()
@@ -131,15 +133,20 @@ class _Commits:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._answers: dict[Push, CommitInfo | HubError | None] = {}
+        self._unseen: set[tuple[str, str]] = set()
+        self._left = _CALLS_OF_PLENTY if hub.quota.is_plenty else _CALLS
 
     def may_ask(self, push: Push) -> bool:
         """Whether it was looked up already, or still can be in this step."""
-        affordable = len(self._answers) < _CALLS and not self._hub.quota.shortage
-        return push in self._answers or affordable
+        known = push in self._answers or (push.repo_type, push.repo) in self._unseen
+        return known or (self._left > 0 and not self._hub.quota.shortage)
 
     async def of(self, push: Push) -> CommitInfo | None:
         """Return the commit, or None if the Hub does not show it; each failure is told again."""
+        if (push.repo_type, push.repo) in self._unseen:
+            return None
         if push not in self._answers:
+            self._left -= 1
             self._answers[push] = await self._ask(push)
         answer = self._answers[push]
         if isinstance(answer, HubError):
@@ -149,7 +156,9 @@ class _Commits:
     async def _ask(self, push: Push) -> CommitInfo | HubError | None:
         try:
             return await self._hub.commit(push.repo, push.sha, repo_type=push.repo_type)
-        except (HubNotFound, HubForbidden):
+        except (HubNotFound, HubForbidden) as exc:
+            if exc.code == _NO_REPO:
+                self._unseen.add((push.repo_type, push.repo))
             return None
         except HubError as exc:
             return exc
