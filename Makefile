@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaign check format lock space clean
+.PHONY: help demo test campaign check format bench lock space clean
 
 help:  ## Say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -35,20 +35,23 @@ format: $(VENV)/.dev  ## Put the code in the house's shape
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+bench: $(VENV)-bench/.bench  ## Measure on this machine, beside others, and write bench/results.md
+	PYTHONPATH=service $(VENV)-bench/bin/python -m bench
+
 # `uv` only makes the lock files; installing from them is plain pip.
 lock:  ## Make the lock files anew from pyproject.toml
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv
 	$(VENV)-lock/bin/uv pip compile $(COMPILE) --group build -o locks/build.txt
 	$(VENV)-lock/bin/uv pip compile $(COMPILE) pyproject.toml --extra postgres -o locks/runtime.txt
 	$(VENV)-lock/bin/uv pip compile $(COMPILE) pyproject.toml --extra postgres --group dev -c locks/runtime.txt -o locks/dev.txt
-	$(VENV)-lock/bin/uv pip compile $(COMPILE) --group bench -o locks/bench.txt
+	$(VENV)-lock/bin/uv pip compile $(COMPILE) pyproject.toml --extra postgres --group bench -c locks/runtime.txt -o locks/bench.txt
 COMPILE := --quiet --no-header --universal --python-version 3.11 --generate-hashes
 
 space: $(VENV)/.runtime  ## Put together build/space, a folder to upload to a Space as it stands
 	@$(BIN)/python deploy/space/assemble.py build/space
 
 clean:  ## Remove what was made here
-	rm -rf $(VENV) $(VENV)-lock build .coverage .coverage.*
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-bench build .coverage .coverage.*
 
 $(VENV)/.runtime: pyproject.toml locks/build.txt locks/runtime.txt
 	$(PYTHON) -m venv $(VENV)
@@ -60,4 +63,10 @@ $(VENV)/.runtime: pyproject.toml locks/build.txt locks/runtime.txt
 $(VENV)/.dev: $(VENV)/.runtime locks/dev.txt
 	$(PIP) install --require-hashes -r locks/dev.txt
 	$(PIP) download --require-hashes --dest $(VENV)/wheels -r locks/build.txt -r locks/runtime.txt
+	@touch $@
+
+# All sides run in one environment, so that all of them have the same server under them.
+$(VENV)-bench/.bench: locks/bench.txt
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r locks/bench.txt
 	@touch $@

@@ -1,0 +1,1 @@
+"""The servers that are measured; each is a program of its own that takes its port as argument."""

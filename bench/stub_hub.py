@@ -1,0 +1,91 @@
+"""A Hub that answers at once: every job starts, and runs for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import orjson
+import uvloop
+
+from jobhook.core.planning import LAUNCH_LABEL
+from jobhook.web.serving import listen, serving, url_of
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+_HARDWARE = [{"name": "cpu-basic", "unitCostMicroUSD": 1, "unitLabel": "minute"}]
+
+
+class StubHub:
+    """
+    Runs in a thread of the bench, so that both read the same clock.
+
+    Attributes:
+        started: When each job was asked for, by `time.perf_counter`.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.started: list[float] = []
+        self._jobs: list[dict[str, Any]] = []
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=lambda: uvloop.run(self._serve()), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._up.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._down.set)
+        self._thread.join()
+
+    async def _serve(self) -> None:
+        self._loop, self._down = asyncio.get_running_loop(), asyncio.Event()
+        with listen("127.0.0.1", 0) as listener:
+            self.url = url_of(listener)
+            async with serving(self, listener):
+                self._up.set()
+                await self._down.wait()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        begun = time.perf_counter()
+        body = b""
+        more = scope["method"] == "POST"
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        told = orjson.dumps(self._told(scope["method"], scope["path"], body, begun))
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(told))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": told})
+
+    def _told(self, method: str, path: str, body: bytes, begun: float) -> Any:
+        if path.endswith("/whoami-v2"):
+            return {"name": "acme"}
+        if path.endswith("/hardware"):
+            return _HARDWARE
+        if method == "POST":
+            return self._start(orjson.loads(body), begun)
+        job_id = path.rpartition("/")[2]
+        return self._jobs[int(job_id)] if job_id.isdigit() else self._jobs
+
+    def _start(self, spec: dict[str, Any], begun: float) -> dict[str, Any]:
+        self.started.append(begun)
+        launch = spec["labels"][LAUNCH_LABEL]
+        job = {
+            "id": str(len(self._jobs)),
+            "status": {"stage": "RUNNING"},
+            "owner": {"name": "acme"},
+            "labels": {LAUNCH_LABEL: launch},
+        }
+        self._jobs.append(job)
+        return job
