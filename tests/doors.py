@@ -39,5 +39,5 @@ class Door:
 class QuickProtocol(BoundedProtocol):
     """The same bounds with deadlines that a test can wait for."""
 
-    header_seconds = 0.2
-    body_seconds = 0.2
+    header_seconds = 0.5
+    body_seconds = 0.5

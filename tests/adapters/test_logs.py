@@ -51,6 +51,14 @@ def test_no_secret_leaves_in_any_text(stream: io.BytesIO) -> None:
     assert [line.get("told") for line in lines(stream)] == [None, "***!"]
 
 
+def test_a_secret_is_found_in_quotes_and_within_lists(stream: io.BytesIO) -> None:
+    secret = 'quoted "word" \\ and ü'
+    configure_logs(secrets=[secret], stream=stream)
+    structlog.get_logger().info("a.told", told=[f"it is {secret}!"])
+    (line,) = lines(stream)
+    assert line["told"] == ["it is ***!"]
+
+
 def test_a_value_too_short_to_be_a_secret_is_left_alone(stream: io.BytesIO) -> None:
     configure_logs(secrets=["1"], stream=stream)
     structlog.get_logger().info("a.told", url="http://127.0.0.1:1")

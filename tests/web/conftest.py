@@ -23,9 +23,7 @@ from jobhook.web.serving import listen, serving
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
     async with sqlite_store(tmp_path / "web.db") as store:
         intake = Intake(store, lambda: NOON, Bell())
-        receiver = Receiver(
-            intake, AcceptedSecrets([SECRET, OLD_SECRET]), body_seconds=QuickProtocol.body_seconds
-        )
+        receiver = Receiver(intake, AcceptedSecrets([SECRET, OLD_SECRET]))
         app = create_app(receiver, is_ready=lambda: intake.is_open)
         with listen("127.0.0.1", 0) as listener:
             host, port = listener.getsockname()

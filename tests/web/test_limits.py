@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 import sys
 import time
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from doors import SECRET, Door, QuickProtocol
-from jobhook.web.limits import HEADERS_MAX_BYTES, HEADERS_MAX_COUNT
+from jobhook.web.limits import HEADERS_MAX_BYTES, HEADERS_MAX_COUNT, connections_max
 
 pytestmark = pytest.mark.anyio
 
@@ -174,20 +175,186 @@ async def test_a_transfer_that_is_encoded_is_not_taken_for_the_body(door: Door) 
     assert await door.store.deliveries(limit=0) == ()
 
 
+def post(*lines: bytes, body: bytes = b"{}", version: bytes = b"HTTP/1.1") -> bytes:
+    """A delivery with the secret, and right after it another one that may be smuggled in it."""
+    first = [b"POST /webhooks/hub " + version, b"Host: x", GIVEN, b"Webhook-Id: first", *lines]
+    return b"\r\n".join([*first, b"", body]) + SECOND
+
+
+GIVEN = b"X-Webhook-Secret: " + SECRET.encode()
+SECOND = (
+    b"POST /webhooks/hub HTTP/1.1\r\nHost: x\r\n"
+    + GIVEN
+    + b"\r\nWebhook-Id: smuggled\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+)
+TWO, CHUNKED = b"Content-Length: 2", b"Transfer-Encoding: chunked"
+CHUNKS, NO_CHUNKS = b"2\r\n{}\r\n0\r\n\r\n", b"0\r\n\r\n"
+
+
 @pytest.mark.parametrize(
-    "smuggled",
+    "sent",
     [
-        pytest.param(b"Content-Length: 5\r\nTransfer-Encoding: chunked", id="both lengths"),
-        pytest.param(b"Content-Length: 5\r\nContent-Length: 6", id="two lengths"),
-        pytest.param(b"Content-Length: -1", id="a negative length"),
-        pytest.param(b"Transfer-Encoding: chunked, identity", id="chunked is not last"),
-        pytest.param(b"A : x", id="a space before the colon"),
+        pytest.param(post(b"Content-Length: 5", CHUNKED, body=NO_CHUNKS), id="length, chunked"),
+        pytest.param(post(CHUNKED, b"Content-Length: 5", body=NO_CHUNKS), id="chunked, length"),
+        pytest.param(post(TWO, TWO), id="the same length twice"),
+        pytest.param(post(TWO, b"Content-Length: 3"), id="two lengths"),
+        pytest.param(post(b"Content-Length: 2, 2"), id="a list of lengths"),
+        pytest.param(post(b"Content-Length: 2 2"), id="a length with a space"),
+        pytest.param(post(b"Content-Length: +2"), id="a length with a plus"),
+        pytest.param(post(b"Content-Length: -1"), id="a negative length"),
+        pytest.param(post(b"Content-Length: 0x2"), id="a hexadecimal length"),
+        pytest.param(post(b"Content-Length:"), id="an empty length"),
+        pytest.param(post(b"Content-Length: " + b"9" * 24), id="a length over 64 bits"),
+        pytest.param(post(b"A: b", b" c: d", TWO), id="a folded line"),
+        pytest.param(
+            post(b"Transfer-Encoding:", b" chunked", body=NO_CHUNKS), id="a folded encoding"
+        ),
+        pytest.param(post(b" A: b", TWO), id="a line that begins with a space"),
+        pytest.param(post(b"A: b\n" + TWO), id="a bare line feed"),
+        pytest.param(post(TWO).replace(b"\r\n", b"\n"), id="bare line feeds only"),
+        pytest.param(post(b"A: b\r" + TWO), id="a bare carriage return"),
+        pytest.param(post(b"A: b\rc", TWO), id="a carriage return in a value"),
+        pytest.param(post(b"A: b\0c", TWO), id="a NUL in a value"),
+        pytest.param(post(b"A\0: b", TWO), id="a NUL in a name"),
+        pytest.param(post(b": b", TWO), id="an empty name"),
+        pytest.param(post(b"Content-Length : 2"), id="a space before the colon"),
+        pytest.param(
+            post(b"Transfer-Encoding\t: chunked", body=CHUNKS), id="a tab before the colon"
+        ),
+        pytest.param(post(CHUNKED, body=CHUNKS.replace(b"2", b"-2")), id="a negative chunk"),
+        pytest.param(post(CHUNKED, body=CHUNKS.replace(b"2", b"0x2")), id="a chunk of 0x2"),
+        pytest.param(post(CHUNKED, body=CHUNKS.replace(b"2", b"+2")), id="a chunk of +2"),
+        pytest.param(post(CHUNKED, body=CHUNKS.replace(b"2", b"")), id="a chunk of no size"),
+        pytest.param(post(CHUNKED, body=CHUNKS.replace(b"2", b" 2")), id="a space before a size"),
+        pytest.param(post(CHUNKED, body=CHUNKS.replace(b"2", b"2 ")), id="a space after a size"),
+        pytest.param(
+            post(CHUNKED, body=CHUNKS.replace(b"2", b"f" * 17 + b"2")), id="a size over 64 bits"
+        ),
+        pytest.param(post(CHUNKED, body=CHUNKS.replace(b"2\r\n", b"2\n")), id="a size, bare LF"),
+        pytest.param(post(CHUNKED, body=CHUNKS.replace(b"}\r\n", b"}\n")), id="a chunk, bare LF"),
+        pytest.param(post(CHUNKED, body=CHUNKS.replace(b"}\r\n", b"}")), id="a chunk with no end"),
+        pytest.param(post(CHUNKED, body=CHUNKS.replace(b"}", b"}xx")), id="a chunk over its size"),
+        pytest.param(
+            post(CHUNKED, body=CHUNKS.replace(b"2\r\n", b"2;a\n")), id="an extension, bare LF"
+        ),
+        pytest.param(
+            post(CHUNKED, body=b"2\r\n{}\r\n0\r\nContent-Length: 5\r\n\r\n"),
+            id="a length after the body",
+        ),
+        pytest.param(post(CHUNKED, CHUNKED, body=NO_CHUNKS), id="chunked, in two lines"),
+        pytest.param(post(b"Transfer-Encoding: xchunked", body=NO_CHUNKS), id="xchunked"),
+        pytest.param(post(b"Transfer-Encoding: \x0bchunked", body=NO_CHUNKS), id="a vertical tab"),
+        pytest.param(post(b'Transfer-Encoding: "chunked"', body=NO_CHUNKS), id="quoted"),
+        pytest.param(post(b"Transfer-Encoding: chunked;q=1", body=NO_CHUNKS), id="a parameter"),
+        pytest.param(post(b"Transfer-Encoding: identity", body=NO_CHUNKS), id="identity"),
+        pytest.param(post(b"Transfer-Encoding:", body=NO_CHUNKS), id="an empty encoding"),
+        pytest.param(
+            post(b"Transfer-Encoding: chunked, identity", body=NO_CHUNKS), id="chunked is not last"
+        ),
+        pytest.param(post(CHUNKED, body=NO_CHUNKS, version=b"HTTP/1.0"), id="chunks in 1.0"),
+        pytest.param(post(TWO, version=b"HTTP/2.0"), id="HTTP/2.0"),
+        pytest.param(post(TWO, version=b"HTTP/0.9"), id="HTTP/0.9"),
+        pytest.param(b"POST /webhooks/hub\r\n\r\n" + SECOND, id="no version"),
     ],
 )
 async def test_a_request_that_two_readers_could_read_differently_is_400(
-    door: Door, smuggled: bytes
+    door: Door, sent: bytes
 ) -> None:
-    sent = b"POST /webhooks/hub HTTP/1.1\r\nHost: x\r\n" + smuggled + b"\r\n\r\n0\r\n\r\n"
     answer = await door.raw(sent)
     assert answer.startswith(b"HTTP/1.1 400 ")
-    assert answer.count(b"HTTP/1.1") == 1
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert await door.store.deliveries(limit=0) == ()
+
+
+@pytest.mark.parametrize(
+    ("sent", "answers"),
+    [
+        pytest.param(post(TWO), [b"202", b"202"], id="by length"),
+        pytest.param(post(CHUNKED, body=CHUNKS), [b"202", b"202"], id="by chunks"),
+        pytest.param(post(TWO, version=b"HTTP/1.0"), [b"202"], id="1.0, which then closes"),
+        pytest.param(post(TWO).replace(GIVEN, b"A: b", 1), [b"401", b"202"], id="the first wrong"),
+        pytest.param(
+            post(CHUNKED, body=CHUNKS).replace(GIVEN, b"A: b", 1), [b"401"], id="wrong, in chunks"
+        ),
+        pytest.param(
+            post(b"Transfer-Encoding: gzip, chunked", body=CHUNKS), [b"415"], id="encoded"
+        ),
+    ],
+)
+async def test_two_requests_that_are_told_apart_get_an_answer_each(
+    door: Door, sent: bytes, answers: list[bytes]
+) -> None:
+    answer = await door.raw(sent)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == answers
+
+
+async def test_a_connection_too_many_is_503(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(QuickProtocol, "connections_max", 2)
+    open_ones = []
+    for _ in range(2):
+        reader, writer = await asyncio.open_connection(door.host, door.port)
+        writer.write(request())
+        await reader.readuntil(b'"}')
+        open_ones.append(writer)
+    assert (await door.raw(b"")).startswith(b"HTTP/1.1 503 ")
+    open_ones.pop().close()
+    async with asyncio.timeout(5):
+        while not (await door.raw(request(b"Connection: close"))).startswith(b"HTTP/1.1 200 "):
+            pass
+    open_ones.pop().close()
+
+
+@pytest.mark.parametrize(
+    ("files", "connections"),
+    [
+        pytest.param(20_000, 1000, id="many"),
+        pytest.param(256, 192, id="few"),
+        pytest.param(10, 1, id="hardly any"),
+        pytest.param(resource.RLIM_INFINITY, 1000, id="without end"),
+    ],
+)
+def test_connections_leave_files_to_the_rest(
+    monkeypatch: pytest.MonkeyPatch, files: int, connections: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    assert connections_max() == connections
+
+
+async def begin(door: Door, sent: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection(door.host, door.port)
+    writer.write(sent)
+    return reader, writer
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        pytest.param(b"POST /webhooks/hub HTTP/1.1\r\nHost: x\r\n", id="headers"),
+        pytest.param(
+            b"POST /webhooks/hub HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+            + GIVEN
+            + b"\r\n\r\n{",
+            id="bodies",
+        ),
+    ],
+)
+async def test_five_hundred_slow_senders_are_cut_off_and_do_not_hold_up_the_others(
+    door: Door, begun: bytes
+) -> None:
+    slow = [await begin(door, begun) for _ in range(500)]
+    headers = {"X-Webhook-Secret": SECRET}
+    answers = [
+        await door.client.post("/webhooks/hub", content=b"%d" % n, headers=headers)
+        for n in range(20)
+    ]
+    assert {answer.status_code for answer in answers} == {202}
+    ends = await asyncio.gather(*(reader.read() for reader, _ in slow), return_exceptions=True)
+    # On a machine that is slow itself some are closed before a byte of theirs has come.
+    assert {end[:12] if isinstance(end, bytes) else type(end) for end in ends} <= {
+        b"HTTP/1.1 408",
+        b"",
+        ConnectionResetError,
+    }
+    for _, writer in slow:
+        writer.close()
+    assert len(await door.store.deliveries(limit=0)) == 20

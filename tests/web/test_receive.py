@@ -95,7 +95,9 @@ async def test_whatever_is_authentic_is_stored(door: Door, body: bytes) -> None:
 async def test_without_the_secret_nothing_is_stored(door: Door, headers: list[bytes]) -> None:
     lines = b"".join(b"X-Webhook-Secret: %s\r\n" % value for value in headers)
     answer = await door.raw(
-        b"POST /webhooks/hub HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n" + lines + b"\r\n{}"
+        b"POST /webhooks/hub HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n"
+        + lines
+        + b"\r\n{}"
     )
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 401 ")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import orjson
 import structlog
 
-_HIDDEN = "***"
+_HIDDEN = b"***"
 # A shorter value is no secret worth the name, and would be found in everything.
 _HIDE_FROM_LENGTH = 8
 
@@ -26,12 +27,9 @@ def configure_logs(
     """
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            _hide(tuple(secret for secret in secrets if len(secret) >= _HIDE_FROM_LENGTH)),
-            structlog.processors.JSONRenderer(serializer=orjson.dumps, default=str),
+            _Renderer(secrets),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.BytesLoggerFactory(stream or sys.stderr.buffer),
@@ -53,13 +51,22 @@ class _ToStructlog(logging.Handler):
         )
 
 
-def _hide(secrets: tuple[str, ...]) -> structlog.typing.Processor:
-    def hide(_: Any, __: str, facts: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        for name, value in facts.items():
-            if isinstance(value, str):
-                for secret in secrets:
-                    value = value.replace(secret, _HIDDEN)
-                facts[name] = value
-        return facts
+class _Renderer:
+    """
+    The last processor: one line of JSON with the time and without secrets.
 
-    return hide
+    It is on the way of every delivery, and structlog's own three cost twice as much.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        # As they stand in JSON, where a quote has a backslash before it.
+        self._secrets = [
+            orjson.dumps(secret)[1:-1] for secret in secrets if len(secret) >= _HIDE_FROM_LENGTH
+        ]
+
+    def __call__(self, _: Any, __: str, facts: MutableMapping[str, Any]) -> bytes:
+        facts["timestamp"] = datetime.now(UTC)
+        line = orjson.dumps(facts, default=str, option=orjson.OPT_UTC_Z)
+        for secret in self._secrets:
+            line = line.replace(secret, _HIDDEN)
+        return line

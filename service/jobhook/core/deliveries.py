@@ -109,7 +109,8 @@ def short_digest(*parts: str) -> str:
     """Return 25 lower-case characters (125 bits) that stand for exactly these *parts*."""
     # Each part is counted: ("ab", "c") and ("a", "bc") must not meet.
     packed = b"".join(b"%d:%s" % (len(p), p) for p in (part.encode() for part in parts))
-    return base64.b32encode(hashlib.sha256(packed).digest()).decode().lower()[:25]
+    # Of 16 bytes come 26 characters; encoding all 32 takes twice as long for the same 25.
+    return base64.b32encode(hashlib.sha256(packed).digest()[:16]).decode().lower()[:25]
 
 
 class _Wire(BaseModel):

@@ -7,7 +7,6 @@ Everything jobhook raises on purpose, grouped by whose fault it is.
   * SettingsError            whoever runs the service: a setting is missing or wrong
   * DeliveryError            the sender's
     * WrongSecret              -> 401
-    * BodyTooSlow              -> 408
     * BodyTooLarge             -> 413
     * EncodingRefused          -> 415
   * RulesError               the rule author's; carries every problem found
@@ -52,10 +51,6 @@ class DeliveryError(JobHookError):
 
 class WrongSecret(DeliveryError):
     """The webhook secret is missing, repeated, too long or wrong."""
-
-
-class BodyTooSlow(DeliveryError):
-    """The body did not arrive before its deadline."""
 
 
 class BodyTooLarge(DeliveryError):

@@ -24,6 +24,8 @@ class Intake:
         self._clock = clock
         self._on_stored = on_stored
         self._draining = False
+        # Binding once: a look at the configuration for each line costs as much as the line.
+        self._log = log.bind()
 
     @property
     def is_open(self) -> bool:
@@ -50,7 +52,7 @@ class Intake:
             received_at=self._clock(),
         )
         receipt = await self._store.record(received)
-        log.info(
+        self._log.info(
             "delivery.repeated" if receipt.duplicate else "delivery.stored",
             delivery=receipt.delivery,
             webhook_id=received.key.webhook_id,

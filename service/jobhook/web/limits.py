@@ -8,6 +8,7 @@ hundreds of MiB, or a connection for ever (threats T08 and T09).
 from __future__ import annotations
 
 import asyncio
+import resource
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -16,78 +17,107 @@ HEADERS_MAX_BYTES = 16 * 1024
 HEADERS_MAX_COUNT = 64
 HEADER_SECONDS = 5.0
 BODY_SECONDS = 10.0
+CONNECTIONS_MAX = 1000
+# Files that the database, the Hub's client and the logs need beside the connections.
+_OTHER_FILES = 64
+_NEVER = float("inf")
+# The scope's extension that tells whether nothing of the body is still to come.
+BODY_IS_HERE = "jobhook.body_is_here"
+
+
+def connections_max() -> int:
+    """Return how many connections may be open: 1,000, or what the process may have open files."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return CONNECTIONS_MAX
+    return max(1, min(CONNECTIONS_MAX, files - _OTHER_FILES))
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """
     One connection, bounded.
 
-    A header block over 16 KiB or 64 lines gets 431, one that is not complete after 5 seconds 408.
-    A body that nobody reads any more (its sender was refused) is drained for 10 seconds at most,
-    so that the sender can read the answer; then the connection is closed.
+    A header block over 16 KiB or 64 lines gets 431; headers that are not complete after 5 seconds,
+    or a body after 10, get 408. A body that nobody reads any more (its sender was refused) is
+    drained for 10 seconds at most, so that the sender can read the answer; then the connection is
+    closed. A connection too many gets 503.
     """
 
     header_seconds = HEADER_SECONDS
     body_seconds = BODY_SECONDS
+    connections_max = connections_max()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._header_bytes = 0
         self._refused = False
+        self._in_headers = False
         self._in_body = False
-        self._header_timer: asyncio.TimerHandle | None = None
-        self._body_timer: asyncio.TimerHandle | None = None
+        # When what is waited for must be here. A timer of its own for each header block and body
+        # would cost as much as checking the secret.
+        self._deadline = _NEVER
+        self._watch: asyncio.TimerHandle | None = None
+        self._extensions = {BODY_IS_HERE: self._body_is_here}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._lingering = _LingeringTransport(self)
+        if len(self.connections) > self.connections_max:
+            self._refuse(503, b"too many connections are open")
+            return
         self._expect_headers()
+        self._watch = self.loop.call_at(self._deadline, self._look_at_deadline)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
+        self._unwatch()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        if self._header_timer is None and not self._in_body:
+        if not self._in_headers and not self._in_body:
             self._expect_headers()
-        waiting = self._header_timer
+        waiting = self._in_headers
+        begun = self._deadline
+        self._received = len(data)
         super().data_received(data)
         # A line that never ends reaches no callback of the parser: while the same header block is
         # waited for, count the raw bytes as well.
-        if waiting is not None and self._header_timer is waiting:
+        if waiting and self._in_headers and self._deadline == begun:
             self._header_bytes += len(data)
             if self._header_bytes > HEADERS_MAX_BYTES:
                 self._refuse(431, b"the header block is too large")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._header_timer is None:
+        if not self._in_headers:
             self._expect_headers()
 
     def on_headers_complete(self) -> None:
-        self._disarm()
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > HEADERS_MAX_BYTES or len(self.headers) > HEADERS_MAX_COUNT:
+        self._in_headers = False
+        if self._is_too_large():
             self._refuse(431, b"the header block is too large")
-        if self.parser.should_upgrade():
+        elif self.parser.should_upgrade():
             # The parser takes what follows for another protocol: a body would be thrown away, or
             # read as the next request.
             self._refuse(400, b"nothing here can be upgraded to another protocol")
+        elif self.parser.get_http_version() != "1.1" and not self._is_plain_1_0():
+            self._refuse(400, b"this version of HTTP is not spoken here")
         if self._refused:
             return
         self._in_body = True
-        self._body_timer = self.loop.call_later(self.body_seconds + 1, self.transport.close)
+        self._deadline = self.loop.time() + self.body_seconds
         super().on_headers_complete()
-        self.cycle.transport = _LingeringTransport(self)  # type: ignore[assignment]
+        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
+        self.cycle.transport = self._lingering  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._disarm()
         self._in_body = False
+        self._deadline = _NEVER
         if self._refused:
             return
         super().on_message_complete()
@@ -105,24 +135,48 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _is_too_large(self) -> bool:
+        if len(self.headers) > HEADERS_MAX_COUNT:
+            return True
+        if self._header_bytes + self._received <= HEADERS_MAX_BYTES:
+            # All that came is within the bounds, whatever of it are headers.
+            return False
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return size > HEADERS_MAX_BYTES
+
+    def _is_plain_1_0(self) -> bool:
+        # In 1.0 there are no chunks: whoever stands before us may see another end of the body.
+        chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
+        return self.parser.get_http_version() == "1.0" and not chunked
+
+    def _body_is_here(self) -> bool:
+        return not self._in_body
+
     def _expect_headers(self) -> None:
+        self._in_headers = True
         self._header_bytes = 0
-        self._header_timer = self.loop.call_later(self.header_seconds, self._give_up_on_headers)
+        self._deadline = self.loop.time() + self.header_seconds
 
-    def _disarm(self) -> None:
-        for timer in (self._header_timer, self._body_timer):
-            if timer is not None:
-                timer.cancel()
-        self._header_timer = self._body_timer = None
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
-    def _give_up_on_headers(self) -> None:
-        if self._header_bytes:
+    def _look_at_deadline(self) -> None:
+        # Nothing that begins later can be due before the next look.
+        now = self.loop.time()
+        if now < self._deadline:
+            soonest = now + min(self.header_seconds, self.body_seconds)
+            self._watch = self.loop.call_at(min(self._deadline, soonest), self._look_at_deadline)
+        elif self._in_headers and not self._header_bytes:
+            self.transport.close()
+        elif self._in_headers or not self.cycle.response_started:
             self._refuse(408, b"the request did not come in time")
         else:
             self.transport.close()
 
     def _refuse(self, status: int, message: bytes) -> None:
-        self._disarm()
+        self._unwatch()
         if self._refused or self.transport.is_closing():
             return
         self._refused = True

@@ -8,8 +8,6 @@ counts anything else towards suspending the webhook.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -19,7 +17,6 @@ import structlog
 from jobhook.core.deliveries import BODY_MAX_BYTES, AcceptedSecrets
 from jobhook.core.errors import (
     BodyTooLarge,
-    BodyTooSlow,
     DeliveryError,
     EncodingRefused,
     StoreError,
@@ -27,13 +24,24 @@ from jobhook.core.errors import (
 )
 from jobhook.failpoints import failpoint
 from jobhook.flows.intake import Intake
-from jobhook.web.limits import BODY_SECONDS
+from jobhook.web.limits import BODY_IS_HERE
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-_STATUS = {WrongSecret: 401, BodyTooSlow: 408, BodyTooLarge: 413, EncodingRefused: 415}
-_RETRY_AFTER_SECONDS = b"30"
+_REFUSALS = {
+    WrongSecret: (401, "unauthorized"),
+    BodyTooLarge: (413, "too_large"),
+    EncodingRefused: (415, "encoding_refused"),
+}
+_SECRET, _WEBHOOK_ID, _TRANSFER = b"x-webhook-secret", b"webhook-id", b"transfer-encoding"
+_ENCODINGS = {b"content-encoding": b"identity", _TRANSFER: b"chunked"}
+_READ = frozenset({_SECRET, _WEBHOOK_ID, *_ENCODINGS})
+_JSON = (b"content-type", b"application/json")
+_RETRY_AFTER = (b"retry-after", b"30")
+_CLOSE = (b"connection", b"close")
+
+_Headers = dict[bytes, list[bytes]]
 
 log = structlog.get_logger()
 
@@ -46,33 +54,28 @@ class Receiver:
     """The ASGI app behind the one URL that is registered on the Hub."""
 
     def __init__(
-        self,
-        intake: Intake,
-        secrets: AcceptedSecrets,
-        *,
-        secret_in_query: bool = False,
-        body_seconds: float = BODY_SECONDS,
+        self, intake: Intake, secrets: AcceptedSecrets, *, secret_in_query: bool = False
     ) -> None:
         self._intake = intake
         self._secrets = secrets
         self._secret_in_query = secret_in_query
-        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["method"] != "POST":
-            await _answer(send, 405, _error("method_not_allowed", "POST only"), allow=b"POST")
+            message = _error("method_not_allowed", "POST only")
+            await _answer(send, 405, message, (b"allow", b"POST"))
             return
+        headers = _headers(scope)
         try:
-            self._secrets.check(self._given_secrets(scope))
+            self._secrets.check(self._given_secrets(scope, headers))
             failpoint("receive.secret_checked")
-            _check_encoding(_values(scope, b"content-encoding"), plain=b"identity")
-            _check_encoding(_values(scope, b"transfer-encoding"), plain=b"chunked")
-            body = await self._read_body(receive)
-            ids = _values(scope, b"webhook-id")
+            _check_encoding(headers)
+            body = await _bounded_body(receive)
+            ids = headers.get(_WEBHOOK_ID)
             receipt = await self._intake.accept(ids[0] if ids else None, body)
         except DeliveryError as exc:
-            await _refuse(send, exc)
+            await _refuse(send, exc, may_go_on=_is_drained(scope, headers))
         except StoreError as exc:
             log.error("delivery.not_stored", error=str(exc))  # noqa: TRY400 - the text says it all
             await _ask_again(send)
@@ -88,71 +91,75 @@ class Receiver:
             await _answer(send, status, orjson.dumps(told))
             failpoint("receive.answered")
 
-    def _given_secrets(self, scope: Scope) -> list[bytes]:
-        given = _values(scope, b"x-webhook-secret")
+    def _given_secrets(self, scope: Scope, headers: _Headers) -> list[bytes]:
+        given = headers.get(_SECRET, [])
         if self._secret_in_query:
             pairs = parse_qsl(scope["query_string"], keep_blank_values=True)
-            given += [value for name, value in pairs if name == b"secret"]
+            given = given + [value for name, value in pairs if name == b"secret"]
         return given
-
-    async def _read_body(self, receive: Receive) -> bytes:
-        try:
-            async with asyncio.timeout(self._body_seconds):
-                return await _bounded_body(receive)
-        except TimeoutError as exc:
-            raise BodyTooSlow(f"the body took over {self._body_seconds:g} seconds") from exc
 
 
 async def _bounded_body(receive: Receive) -> bytes:
-    body = bytearray()
+    pieces: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise SenderGone
-        body += message.get("body", b"")
+        body = message.get("body", b"")
         failpoint("receive.body_begun")
-        if len(body) > BODY_MAX_BYTES:
+        size += len(body)
+        if size > BODY_MAX_BYTES:
             raise BodyTooLarge(f"the body is over {BODY_MAX_BYTES:,} bytes")
+        pieces.append(body)
         if not message.get("more_body", False):
-            return bytes(body)
+            return b"".join(pieces)
 
 
-def _values(scope: Scope, name: bytes) -> list[bytes]:
-    return [value for key, value in scope["headers"] if key == name]
+def _headers(scope: Scope) -> _Headers:
+    """Return the values of the headers that are read here, in one pass over all of them."""
+    found: _Headers = {}
+    for name, value in scope["headers"]:
+        if name in _READ:
+            found.setdefault(name, []).append(value)
+    return found
 
 
-def _check_encoding(encodings: Sequence[bytes], *, plain: bytes) -> None:
-    if any(encoding.strip().lower() not in (b"", plain) for encoding in encodings):
-        raise EncodingRefused("the body must not be encoded")
+def _check_encoding(headers: _Headers) -> None:
+    for header, plain in _ENCODINGS.items():
+        for encoding in headers.get(header, ()):
+            if encoding.strip().lower() not in (b"", plain):
+                raise EncodingRefused("the body must not be encoded")
 
 
-async def _refuse(send: Send, exc: DeliveryError) -> None:
-    status = next(_STATUS[kind] for kind in type(exc).__mro__ if kind in _STATUS)
-    # The same words for every wrong secret: a stranger learns nothing.
-    told = "a valid X-Webhook-Secret is needed" if status == 401 else str(exc)
-    code = {401: "unauthorized", 408: "too_slow", 413: "too_large", 415: "encoding_refused"}[status]
-    await _answer(send, status, _error(code, told), connection=b"close")
+def _is_drained(scope: Scope, headers: _Headers) -> bool:
+    """Whether nothing of the request is to come that could be read as the next one."""
+    is_here = scope.get("extensions", {}).get(BODY_IS_HERE)
+    return _TRANSFER not in headers and is_here is not None and is_here()
+
+
+async def _refuse(send: Send, exc: DeliveryError, *, may_go_on: bool) -> None:
+    status, code = _REFUSALS[type(exc)]
+    message = _UNAUTHORIZED if status == 401 else _error(code, str(exc))
+    await _answer(send, status, message, *(() if may_go_on else (_CLOSE,)))
 
 
 async def _ask_again(send: Send) -> None:
     message = _error("unavailable", "not stored; send it again")
-    await _answer(send, 503, message, **{"retry-after": _RETRY_AFTER_SECONDS})
+    await _answer(send, 503, message, _RETRY_AFTER)
 
 
 def _error(code: str, message: str) -> bytes:
     return orjson.dumps({"error": {"code": code, "message": message, "details": None}})
 
 
-async def _answer(send: Send, status: int, body: bytes, **headers: bytes) -> None:
+# The same words for every wrong secret: a stranger learns nothing.
+_UNAUTHORIZED = _error("unauthorized", "a valid X-Webhook-Secret is needed")
+
+
+async def _answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    length = (b"content-length", b"%d" % len(body))
     await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-                *((name.encode(), value) for name, value in headers.items()),
-            ],
-        }
+        {"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]}
     )
     await send({"type": "http.response.body", "body": body})
