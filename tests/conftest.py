@@ -85,7 +85,8 @@ def own_environment(tmp_path: Path) -> Callable[..., dict[str, str]]:
         if _COVERAGE in kept:
             # Processes that start elsewhere leave what they measured where it is collected.
             kept["COVERAGE_FILE"] = os.environ.get("COVERAGE_FILE", str(ROOT / ".coverage"))
-        return {**kept, "HOME": str(tmp_path), **given}
+        # Whatever such a process leaves behind is found, and known for this test's.
+        return {**kept, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), **given}
 
     return environment
 

@@ -238,7 +238,7 @@ async def test_devhub_fails_on_demand_and_says_how_to_repeat_it(
 
 
 async def test_the_demo_tells_its_story_and_leaves_nothing_behind(
-    own_environment: Environment,
+    own_environment: Environment, tmp_path: Path
 ) -> None:
     async with jobhook(own_environment(), "demo", "--rules", RULES) as running:
         out, err = await asyncio.wait_for(running.process.communicate(), 60)
@@ -248,7 +248,7 @@ async def test_the_demo_tells_its_story_and_leaves_nothing_behind(
     assert f"dev/corpus was pushed to, and is now at {sha}" in story
     assert "the job is COMPLETED" in story
     assert err == b""
-    assert not [pid for pid in _processes() if b"WEBHOOK_PAYLOAD=" in _environment_of(pid)]
+    assert not _jobs_left(tmp_path)
 
 
 SLEEPER = "import subprocess, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
@@ -267,7 +267,7 @@ async def test_a_demo_that_is_stopped_leaves_nothing_behind(
         running.process.send_signal(number)
         _, err = await asyncio.wait_for(running.process.communicate(), 20)
     assert (running.process.returncode, err) == (1, b"jobhook: stopped before it was done\n")
-    assert not [pid for pid in _processes() if b"WEBHOOK_PAYLOAD=" in _environment_of(pid)]
+    assert not _jobs_left(tmp_path)
     assert names_below(tmp_path) == ["rules"]
 
 
@@ -285,14 +285,25 @@ async def test_a_second_signal_stops_waiting_but_not_for_the_jobs_processes(
             await hub.create_commit("dev/corpus", {"a": b"1"}, repo_type="dataset", message="m")
         while (await running.log("launch.moved"))["state"] != "running":
             pass
+        assert _jobs_left(tmp_path)
         running.process.send_signal(signal.SIGTERM)
         running.process.send_signal(signal.SIGINT)
         await asyncio.wait_for(running.process.communicate(), 20)
-    assert not [pid for pid in _processes() if b"WEBHOOK_PAYLOAD=" in _environment_of(pid)]
+    assert not _jobs_left(tmp_path)
 
 
 def names_below(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _jobs_left(folder: Path) -> list[str]:
+    """The processes of jobs that the test in *folder* started; others may run theirs here."""
+    return [
+        pid
+        for pid in _processes()
+        if b"WEBHOOK_PAYLOAD=" in (environment := _environment_of(pid))
+        and bytes(folder) in environment
+    ]
 
 
 def _processes() -> list[str]:
