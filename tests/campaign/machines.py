@@ -143,8 +143,8 @@ def service(
     """A service on *database* whose jobs run on *hub*."""
     rules = folder / "rules"
     rules.mkdir(exist_ok=True)
-    for name, seconds in ((QUICK_JOBS, "0"), (LONG_JOBS, "20")):
-        (rules / f"{name}.yaml").write_text(_RULE.format(name=name, seconds=seconds))
+    for jobs, seconds in ((QUICK_JOBS, "0"), (LONG_JOBS, "20")):
+        (rules / f"{jobs}.yaml").write_text(_RULE.format(name=jobs, seconds=seconds))
     settings = {
         "HOME": str(folder),
         "HF_ENDPOINT": hub.url,

@@ -125,10 +125,23 @@ async def test_with_nothing_to_follow_it_looks_for_strays_within_five_minutes(
     assert len(hub.calls) == 2
 
 
-async def test_a_job_that_is_not_there_any_more_is_gone(
-    tracker: Tracker, store: SqliteStore
+async def test_a_job_that_the_hub_does_not_know_of_yet_is_not_gone(
+    tracker: Tracker, store: SqliteStore, hub: ScriptedHub, clock: HandClock
 ) -> None:
     await launched(store, "j1")
+    clock.now += 29_999
+    await tracker.step()
+    assert (await state_of(store, "j1")).state == LaunchState.LAUNCHED
+    hub.jobs["j1"] = make_job("j1", "RUNNING")
+    await look_again(tracker, clock)
+    assert (await state_of(store, "j1")).state == LaunchState.RUNNING
+
+
+async def test_a_job_that_is_not_there_any_more_is_gone(
+    tracker: Tracker, store: SqliteStore, clock: HandClock
+) -> None:
+    await launched(store, "j1")
+    clock.now += 30_000
     await tracker.step()
     found = await state_of(store, "j1")
     assert (found.state, found.job_id) == (LaunchState.GONE, "j1")

@@ -27,6 +27,7 @@ from jobhook.flows.worker import Worker, backoff
 from jobhook.hub.models import JobInfo
 from jobhook.ports import Clock, Hub, Store
 
+_SEEN_BY_THEN_MS = 30_000
 # When the list of ended jobs is of no use.
 _SINGLES_ONLY = 12
 _LONGEST_BACKOFF = 60.0
@@ -193,6 +194,9 @@ class Tracker(Worker):
     async def _follow(self, launch: Launch, job: JobInfo | None) -> None:
         state = state_of_stage(job.status.stage) if job else LaunchState.GONE
         if state is None or state == launch.state:
+            return
+        if job is None and self._clock() - launch.updated_at < _SEEN_BY_THEN_MS:
+            # The Hub may not know yet of a job that it has just started.
             return
         reason = (job.status.message or "") if job else "the job is not on the Hub any more"
         new = settled(moved(launch, state, now=self._clock(), reason=reason), job)
