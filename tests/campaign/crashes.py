@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from campaign.databases import make_old
 from campaign.doomed import KILL, RAISE
 from campaign.kills import QUICK
 from campaign.machines import LONG_JOBS, QUICK_JOBS, Deliveries, DevHubMachine, service
@@ -73,6 +74,7 @@ async def crash_once(
     async with AsyncExitStack() as stack:
         for machine in (hub, sound, doomed):
             stack.push_async_callback(machine.end)
+        await make_old(database)
         await hub.start()
         await hub.ready("/")
         await hub.faults(*crash.faults, seed=nth)

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from campaign.databases import make_old
 from campaign.doomed import STOP
 from campaign.kills import QUICK
 from campaign.machines import LONG_JOBS, QUICK_JOBS, Deliveries, DevHubMachine, Machine, service
@@ -125,6 +126,7 @@ async def strike(folder: Path, database: str, fault: Fault) -> Verdict:
     async with AsyncExitStack() as stack:
         for each in (hub, machine):
             stack.push_async_callback(each.end)
+        await make_old(database)
         await hub.start()
         await hub.ready("/")
         await hub.faults(*fault.faults, seed=1)

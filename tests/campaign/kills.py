@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from campaign.databases import make_old
 from campaign.machines import Deliveries, DevHubMachine, Machine, service
 from campaign.oracle import Verdict, judge, settled
 
@@ -51,6 +52,7 @@ async def kills(
     async with AsyncExitStack() as stack:
         for machine in (hub, *machines):
             stack.push_async_callback(machine.end)
+        await make_old(database)
         await hub.start()
         await hub.ready("/")
         await hub.faults(*FAULTS, seed=seed)

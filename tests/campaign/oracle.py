@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from campaign.databases import database
 from jobhook.core.launches import LaunchState
-from jobhook.settings import Settings
 from jobhook.wiring import open_reads
 
 _LOOK_AGAIN = 0.2
@@ -25,7 +25,7 @@ class Verdict:
     changed: int
     launches: int
     missing: int
-    unfinished: int
+    unfinished: tuple[str, ...]
     jobs: int
     twice: int
 
@@ -33,10 +33,6 @@ class Verdict:
     def holds(self) -> bool:
         """Whether nothing was lost and nothing launched twice."""
         return not (self.lost or self.changed or self.missing or self.unfinished or self.twice)
-
-
-def database(url: str) -> Any:
-    return Settings.from_env({"JOBHOOK_DATABASE": url, "HF_HOME": "/nonexistent"}).database
 
 
 DONE = frozenset({LaunchState.COMPLETED})
@@ -88,7 +84,11 @@ async def judge(
         changed=changed,
         launches=len(launches),
         missing=len(owing.difference(launch.delivery for launch in launches)),
-        unfinished=sum(launch.state not in ends for launch in launches),
+        unfinished=tuple(
+            f"{launch.id} {launch.state} {launch.reason} {launch.job_id}"
+            for launch in launches
+            if launch.state not in ends
+        ),
         jobs=sum(jobs.values()),
         twice=sum(number > 1 for number in jobs.values()),
     )

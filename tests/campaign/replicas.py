@@ -7,6 +7,7 @@ import random
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from campaign.databases import make_old
 from campaign.kills import QUICK
 from campaign.machines import Deliveries, DevHubMachine, service
 from campaign.oracle import Verdict, judge, settled
@@ -36,6 +37,7 @@ async def share(
     async with AsyncExitStack() as stack:
         for machine in (hub, *machines):
             stack.push_async_callback(machine.end)
+        await make_old(url)
         await hub.start()
         await hub.ready("/")
         for machine in machines:
