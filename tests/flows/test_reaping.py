@@ -66,6 +66,32 @@ async def test_of_two_that_run_the_later_one_is_the_copy_whichever_was_known(
     assert (launch.job_id, launch.state) == ("j1", LaunchState.RUNNING)
 
 
+async def test_of_two_that_run_the_older_one_counts_whatever_their_ids(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    early, late = (datetime(2027, 1, 15, 8, minute, tzinfo=UTC) for minute in (0, 1))
+    await launched(store, job_id="j2", state=LaunchState.RUNNING)
+    labels = {"jobhook-launch": "l1", "jobhook-instance": "test"}
+    jobs = [
+        make_job("j1", "RUNNING", labels=labels, created_at=late),
+        make_job("j2", "RUNNING", labels=labels, created_at=early),
+    ]
+    assert await reap(reaper, hub, *jobs[:1], jobs[1]) == ["j1"]
+
+
+async def test_a_copy_that_was_cancelled_since_it_was_listed_takes_nobodys_place(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    await launched(store, job_id="j2", state=LaunchState.RUNNING)
+    hub.jobs = {"j1": job("j1", stage="CANCELED"), "j2": job("j2")}
+    reaper.judge("acme", [job("j1")])
+    await reaper.step()
+    assert ("cancel", "acme", "j2") not in hub.calls
+    launch = await store.launch("l1")
+    assert launch is not None
+    assert launch.job_id == "j2"
+
+
 async def test_a_copy_without_its_label_is_known_by_its_environment(
     reaper: Reaper, store: SqliteStore, hub: ScriptedHub
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,10 +10,11 @@ from factories import LEASE_MS, NOON, make_job, make_launch, make_received, make
 from fakes import HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.errors import HubBusy
-from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.launches import Launch, LaunchState, moved
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
 from jobhook.flows.resolving import Resolver, Visibility, found_among
+from jobhook.hub.models import JobInfo
 
 pytestmark = pytest.mark.anyio
 
@@ -272,3 +274,52 @@ async def test_the_worst_lag_outlives_the_process_that_saw_it(
     later = Visibility()
     await make_resolver(store, hub, clock, later).step()
     assert later.quarantine_ms == 36_000_000
+
+
+class AnsweredMeanwhile(ScriptedHub):
+    """While a copy is being cancelled, the sender of the launch hears its answer at last."""
+
+    store: SqliteStore
+
+    async def cancel_job(self, job_id: str, *, namespace: str) -> Any:
+        await self.hear("j2")
+        return await super().cancel_job(job_id, namespace=namespace)
+
+    async def hear(self, job_id: str) -> None:
+        (launch,) = await self.store.launches(limit=0)
+        if launch.job_id is None:
+            heard = moved(launch, LaunchState.LAUNCHED, now=NOON)
+            await self.store.replace(launch, replace(heard, job_id=job_id))
+
+
+async def test_a_job_that_its_sender_hears_of_meanwhile_is_not_cancelled_as_a_copy(
+    store: SqliteStore, clock: HandClock
+) -> None:
+    hub = AnsweredMeanwhile()
+    hub.store = store
+    launch = await unknown(store)
+    hub.jobs = {job_id: job_of(launch, job_id) for job_id in ("j1", "j2")}
+    await make_resolver(store, hub, clock, Visibility()).step()
+    cancelled = [call[2] for call in hub.calls if call[0] == "cancel"]
+    assert (await kept(store, launch)).job_id not in cancelled
+
+
+class AnsweredBefore(AnsweredMeanwhile):
+    """The sender hears its answer while the list of jobs is on its way."""
+
+    async def list_jobs(self, **named: Any) -> list[JobInfo]:
+        jobs = await super().list_jobs(**named)
+        await self.hear("j2")
+        return jobs
+
+
+async def test_who_finds_a_launch_launched_already_cancels_nothing(
+    store: SqliteStore, clock: HandClock
+) -> None:
+    hub = AnsweredBefore()
+    hub.store = store
+    launch = await unknown(store)
+    hub.jobs = {job_id: job_of(launch, job_id) for job_id in ("j1", "j2")}
+    await make_resolver(store, hub, clock, Visibility()).step()
+    assert [call for call in hub.calls if call[0] == "cancel"] == []
+    assert (await kept(store, launch)).job_id == "j2"

@@ -20,7 +20,7 @@ from jobhook.core.planning import INSTANCE_LABEL, LAUNCH_LABEL, LAUNCH_VARIABLE,
 from jobhook.failpoints import failpoint
 from jobhook.flows.intake import SOURCE
 from jobhook.flows.prices import Prices
-from jobhook.flows.resolving import adopted
+from jobhook.flows.resolving import adopted, by_age
 from jobhook.flows.worker import Worker
 from jobhook.hub.models import JobInfo
 from jobhook.ports import Clock, Hub, Store
@@ -120,13 +120,23 @@ class Reaper(Worker):
             await self._cancel(namespace, job.id, launch)
 
     async def _cancel_copy(self, namespace: str, job: JobInfo, launch: Launch) -> None:
-        copy = job.id
-        if not launch.state.is_final and job.id < (launch.job_id or ""):
-            # Ids are made in the order of time. The first job counts, whoever looks: two services
-            # that share a name by mistake then do not cancel each other's.
-            copy = launch.job_id or ""
+        copy, known = job.id, launch.job_id or ""
+        if not launch.state.is_final and await self._counts(namespace, job, known):
+            copy = known
             await self._store.replace(launch, replace(launch, job_id=job.id, job_url=job.url))
         await self._cancel(namespace, copy, launch)
+
+    async def _counts(self, namespace: str, job: JobInfo, known: str) -> bool:
+        """
+        Whether *job* counts, and the *known* one is the copy.
+
+        The older one counts, whoever looks: two services that share a name by mistake then do not
+        cancel each other's. What has been cancelled since it was listed counts no more.
+        """
+        now = await self._hub.inspect_job(job.id, namespace=namespace)
+        if now.is_over:
+            return False
+        return by_age(now) < by_age(await self._hub.inspect_job(known, namespace=namespace))
 
     async def _cancel(self, namespace: str, job_id: str, launch: Launch) -> None:
         log.error("job.copy_cancelled", launch=launch.id, job=job_id)

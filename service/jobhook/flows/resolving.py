@@ -94,13 +94,15 @@ class Found:
     extra: tuple[JobInfo, ...]
 
 
+def by_age(job: JobInfo) -> tuple[float, str]:
+    """Return a key that puts the oldest job first: of two for one launch, that one counts."""
+    # Job ids are made in the order of time, and stand in where a date is missing.
+    return job.created_at.timestamp() if job.created_at else 0.0, job.id
+
+
 def found_among(jobs: Iterable[JobInfo], launch: Launch) -> Found | None:
     """Return the first job that was started for *launch*, or None; every stage counts."""
-    # Job ids are made in the order of time, and stand in where a date is missing.
-    ours = sorted(
-        (job for job in jobs if is_of(launch, job)),
-        key=lambda job: (job.created_at.timestamp() if job.created_at else 0.0, job.id),
-    )
+    ours = sorted((job for job in jobs if is_of(launch, job)), key=by_age)
     if not ours:
         return None
     return Found(ours[0], tuple(job for job in ours[1:] if not job.is_over))
@@ -198,11 +200,14 @@ class Resolver(Worker):
         await self._keep(launch, again or await self._given_up(launch))
 
     async def _adopt(self, launch: Launch, found: Found) -> None:
+        namespace = self._identity.namespace
+        new = adopted(launch, found.job, namespace=namespace, now=self._clock())
+        # Its sender may just have kept the other one: what nobody chose is not a copy yet.
+        if not await self._keep(launch, new):
+            return
         for copy in found.extra:
             log.error("job.copy_cancelled", launch=launch.id, job=copy.id)
-            await self._hub.cancel_job(copy.id, namespace=self._identity.namespace)
-        namespace = self._identity.namespace
-        await self._keep(launch, adopted(launch, found.job, namespace=namespace, now=self._clock()))
+            await self._hub.cancel_job(copy.id, namespace=namespace)
 
     async def _given_up(self, launch: Launch) -> Launch:
         now, flavor = self._clock(), launch.spec.flavor
@@ -216,11 +221,11 @@ class Resolver(Worker):
             return moved(launch, LaunchState.HELD, now=now, reason=reason)
         return moved(launch, LaunchState.READY, now=now, reason="no job was found: tried again")
 
-    async def _keep(self, old: Launch, new: Launch) -> None:
+    async def _keep(self, old: Launch, new: Launch) -> bool:
         try:
             await self._store.replace(old, new)
         except LaunchMoved:
-            return
+            return False
         if new.state != old.state:
             log.info(
                 "launch.moved",
@@ -231,3 +236,4 @@ class Resolver(Worker):
                 reason=new.reason,
                 job=new.job_id,
             )
+        return True
