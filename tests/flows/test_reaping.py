@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from factories import NOON, make_job, make_launch, make_received
+from factories import NOON, make_job, make_launch, make_received, make_spec
 from fakes import HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.deliveries import delivery_id
@@ -253,6 +253,17 @@ async def test_a_job_that_turns_up_later_than_any_quarantine_is_adopted(
     assert await reap(reaper, hub, job("j1")) == []
     (launch,) = await store.followed()
     assert (launch.id, launch.job_id, launch.namespace) == ("l1", "j1", "acme")
+
+
+async def test_a_job_that_turns_up_late_counts_towards_the_limits(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    await launched(store, state=LaunchState.HELD, spec=make_spec(flavor="a100-large", timeout=3600))
+    began = datetime.fromtimestamp(NOON / 1000 - 60, UTC)
+    labels = {"jobhook-launch": "l1", "jobhook-instance": "test"}
+    await reap(reaper, hub, make_job("j1", "RUNNING", labels=labels, created_at=began))
+    (launch,) = await store.followed()
+    assert (launch.claimed_at, launch.micro_usd) == (NOON - 60_000, 2_500_000)
 
 
 @pytest.mark.parametrize("state", [LaunchState.EXPIRED, LaunchState.REJECTED])

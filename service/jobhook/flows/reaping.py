@@ -95,16 +95,8 @@ class Reaper(Worker):
         if not (spec and launch):
             log.warning("job.unknown", job=job.id)
             return
-        price = (await self._prices.usd_per_hour()).get(spec.flavor, 0.0)
-        known = replace(
-            launch,
-            namespace=namespace,
-            job_id=job.id,
-            job_url=job.url,
-            claimed_at=int(job.created_at.timestamp() * 1000) if job.created_at else self._clock(),
-            micro_usd=cost_of(price, spec.timeout),
-        )
-        await self._store.add(known)
+        known = replace(launch, namespace=namespace, job_id=job.id, job_url=job.url)
+        await self._store.add(await self._counted(known, job))
         log.error("job.adopted", launch=launch.id, rule=launch.rule, job=job.id)
 
     async def _adopt_late(self, namespace: str, job: JobInfo, launch: Launch) -> None:
@@ -114,10 +106,20 @@ class Reaper(Worker):
         if LaunchState.LAUNCHED in MOVES[launch.state]:
             log.error("job.adopted", launch=launch.id, rule=launch.rule, job=job.id)
             found = adopted(launch, job, namespace=namespace, now=self._clock())
-            await self._store.replace(launch, found)
+            await self._store.replace(launch, await self._counted(found, job))
         else:
             # It was given up: nobody waits for what this job does.
             await self._cancel(namespace, job.id, launch)
+
+    async def _counted(self, launch: Launch, job: JobInfo) -> Launch:
+        """Return *launch* with what its *job* may cost, for which nothing is reserved."""
+        spec, began = launch.spec, job.created_at
+        price = (await self._prices.usd_per_hour()).get(spec.flavor, 0.0)
+        return replace(
+            launch,
+            claimed_at=int(began.timestamp() * 1000) if began else self._clock(),
+            micro_usd=cost_of(price, spec.timeout),
+        )
 
     async def _cancel_copy(self, namespace: str, job: JobInfo, launch: Launch) -> None:
         copy, known = job.id, launch.job_id or ""
