@@ -179,6 +179,15 @@ async def test_what_may_have_been_sent_is_never_sent_again(
     assert hub.started == []
 
 
+async def test_where_a_launch_is_sent_to_is_kept_before_it_is_sent(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await ready(store)
+    hub.failures.append(OutcomeUnknown("lost"))
+    await send(dispatcher)
+    assert (await kept(store, launch)).namespace == "acme"
+
+
 async def test_a_busy_hub_is_asked_again_later_and_later(
     dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
 ) -> None:

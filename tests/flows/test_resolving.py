@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from factories import LEASE_MS, NOON, make_job, make_launch, make_received, make_spec
+from factories import LEASE_MS, NOON, PLENTY, make_job, make_launch, make_received, make_spec
 from fakes import HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
-from jobhook.core.errors import HubBusy
+from jobhook.core.errors import HubBusy, HubForbidden
+from jobhook.core.guards import Guard
 from jobhook.core.launches import Launch, LaunchState, moved
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
@@ -323,3 +324,28 @@ async def test_who_finds_a_launch_launched_already_cancels_nothing(
     await make_resolver(store, hub, clock, Visibility()).step()
     assert [call for call in hub.calls if call[0] == "cancel"] == []
     assert (await kept(store, launch)).job_id == "j2"
+
+
+async def test_a_job_is_looked_for_where_it_was_sent_to_and_not_where_jobs_run_now(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    launch = await unknown(store, state=LaunchState.READY)
+    guard = Guard(PLENTY, {"cpu-basic": 0.01}, NOON, "earlier")
+    ((claimed, _),) = await store.claim(NOON, 1, guard)
+    await store.replace(claimed, moved(claimed, LaunchState.UNKNOWN, now=NOON))
+    hub.jobs["j1"] = job_of(launch)
+    await make_resolver(store, hub, clock, Visibility()).step()
+    assert hub.calls == [("list", "earlier", f"jobhook-launch={launch.id}")]
+    assert (await kept(store, launch)).namespace == "earlier"
+
+
+async def test_a_namespace_that_cannot_be_looked_into_hides_no_other(
+    resolver: Resolver, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    await unknown(store, namespace="earlier", rule="other")
+    launch = await unknown(store, id="l2")
+    hub.jobs["j1"] = job_of(launch)
+    hub.list_failures.append(HubForbidden("not yours", status=403))
+    with pytest.raises(HubForbidden):
+        await resolver.step()
+    assert (await kept(store, launch)).job_id == "j1"

@@ -75,10 +75,11 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """The launch may be sent, and this is reserved for it."""
+    """The launch may be sent to *namespace*, and this is reserved for it."""
 
     micro_usd: int
     link: Link
+    namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +109,17 @@ Permission = Go | Wait | Hold | Skip
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Says of each launch whether it may be sent, with the limits and the prices of the moment."""
+    """
+    Says of each launch whether it may be sent, with the limits and the prices of the moment.
+
+    Attributes:
+        namespace: Where it is sent to; that is kept with the claim, to be looked into later.
+    """
 
     limits: Limits
     usd_per_hour: Mapping[str, float]
     now: int
+    namespace: str | None = None
 
     def permit(self, launch: Launch, spent: Spent) -> Permission:
         """Decide on *launch*, given what was *spent* before it."""
@@ -130,7 +137,9 @@ class Guard:
                 return Hold(reason)
         cost = cost_of(price or 0.0, launch.spec.timeout)
         reason = self._used_up(spent, cost)
-        return Wait(reason, self.now + _ASK_AGAIN_MS) if reason else Go(cost, spent.link)
+        if reason:
+            return Wait(reason, self.now + _ASK_AGAIN_MS)
+        return Go(cost, spent.link, self.namespace)
 
     def _run_away(self, spent: Spent) -> str | None:
         if spent.link.depth > self.limits.chain_depth:
@@ -163,12 +172,13 @@ class Guard:
 def judged(launch: Launch, permission: Permission, now: int) -> Launch:
     """Return a `ready` launch as *permission* leaves it."""
     match permission:
-        case Go(micro_usd, link):
+        case Go(micro_usd, link, namespace):
             return replace(
                 moved(launch, LaunchState.SENDING, now=now),
                 attempts=launch.attempts + 1,
                 claimed_at=now,
                 micro_usd=micro_usd,
+                namespace=namespace,
                 depth=link.depth,
                 root=link.root,
             )

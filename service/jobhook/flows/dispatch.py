@@ -98,7 +98,8 @@ class Dispatcher(Worker):
         await self._store.expire(now, created_before=now - self._max_age_ms)
         # While it is not known whether the Hub lets us again, one launch finds out.
         room = (1 if self._probing else _AT_ONCE) - len(self._on_their_way)
-        guard = Guard(self._limits, await self._prices.usd_per_hour(), now)
+        prices = await self._prices.usd_per_hour()
+        guard = Guard(self._limits, prices, now, self._identity.namespace)
         # The lease begins when the store says so, which is later than this.
         lease = _Lease(self._lease_ms, now, self._monotonic())
         claimed = await self._store.claim(now, room, guard) if room > 0 else ()

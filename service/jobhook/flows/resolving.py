@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from jobhook.core.errors import LaunchMoved
+from jobhook.core.errors import HubRefused, LaunchMoved
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState, moved
 from jobhook.core.planning import LAUNCH_LABEL, LAUNCH_VARIABLE
 from jobhook.flows.identity import Identity
@@ -167,8 +167,15 @@ class Resolver(Worker):
         now = self._clock()
         await self._learn()
         await self._store.abandon_sending(now, older_than_ms=self._lease_ms)
+        failure: HubRefused | None = None
         for launch in await self._store.unresolved(now):
-            await self._resolve(launch)
+            try:
+                await self._resolve(launch)
+            except HubRefused as exc:
+                # A namespace that we may not look into does not hide the others.
+                failure = exc
+        if failure:
+            raise failure
         return False
 
     async def _learn(self) -> None:
@@ -186,7 +193,7 @@ class Resolver(Worker):
         over = waited_ms(launch, began) >= self._visibility.quarantine_ms
         # The look that decides asks for all jobs: somebody may have replaced the labels of ours.
         labels = {} if over else {LAUNCH_LABEL: launch.id}
-        jobs = await self._hub.list_jobs(namespace=self._identity.namespace, labels=labels)
+        jobs = await self._hub.list_jobs(namespace=self._namespace_of(launch), labels=labels)
         found = found_among(jobs, launch)
         if found:
             await self._adopt(launch, found)
@@ -200,7 +207,7 @@ class Resolver(Worker):
         await self._keep(launch, again or await self._given_up(launch))
 
     async def _adopt(self, launch: Launch, found: Found) -> None:
-        namespace = self._identity.namespace
+        namespace = self._namespace_of(launch)
         new = adopted(launch, found.job, namespace=namespace, now=self._clock())
         # Its sender may just have kept the other one: what nobody chose is not a copy yet.
         if not await self._keep(launch, new):
@@ -208,6 +215,10 @@ class Resolver(Worker):
         for copy in found.extra:
             log.error("job.copy_cancelled", launch=launch.id, job=copy.id)
             await self._hub.cancel_job(copy.id, namespace=namespace)
+
+    def _namespace_of(self, launch: Launch) -> str:
+        # It went where jobs ran then, whatever the settings and the token say now.
+        return launch.namespace or self._identity.namespace
 
     async def _given_up(self, launch: Launch) -> Launch:
         now, flavor = self._clock(), launch.spec.flavor
