@@ -6,8 +6,10 @@ import pytest
 
 from factories import DELIVERIES, make_received, make_rule, make_stored, sample
 from fakes import Bell, HandClock, ScriptedHub
+from jobhook import failpoints
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.deliveries import DeliveryState, read_delivery
+from jobhook.core.errors import StoreUnavailable
 from jobhook.core.launches import LaunchState
 from jobhook.core.rules import Rule
 from jobhook.flows import routing
@@ -156,3 +158,21 @@ async def test_a_delivery_that_ends_the_process_again_and_again_is_put_aside(
     assert states == {"poison": "quarantined", "good": "matched"}
     (launch,) = await table.store.launches(limit=0)
     assert launch.spec.env["WEBHOOK_REPO_ID"].startswith("acme2/")
+
+
+async def test_a_store_that_fails_makes_no_delivery_suspicious(table: RoutingTable) -> None:
+    def full() -> None:
+        raise StoreUnavailable("the disk is full")
+
+    await table.store.record(make_received("w1", push()))
+    await table.store.record(make_received("w2", push("acme2")))
+    router = table.router([make_rule(watch=[])])
+    failpoints.arm("store.routing", full)
+    for _ in range(5):
+        with pytest.raises(StoreUnavailable):
+            await router.step()
+    failpoints.disarm()
+    while await router.step():
+        pass
+    states = {each.key: each.state for each, _ in await table.store.deliveries(limit=0)}
+    assert states == {"w1": "matched", "w2": "matched"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -55,11 +56,15 @@ class Router(Worker):
         self._identity = identity
         self._instance = instance
         self._on_launches = on_launches
+        # Tries that this process has outlived: the store failed, not the delivery.
+        self._outlived: Counter[str] = Counter()
 
     async def step(self) -> bool:
         begun = await self._store.begin_routing(_AT_ONCE)
+        self._outlived.update(stored.id for stored, _, _ in begun)
         for stored, body, tries in begun:
-            await self._route(stored, body, tries)
+            await self._route(stored, body, tries - self._outlived[stored.id] + 1)
+            del self._outlived[stored.id]
         return bool(begun)
 
     async def _route(self, stored: StoredDelivery, body: bytes, tries: int) -> None:
