@@ -103,11 +103,12 @@ class Store(Reads, Protocol):
         events: Sequence[Event],
         verdicts: Sequence[Verdict],
         launches: Sequence[Launch],
-    ) -> None:
+    ) -> bool:
         """
         Keep what was decided about *delivery* (with its new state), all or nothing.
 
-        A launch whose id is known already is left as it is.
+        Returns False, and changes nothing, if it does not wait to be decided any more, or for
+        another generation. A launch whose id is known already is left as it is.
         """
 
     async def claim(self, now: int, limit: int, guard: Guard) -> tuple[tuple[Launch, bytes], ...]:

@@ -133,6 +133,33 @@ async def test_routing_keeps_the_decision_and_its_launches(store: Store) -> None
     assert await store.begin_routing(10) == ()
 
 
+async def test_a_decision_that_comes_late_changes_nothing(store: Store) -> None:
+    """Whoever was held up while it decided, and was overtaken: by a person's replay as well."""
+    delivery = await stored_delivery(store)
+    matched = replace(delivery, state=DeliveryState.MATCHED)
+    ignored = replace(delivery, state=DeliveryState.IGNORED)
+    late = make_launch(delivery=delivery.id, rule="of-another-version")
+    assert await store.route(ignored, events=(), verdicts=(), launches=())
+    assert not await store.route(matched, events=(), verdicts=(), launches=[late])
+    assert await store.replay(delivery.id)
+    assert not await store.route(matched, events=(), verdicts=(), launches=[late])
+    ((waiting, _, _),) = await store.begin_routing(10)
+    assert (waiting.id, waiting.generation) == (delivery.id, 1)
+    assert await store.launches(limit=0) == ()
+
+
+async def test_a_decision_on_what_was_forgotten_meanwhile_launches_nothing_again(
+    store: Store,
+) -> None:
+    launch = await stored_launch(store, state=LaunchState.COMPLETED)
+    delivery = await store.delivery(launch.delivery)
+    assert delivery is not None
+    assert await store.prune(received_before=NOON + 1, limit=10) == 1
+    late = replace(launch, state=LaunchState.READY)
+    assert not await store.route(delivery, events=(), verdicts=(), launches=[late])
+    assert await store.launches(limit=0) == ()
+
+
 async def test_routing_twice_leaves_the_first_launch_alone(store: Store) -> None:
     launch = await stored_launch(store)
     ((claimed, _),) = await store.claim(NOON, 1, guard(NOON))

@@ -61,11 +61,13 @@ class PostgresStore(PostgresReads):
         events: Sequence[Event],
         verdicts: Sequence[Verdict],
         launches: Sequence[Launch],
-    ) -> None:
-        async def work(connection: Connection) -> None:
-            await connection.execute(
+    ) -> bool:
+        async def work(connection: Connection) -> bool:
+            kept = await _changed(
+                connection,
                 "UPDATE delivery SET state = $2, reason = $3, scope = $4, action = $5,"
-                " repo_type = $6, repo_name = $7, events = $8 WHERE id = $1",
+                " repo_type = $6, repo_name = $7, events = $8"
+                " WHERE id = $1 AND state = 'stored' AND generation = $9",
                 delivery.id,
                 delivery.state,
                 delivery.reason,
@@ -74,7 +76,10 @@ class PostgresStore(PostgresReads):
                 delivery.repo_type,
                 delivery.repo_name,
                 json.dumps(delivery.events),
+                delivery.generation,
             )
+            if not kept:
+                return False
             failpoint("store.routing")
             await connection.execute(
                 "INSERT INTO verdict VALUES ($1, $2)"
@@ -83,10 +88,12 @@ class PostgresStore(PostgresReads):
                 said_by(verdicts),
             )
             await insert_launches(connection, launches)
+            return True
 
-        await self._database.transact(work)
-        if launches:
+        kept = await self._database.transact(work)
+        if kept and launches:
             self._notifier.post(LAUNCHES)
+        return kept
 
     async def claim(self, now: int, limit: int, guard: Guard) -> tuple[tuple[Launch, bytes], ...]:
         return await self._database.transact(

@@ -150,11 +150,11 @@ class SqliteStore(SqliteReads):
         events: Sequence[Event],
         verdicts: Sequence[Verdict],
         launches: Sequence[Launch],
-    ) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
+    ) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            done = connection.execute(
                 "UPDATE delivery SET state = ?, reason = ?, scope = ?, action = ?, repo_type = ?,"
-                " repo_name = ?, events = ? WHERE id = ?",
+                " repo_name = ?, events = ? WHERE id = ? AND state = 'stored' AND generation = ?",
                 (
                     delivery.state,
                     delivery.reason,
@@ -164,14 +164,18 @@ class SqliteStore(SqliteReads):
                     delivery.repo_name,
                     json.dumps(delivery.events),
                     delivery.id,
+                    delivery.generation,
                 ),
             )
+            if not done.rowcount:
+                return False
             failpoint("store.routing")
             kept = (delivery.id, said_by(verdicts))
             connection.execute("INSERT OR REPLACE INTO verdict VALUES (?, ?)", kept)
             connection.executemany(INSERT_LAUNCH, map(launch_row, launches))
+            return True
 
-        await self._writer.submit(work)
+        return await self._writer.submit(work)
 
     async def claim(self, now: int, limit: int, guard: Guard) -> tuple[tuple[Launch, bytes], ...]:
         def work(connection: sqlite3.Connection) -> tuple[tuple[Launch, bytes], ...]:

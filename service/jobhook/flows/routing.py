@@ -83,13 +83,16 @@ class Router(Worker):
             log.exception("delivery.quarantined", delivery=stored.id)
             reason = f"jobhook failed on it: {type(exc).__name__}"
             routed = Routed(replace(stored, state=DeliveryState.QUARANTINED, reason=reason))
-        await self._store.route(
+        kept = await self._store.route(
             routed.delivery,
             events=routed.events,
             verdicts=routed.verdicts,
             launches=routed.launches,
         )
         failpoint("routing.decided")
+        if not kept:
+            log.warning("delivery.overtaken", delivery=stored.id)
+            return
         _tell(routed)
         if routed.launches:
             self._on_launches()
