@@ -117,7 +117,8 @@ class Store(Reads, Protocol):
 
         What it permits is reserved in the same transaction, so that claims at the same moment
         cannot overspend. Each launch is handed to one caller only, with its delivery's body. While
-        everything is paused nothing is claimed.
+        everything is paused nothing is claimed. One that would have to wait over `LONGEST_WAIT_MS`
+        is due: the clock was set back.
         """
 
     async def add(self, launch: Launch) -> bool:
@@ -135,7 +136,8 @@ class Store(Reads, Protocol):
         """
         Move what has been `sending` for longer than that to `unknown`; return how many.
 
-        Where several processes share the store, its own clock tells how long that is.
+        Where several processes share the store, its own clock tells how long that is. One that was
+        claimed that much in the future is abandoned as well: the clock was set back.
         """
 
     async def expire(self, now: int, *, created_before: int) -> int:

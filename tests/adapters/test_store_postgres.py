@@ -195,6 +195,16 @@ async def test_a_lease_is_measured_by_the_server_and_not_by_the_clocks_of_the_pr
     assert await stores[1].abandon_sending(NOON - day, older_than_ms=-1) == 1
 
 
+async def test_a_server_whose_clock_was_set_back_hides_no_sender_that_is_gone(
+    stores: Stores, postgres: Cluster, postgres_url: str
+) -> None:
+    await ready_launches(stores[0], 1)
+    await stores[0].claim(NOON, 1, guard())
+    hour = "UPDATE launch SET leased_at = leased_at + 3600000"
+    postgres.sql(hour, postgres_url.rpartition("/")[2])
+    assert await stores[1].abandon_sending(NOON, older_than_ms=60_000) == 1
+
+
 async def test_whatever_the_hub_said_is_kept(stores: Stores) -> None:
     await ready_launches(stores[0], 1)
     ((claimed, _),) = await stores[0].claim(NOON, 1, guard())

@@ -17,6 +17,7 @@ from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.guards import CHILD_WINDOW_MS, Guard, Limits
 from jobhook.core.launches import (
     LONGEST_LOOK_PAUSE_MS,
+    LONGEST_WAIT_MS,
     LOOP_PRESUMED,
     Launch,
     LaunchState,
@@ -773,6 +774,19 @@ async def test_a_clock_that_was_set_back_keeps_no_unknown_launch_waiting(store: 
     await store.replace(claimed, unknown)
     assert await store.unresolved(NOON) == (unknown,)
     assert await store.unresolved(NOON + 3_600_000 - LONGEST_LOOK_PAUSE_MS) == ()
+
+
+async def test_a_clock_that_was_set_back_puts_no_launch_off_for_as_long(store: Store) -> None:
+    await stored_launch(store, due_at=NOON + LONGEST_WAIT_MS + 1)
+    assert await store.claim(NOON + 1, 1, guard(NOON + 1)) == ()
+    assert len(await store.claim(NOON, 1, guard(NOON))) == 1
+
+
+async def test_a_clock_that_was_set_back_hides_no_sender_that_is_gone(store: Store) -> None:
+    await stored_launch(store)
+    later = NOON + 3_600_000
+    assert len(await store.claim(later, 1, guard(later))) == 1
+    assert await store.abandon_sending(NOON, older_than_ms=-1) == 1
 
 
 async def test_whoever_asks_leads_and_may_step_down(store: Store) -> None:

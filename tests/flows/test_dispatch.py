@@ -577,3 +577,29 @@ async def test_what_may_have_been_sent_keeps_its_reservation(
     await send(dispatcher)
     found = await kept(store, launch)
     assert (found.claimed_at, found.micro_usd) == (NOON, 5000)
+
+
+async def test_a_wall_clock_that_is_set_back_keeps_no_launch_back(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell
+) -> None:
+    steady = HandClock()
+    dispatcher = make_dispatcher(store, hub, clock, bell, monotonic=steady)
+    await ready(store)
+    clock.now += 86_400_000 // 2
+    hub.failures.append(HubBusy("slow down", status=429, retry_after=55.0))
+    await send(dispatcher)
+    clock.now = NOON
+    steady.now += 55_000
+    await send(dispatcher)
+    assert len(hub.started) == 1
+
+
+async def test_the_hub_puts_nothing_off_for_longer_than_an_hour(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    await ready(store)
+    hub.failures.append(HubBusy("slow down", status=429, retry_after=999_999.0))
+    await send(dispatcher)
+    clock.now += 3_600_000
+    await send(dispatcher)
+    assert len(hub.started) == 1

@@ -26,7 +26,7 @@ from jobhook.core.guards import (
     link_after,
     scopes_of,
 )
-from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.launches import LONGEST_WAIT_MS, Launch, LaunchState
 from jobhook.core.records import EVERYTHING
 
 _PAGE = 50
@@ -36,8 +36,8 @@ _PAGES_MAX = 10
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('jobhook.claim', 0))"
 # Whoever changes a launch at this moment has it; it is left to the next claim.
 _DUE = """
-SELECT * FROM launch WHERE state = 'ready' AND due_at <= $1 AND seq > $2
-ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED
+SELECT * FROM launch WHERE state = 'ready' AND (due_at <= $1 OR due_at > $2) AND seq > $3
+ORDER BY seq LIMIT $4 FOR UPDATE SKIP LOCKED
 """
 _SPENT = """
 SELECT l.id, of_pair.hour, of_pair.day, of_rule.micro_usd, same.id AS same_commit,
@@ -83,7 +83,7 @@ async def claim(
     claimed: list[Launch] = []
     seq = 0
     for _ in range(_PAGES_MAX):
-        rows = await connection.fetch(_DUE, now, seq, _PAGE)
+        rows = await connection.fetch(_DUE, now, now + LONGEST_WAIT_MS, seq, _PAGE)
         page = [launch_of(row) for row in rows]
         claimed += await _judge(connection, page, guard, paused, limit - len(claimed))
         if len(rows) < _PAGE or len(claimed) == limit:

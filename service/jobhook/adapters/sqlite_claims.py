@@ -23,7 +23,7 @@ from jobhook.core.guards import (
     link_after,
     scopes_of,
 )
-from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.launches import LONGEST_WAIT_MS, Launch, LaunchState
 from jobhook.core.records import EVERYTHING
 
 _PAGE = 50
@@ -51,9 +51,9 @@ def _due(connection: sqlite3.Connection, now: int) -> Iterator[Launch]:
     seq = 0
     for _ in range(_PAGES_MAX):
         rows = connection.execute(
-            "SELECT * FROM launch WHERE state = 'ready' AND due_at <= ? AND seq > ?"
-            " ORDER BY seq LIMIT ?",
-            (now, seq, _PAGE),
+            "SELECT * FROM launch WHERE state = 'ready' AND (due_at <= ? OR due_at > ?)"
+            " AND seq > ? ORDER BY seq LIMIT ?",
+            (now, now + LONGEST_WAIT_MS, seq, _PAGE),
         ).fetchall()
         yield from map(launch_of, rows)
         if len(rows) < _PAGE:

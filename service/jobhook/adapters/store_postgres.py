@@ -113,7 +113,7 @@ class PostgresStore(PostgresReads):
         return await self._count(
             "UPDATE launch SET state = 'unknown', reason = $1, updated_at = $2,"  # noqa: S608
             " unknown_since = $2, looks = 0, waited_ms = 0, due_at = $2"
-            f" WHERE state = 'sending' AND leased_at < {SERVER_NOW} - $3::bigint",
+            f" WHERE state = 'sending' AND abs({SERVER_NOW} - leased_at) > $3::bigint",
             "whoever sent it stopped while the request was on its way",
             now,
             older_than_ms,

@@ -206,7 +206,7 @@ class SqliteStore(SqliteReads):
             return connection.execute(
                 "UPDATE launch SET state = 'unknown', reason = ?1, updated_at = ?2,"
                 " unknown_since = ?2, looks = 0, waited_ms = 0, due_at = ?2"
-                " WHERE state = 'sending' AND updated_at < ?2 - ?3",
+                " WHERE state = 'sending' AND abs(?2 - updated_at) > ?3",
                 (reason, now, older_than_ms),
             ).rowcount
 

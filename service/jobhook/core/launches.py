@@ -17,6 +17,8 @@ from jobhook.core.jobs import JobSpec, Stage
 
 # How long an unknown launch may be left alone between two looks for its job.
 LONGEST_LOOK_PAUSE_MS = 120_000
+# How long a launch that is ready may be put off.
+LONGEST_WAIT_MS = 3_600_000
 # How the reason begins while a loop is presumed and nobody has looked at what set the launch off.
 LOOP_PRESUMED = "loop: "
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,7 @@ from jobhook.core.errors import (
     UsageError,
 )
 from jobhook.core.guards import Guard, Limits
-from jobhook.core.launches import MOVES, Launch, LaunchState, moved
+from jobhook.core.launches import LONGEST_WAIT_MS, MOVES, Launch, LaunchState, moved
 from jobhook.core.planning import LAUNCH_LABEL, job_of
 from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
@@ -79,7 +80,7 @@ class Dispatcher(Worker):
         self._max_age_ms = max_age_ms
         self._lease_ms = lease_ms
         self._on_their_way: set[asyncio.Task[None]] = set()
-        self._closed_until = 0
+        self._closed_until = -math.inf
         self._probing = False
         # What a process before this one held may go by now.
         self._release_due = True
@@ -89,9 +90,9 @@ class Dispatcher(Worker):
         await self.finish()
 
     async def step(self) -> bool:
-        now = self._clock()
-        if now < self._closed_until:
+        if self._monotonic() < self._closed_until:
             return False
+        now = self._clock()
         if self._release_due:
             await self._store.release(now, reason_prefix=_AUTH)
             self._release_due = False
@@ -214,7 +215,8 @@ class Dispatcher(Worker):
             pause = exc.retry_after or _PROBE_SECONDS
         else:
             return
-        self._closed_until = self._clock() + int(pause * 1000)
+        # By a clock that nobody sets: one that was wrong would keep everything back for as long.
+        self._closed_until = self._monotonic() + min(int(pause * 1000), LONGEST_WAIT_MS)
         self._probing = True
         log.warning("dispatch.closed", seconds=pause, error=str(exc))
 
@@ -252,4 +254,4 @@ def _after(exc: HubBusy | HubRefused | OutcomeUnknown, launch: Launch, *, now: i
 
 def _backoff(attempts: int, retry_after: float | None) -> int:
     seconds = backoff(attempts, _LONGEST_BACKOFF) if retry_after is None else retry_after
-    return int(seconds * 1000)
+    return min(int(seconds * 1000), LONGEST_WAIT_MS)
