@@ -13,13 +13,14 @@ import pytest
 
 from factories import BODY, NOON, PLENTY, make_launch, make_received, make_stored
 from jobhook.adapters.postgres import Connection, connected
+from jobhook.adapters.postgres_claims import claim
 from jobhook.adapters.postgres_retention import prune
 from jobhook.adapters.store_postgres import PostgresStore, postgres_reads, postgres_store
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import StoreError, StoreUnavailable
 from jobhook.core.guards import Guard, Limits
 from jobhook.core.launches import LaunchState, moved
-from jobhook.core.records import Receipt, Received
+from jobhook.core.records import EVERYTHING, Pause, Receipt, Received
 from postgres import Cluster
 
 pytestmark = pytest.mark.anyio
@@ -232,6 +233,24 @@ async def test_a_delivery_that_comes_again_while_it_is_forgotten_is_still_known(
         await database.transact(forget)
     assert (await again[0]).duplicate
     assert await stores[0].deliveries(limit=0) == ()
+
+
+async def test_whoever_pauses_is_told_so_when_no_claim_can_come_any_more(
+    stores: Stores, postgres_url: str
+) -> None:
+    await ready_launches(stores[0], 1)
+    pausing: list[asyncio.Task[None]] = []
+
+    async def claim_meanwhile(connection: Connection) -> None:
+        assert len(await claim(connection, NOON, 1, guard())) == 1
+        pause = Pause(scope=EVERYTHING, since=NOON, by="ana")
+        pausing.append(asyncio.create_task(stores[1].pause(pause)))
+        await until(connection, "SELECT 1 FROM pg_locks WHERE NOT granted")
+
+    async with connected(postgres_url) as database:
+        await database.transact(claim_meanwhile)
+    await pausing[0]
+    assert len(await stores[0].pauses()) == 1
 
 
 async def until(connection: Connection, query: str) -> None:

@@ -392,6 +392,25 @@ async def test_what_came_of_it_is_kept_even_if_the_disk_is_full_for_a_moment(
     assert (await kept(store, launch)).state == LaunchState.LAUNCHED
 
 
+async def test_a_job_that_is_told_too_late_is_kept_even_if_the_database_fails_for_a_moment(
+    dispatcher: Dispatcher, store: SqliteStore, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "_KEEP_PAUSE", 0.001)
+    real, failures = store.launch, [StoreUnavailable("gone")]
+
+    async def gone_at_first(launch_id: str) -> Launch | None:
+        if failures:
+            raise failures.pop()
+        return await real(launch_id)
+
+    launch = await ready(store)
+    await dispatcher.step()
+    await store.abandon_sending(clock.now, older_than_ms=-1)
+    monkeypatch.setattr(store, "launch", gone_at_first)
+    await dispatcher.finish()
+    assert (await kept(store, launch)).job_id == "j1"
+
+
 async def test_a_disk_that_stays_full_ends_the_trying(
     dispatcher: Dispatcher, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

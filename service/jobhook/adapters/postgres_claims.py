@@ -33,7 +33,7 @@ _PAGE = 50
 # Launches that have to wait must not keep those behind them from being looked at.
 _PAGES_MAX = 10
 
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('jobhook.claim', 0))"
+CLAIM_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('jobhook.claim', 0))"
 # Whoever changes a launch at this moment has it; it is left to the next claim.
 _DUE = """
 SELECT * FROM launch WHERE state = 'ready' AND (due_at <= $1 OR due_at > $2) AND seq > $3
@@ -76,7 +76,7 @@ async def claim(
     connection: Connection, now: int, limit: int, guard: Guard
 ) -> tuple[tuple[Launch, bytes], ...]:
     """Claim up to *limit* due launches that *guard* permits, and return them with their bodies."""
-    await connection.execute(_LOCK)
+    await connection.execute(CLAIM_LOCK)
     paused = {row["scope"] for row in await connection.fetch("SELECT scope FROM pause")}
     if EVERYTHING in paused:
         return ()

@@ -10,7 +10,7 @@ from functools import partial
 
 from jobhook.adapters.grouping import Bounds, Grouping
 from jobhook.adapters.postgres import Connection, Database
-from jobhook.adapters.postgres_claims import claim
+from jobhook.adapters.postgres_claims import CLAIM_LOCK, claim
 from jobhook.adapters.postgres_launches import SERVER_NOW, insert_launches, replace_launches
 from jobhook.adapters.postgres_news import DELIVERIES, LAUNCHES, Notifier
 from jobhook.adapters.postgres_reads import PostgresReads
@@ -140,6 +140,7 @@ class PostgresStore(PostgresReads):
         return released
 
     async def pause(self, pause: Pause) -> None:
+        # A claim that began before has ended when this returns.
         await self._count(
             "INSERT INTO pause (scope, since, by, reason) VALUES ($1, $2, $3, $4)"
             " ON CONFLICT (scope) DO UPDATE"
@@ -148,6 +149,7 @@ class PostgresStore(PostgresReads):
             pause.since,
             pause.by,
             pause.reason,
+            first=CLAIM_LOCK,
         )
 
     async def resume(self, now: int, scope: str) -> bool:
@@ -224,9 +226,9 @@ class PostgresStore(PostgresReads):
 
         return await self._database.transact(work)
 
-    async def _count(self, statement: str, *values: object) -> int:
+    async def _count(self, statement: str, *values: object, first: str = "") -> int:
         return await self._database.transact(
-            lambda connection: _changed(connection, statement, *values)
+            lambda connection: _changed(connection, statement, *values), first=first
         )
 
 

@@ -145,18 +145,25 @@ class Dispatcher(Worker):
         )
         for failures in range(1, _KEEP_ATTEMPTS + 1):
             try:
-                await self._store.replace(launch, outcome)
-            except LaunchMoved:
-                bound.warning("launch.overtaken")
-                await self._keep_late(outcome)
+                in_time = await self._try_to_keep(launch, outcome)
             except StoreUnavailable as exc:
                 # What came of it must not be forgotten because the disk is full for a moment.
                 bound.warning("launch.not_kept", error=str(exc))
                 await asyncio.sleep(backoff(failures, _KEEP_PAUSE))
                 continue
-            else:
+            if in_time:
                 bound.info("launch.moved")
+            else:
+                bound.warning("launch.overtaken")
             return
+
+    async def _try_to_keep(self, launch: Launch, outcome: Launch) -> bool:
+        try:
+            await self._store.replace(launch, outcome)
+        except LaunchMoved:
+            await self._keep_late(outcome)
+            return False
+        return True
 
     async def _keep_late(self, outcome: Launch) -> None:
         """Keep the job of a launch that was taken for abandoned while its request was answered."""
