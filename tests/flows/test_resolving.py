@@ -349,3 +349,30 @@ async def test_a_namespace_that_cannot_be_looked_into_hides_no_other(
     with pytest.raises(HubForbidden):
         await resolver.step()
     assert (await kept(store, launch)).job_id == "j1"
+
+
+class QuickAgain(ScriptedHub):
+    """While a list is on its way, somebody else sees that lists do not lag any more."""
+
+    def __init__(self, visibility: Visibility) -> None:
+        super().__init__()
+        self.visibility = visibility
+
+    async def list_jobs(self, **named: Any) -> list[JobInfo]:
+        self.visibility.seen_before(0)
+        return await super().list_jobs(**named)
+
+
+async def test_nothing_is_given_up_after_a_look_by_label_alone(
+    store: SqliteStore, clock: HandClock
+) -> None:
+    visibility = Visibility()
+    for lag in [QUARANTINE] + [0] * 998:
+        visibility.seen_before(lag)
+    hub = QuickAgain(visibility)
+    launch = await unknown(store, looks=3, waited_ms=QUARANTINE, due_at=NOON)
+    clock.now += 1000
+    # Its label was replaced.
+    hub.jobs["j1"] = make_job("j1", "RUNNING", environment={"JOBHOOK_LAUNCH_ID": launch.id})
+    await make_resolver(store, hub, clock, visibility).step()
+    assert (await kept(store, launch)).state == LaunchState.UNKNOWN

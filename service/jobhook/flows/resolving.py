@@ -189,8 +189,9 @@ class Resolver(Worker):
             self._worst_kept = worst
 
     async def _resolve(self, launch: Launch) -> None:
-        began = self._clock()
-        over = waited_ms(launch, began) >= self._visibility.quarantine_ms
+        # Both may change while the list is on its way, and what it is asked for depends on them.
+        began, quarantine_ms = self._clock(), self._visibility.quarantine_ms
+        over = waited_ms(launch, began) >= quarantine_ms
         # The look that decides asks for all jobs: somebody may have replaced the labels of ours.
         labels = {} if over else {LAUNCH_LABEL: launch.id}
         jobs = await self._hub.list_jobs(namespace=self._namespace_of(launch), labels=labels)
@@ -198,12 +199,7 @@ class Resolver(Worker):
         if found:
             await self._adopt(launch, found)
             return
-        again = looked_in_vain(
-            launch,
-            began=began,
-            now=self._clock(),
-            quarantine_ms=self._visibility.quarantine_ms,
-        )
+        again = looked_in_vain(launch, began=began, now=self._clock(), quarantine_ms=quarantine_ms)
         await self._keep(launch, again or await self._given_up(launch))
 
     async def _adopt(self, launch: Launch, found: Found) -> None:
