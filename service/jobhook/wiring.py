@@ -32,6 +32,7 @@ from jobhook.flows.leading import Leader
 from jobhook.flows.operating import Operations
 from jobhook.flows.prices import Prices
 from jobhook.flows.pruning import Pruner
+from jobhook.flows.readiness import Readiness
 from jobhook.flows.reaping import Reaper
 from jobhook.flows.registration import Registrar
 from jobhook.flows.resolving import LEASE_DEADLINES, Resolver, Visibility
@@ -120,7 +121,8 @@ async def running_service(
         bells = Bells()
         store = await stack.enter_async_context(open_store(settings.database, bells))
         intake = Intake(store, now_ms, bells.stored)
-        await stack.enter_async_context(_serving(settings, listener, intake, accepted))
+        readiness = Readiness(store, now_ms)
+        await stack.enter_async_context(_serving(settings, listener, intake, accepted, readiness))
         if role != Role.RECEIVER:
             await stack.enter_async_context(_dispatching(settings, rules, store, intake, bells))
         else:
@@ -135,13 +137,19 @@ async def _serving(
     listener: socket.socket,
     intake: Intake,
     accepted: AcceptedSecrets | None,
+    readiness: Readiness,
 ) -> AsyncIterator[None]:
     receiver = None
     if accepted:
         receiver = Receiver(intake, accepted, secret_in_query=settings.query_secret)
-    app = create_app(receiver, is_ready=lambda: intake.is_open)
+    app = create_app(receiver, is_ready=lambda: intake.is_open and readiness.is_well)
     async with serving(app, listener, grace=GRACE_SECONDS, protocol=BoundedProtocol):
-        yield
+        task = asyncio.create_task(readiness.run(), name="readiness")
+        try:
+            yield
+        finally:
+            readiness.stop()
+            await task
 
 
 @asynccontextmanager

@@ -270,10 +270,29 @@ def test_a_replay_is_of_what_came_and_says_what_it_led_to(
     assert run("deliveries", "ls", "--state", "stored", "--json").json[0]["launches"] == ["l1"]
 
 
-def test_what_is_paused_is_listed_until_it_goes_on(
-    run: Run, keep: Callable[..., list[Launch]]
+def rule_file(folder: Path) -> None:
+    (folder / "rules").mkdir()
+    rule = "on: [commit.pushed]\nrun: {image: python:3.12, command: [python, -V]}\n"
+    (folder / "rules" / "retrain.yaml").write_text(f"id: retrain\n{rule}")
+
+
+def test_a_rule_that_is_not_there_is_not_paused(
+    run: Run, keep: Callable[..., list[Launch]], tmp_path: Path
 ) -> None:
     keep(S.READY)
+    rule_file(tmp_path)
+    ran = run("pause", "--rule", "retrian")
+    assert ran.code == 2
+    assert "there is no rule retrian in rules" in ran.err
+    assert "retrain" in ran.err
+    assert run("pause", "--list").out == "nothing is paused\n"
+
+
+def test_what_is_paused_is_listed_until_it_goes_on(
+    run: Run, keep: Callable[..., list[Launch]], tmp_path: Path
+) -> None:
+    keep(S.READY)
+    rule_file(tmp_path)
     assert run("pause", "--list").out == "nothing is paused\n"
     for words in ((), ("--rule", "retrain"), ("--repo", "dataset:acme/corpus")):
         assert run("pause", *words, "--reason", "costs").code == 0

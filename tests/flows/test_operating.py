@@ -211,7 +211,7 @@ async def test_the_job_of_what_runs_is_cancelled_and_the_launch_follows_it(
     outcome = await carried_out(operations, Deed.CANCEL, "l1")
     assert outcome == Outcome("l1", done=True, told="its job j1 is being cancelled")
     assert hub.calls == [("cancel", "acme", "j1")]
-    assert await now(store) == launch
+    assert await now(store) == replace(launch, reason="cancelled by ana")
 
 
 @pytest.mark.parametrize("deed", [Deed.CANCEL, Deed.RETRY, Deed.RELEASE])

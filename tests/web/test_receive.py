@@ -262,3 +262,11 @@ async def test_a_fault_of_ours_acknowledges_nothing_and_is_not_told(door: Door, 
     )
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert "secret" not in answer.text
+
+
+async def test_refusals_are_told_once_in_a_while_and_counted(door: Door) -> None:
+    with capture_logs() as logs:
+        for _ in range(3):
+            await door.client.post(PATH, content=BODY, headers={"X-Webhook-Secret": "a guess"})
+    told = [line for line in logs if line["event"] == "delivery.refused"]
+    assert [line["since_last_told"] for line in told] == [{"unauthorized": 1}]

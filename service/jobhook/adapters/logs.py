@@ -36,6 +36,8 @@ def configure_logs(
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
+    # Whatever the driver of PostgreSQL meets is told in one line by whoever asked it.
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
 
 
 class _ToStructlog(logging.Handler):

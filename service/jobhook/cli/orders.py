@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from jobhook.adapters.rulefiles import load_rules
 from jobhook.cli.asking import Yes, confirm, count, who
 from jobhook.cli.options import AsJson, Database, settings_with
 from jobhook.cli.output import print_json, print_table, warn, when
@@ -30,6 +31,7 @@ from jobhook.core.guards import cost_of
 from jobhook.core.launches import Launch, LaunchState, latest
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.records import EVERYTHING
+from jobhook.core.rules import did_you_mean
 from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
 from jobhook.wiring import carry_out, open_reads
@@ -138,7 +140,10 @@ def pause(
     if show:
         _print_pauses(settings, as_json=as_json)
         return
-    order = Order(deed=Deed.PAUSE, by=who(), scope=_scope(rule, repo), reason=reason)
+    scope = _scope(rule, repo)
+    if rule:
+        _check_rule(settings, rule)
+    order = Order(deed=Deed.PAUSE, by=who(), scope=scope, reason=reason)
     _print_outcomes(asyncio.run(carry_out(settings, order)), as_json=as_json)
 
 
@@ -232,6 +237,16 @@ def _print_outcomes(outcomes: Collection[Outcome], *, as_json: bool) -> None:
         print_table(("ID", "OUTCOME"), rows, empty="there is nothing to do that with")
     if not all(outcome.done for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _check_rule(settings: Settings, rule: str) -> None:
+    """Refuse a name that is no rule's: whoever pauses must not believe that something stopped."""
+    known = [each.id for each in load_rules(settings.rules).rules]
+    if rule not in known:
+        raise UsageError(
+            f"there is no rule {rule} in {settings.rules}{did_you_mean(rule, known)}; "
+            "`jobhook pause` without --rule stops everything"
+        )
 
 
 def _scope(rule: str | None, repo: str | None) -> str:

@@ -6,7 +6,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,8 @@ from rich.text import Text
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 _PIPE_WIDTH = 400
+# From here on there is room for what a person can also look up.
+_ROOMY_WIDTH = 150
 
 # What a state means to somebody who looks over many.
 _COLOURS = {
@@ -68,16 +70,25 @@ def print_json(value: Any) -> None:
         sys.stdout.write(escaped + "\n")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Print *rows* under *columns*, or the sentence *empty*."""
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    empty: str,
+    roomy: Collection[str] = (),
+) -> None:
+    """Print *rows* under *columns*, or the sentence *empty*; the *roomy* ones if there is room."""
+    console = _console()
+    left_out = roomy if console.width < _ROOMY_WIDTH else ()
+    shown = [at for at, column in enumerate(columns) if column not in left_out]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        # The first column is what other commands are given: it must stay in one piece.
-        table.add_column(column, overflow="fold", no_wrap=index == 0)
+    for at in shown:
+        # Ids and times must stay in one piece; only the last column is a sentence.
+        table.add_column(columns[at], overflow="fold", no_wrap=at < len(columns) - 1)
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(_cell(row[at]) for at in shown))
     if table.row_count:
-        _console().print(table)
+        console.print(table)
     else:
         say(empty)
 
@@ -97,6 +108,12 @@ def when(milliseconds: int) -> str:
     """Return a time of ours as people and programs read it, in UTC."""
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def clock(milliseconds: int) -> str:
+    """Return a time of ours as it stands in a table, in UTC."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return f"{moment:%m-%d %H:%M:%S}"
 
 
 def _console() -> Console:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from jobhook.cli.options import AsJson, Database, settings_with
-from jobhook.cli.output import print_facts, print_json, print_table, say, when
+from jobhook.cli.output import clock, print_facts, print_json, print_table, say, when
 from jobhook.cli.selection import (
     OfDeliveryState,
     OfLaunchState,
@@ -60,7 +60,7 @@ def list_deliveries(
         (
             (
                 each.id,
-                when(each.received_at),
+                clock(each.received_at),
                 each.state,
                 ", ".join(each.events),
                 f"{each.repo_type} {each.repo_name}" if each.repo_name else "",
@@ -70,6 +70,7 @@ def list_deliveries(
             for each, ids in found
         ),
         empty="there are no deliveries",
+        roomy=("EVENTS", "LAUNCHES"),
     )
 
 
@@ -188,7 +189,7 @@ def show_launch(
         return
     print_facts(
         [
-            *((name, value) for name, value in _launch(found).items() if name != "id"),
+            *({**_launch(found), "repo": found.repo}.items()),
             ("event", found.event),
             ("attempts", found.attempts),
             ("generation", found.generation),
@@ -214,20 +215,22 @@ def _read(database: str | None, ask: Callable[[Reads], Awaitable[T]]) -> T:
 
 def _print_launches(launches: tuple[Launch, ...]) -> None:
     print_table(
-        ("LAUNCH", "RULE", "STATE", "JOB", "FLAVOR", "UPDATED", "REASON"),
+        ("LAUNCH", "RULE", "STATE", "REPO", "JOB", "FLAVOR", "UPDATED", "REASON"),
         (
             (
                 launch.id,
                 launch.rule,
                 launch.state,
+                launch.repo.partition(":")[2],
                 launch.job_id,
                 launch.spec.flavor,
-                when(launch.updated_at),
+                clock(launch.updated_at),
                 launch.reason,
             )
             for launch in launches
         ),
         empty="there are no launches",
+        roomy=("REPO", "JOB", "FLAVOR"),
     )
 
 
@@ -247,10 +250,12 @@ def _delivery(stored: StoredDelivery) -> dict[str, Any]:
 
 
 def _launch(launch: Launch) -> dict[str, Any]:
+    kind, _, name = launch.repo.partition(":")
     return {
         "id": launch.id,
         "delivery": launch.delivery,
         "rule": launch.rule,
+        "repo": {"type": kind, "name": name} if name else None,
         "action": launch.action,
         "state": launch.state,
         "reason": launch.reason,

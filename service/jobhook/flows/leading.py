@@ -17,7 +17,7 @@ from jobhook.core.errors import StoreError
 from jobhook.flows.worker import Worker
 from jobhook.ports import Store
 
-_TTL_SECONDS = 15.0
+_TTL_SECONDS = 10.0
 
 log = structlog.get_logger()
 

@@ -155,7 +155,9 @@ class Operations:
         if launch.state.is_final:
             return _not(launch, "it is over")
         if launch.job_id:
-            return await self._cancel_job(launch, launch.job_id)
+            told = replace(launch, reason=f"cancelled by {by}")
+            await self._store.replace(launch, told)
+            return await self._cancel_job(told, launch.job_id)
         reason = f"cancelled by {by}"
         await self._store.replace(
             launch, moved(launch, LaunchState.CANCELLED, now=self._clock(), reason=reason)

@@ -198,7 +198,10 @@ class Tracker(Worker):
         if job is None and self._clock() - launch.updated_at < _SEEN_BY_THEN_MS:
             # The Hub may not know yet of a job that it has just started.
             return
-        reason = (job.status.message or "") if job else "the job is not on the Hub any more"
+        # What was known before, such as who cancelled it, stays where the Hub has nothing to say.
+        reason = "the job is not on the Hub any more"
+        if job:
+            reason = job.status.message or launch.reason
         new = settled(moved(launch, state, now=self._clock(), reason=reason), job)
         try:
             await self._store.replace(launch, new)

@@ -8,6 +8,8 @@ counts anything else towards suspending the webhook.
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -40,6 +42,7 @@ _READ = frozenset({_SECRET, _WEBHOOK_ID, *_ENCODINGS})
 _JSON = (b"content-type", b"application/json")
 _RETRY_AFTER = (b"retry-after", b"30")
 _CLOSE = (b"connection", b"close")
+_TELL_EVERY_SECONDS = 60.0
 
 _Headers = dict[bytes, list[bytes]]
 
@@ -59,6 +62,8 @@ class Receiver:
         self._intake = intake
         self._secrets = secrets
         self._secret_in_query = secret_in_query
+        self._refusals: Counter[type[DeliveryError]] = Counter()
+        self._tell_next = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -75,6 +80,7 @@ class Receiver:
             ids = headers.get(_WEBHOOK_ID)
             receipt = await self._intake.accept(ids[0] if ids else None, body)
         except DeliveryError as exc:
+            self._tell_refused(type(exc))
             await _refuse(send, exc, may_go_on=_is_drained(scope, headers))
         except StoreError as exc:
             log.error("delivery.not_stored", error=str(exc))  # noqa: TRY400 - the text says it all
@@ -90,6 +96,16 @@ class Receiver:
             told = {"delivery": receipt.delivery, "duplicate": receipt.duplicate}
             await _answer(send, status, orjson.dumps(told))
             failpoint("receive.answered")
+
+    def _tell_refused(self, kind: type[DeliveryError]) -> None:
+        """Log refusals once in a while: a stranger must not fill the disk with them."""
+        self._refusals[kind] += 1
+        now = time.monotonic()
+        if now >= self._tell_next:
+            told = {_REFUSALS[each][1]: count for each, count in self._refusals.items()}
+            log.warning("delivery.refused", since_last_told=told)
+            self._refusals.clear()
+            self._tell_next = now + _TELL_EVERY_SECONDS
 
     def _given_secrets(self, scope: Scope, headers: _Headers) -> list[bytes]:
         given = headers.get(_SECRET, [])
