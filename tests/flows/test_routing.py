@@ -176,3 +176,19 @@ async def test_a_store_that_fails_makes_no_delivery_suspicious(table: RoutingTab
         pass
     states = {each.key: each.state for each, _ in await table.store.deliveries(limit=0)}
     assert states == {"w1": "matched", "w2": "matched"}
+
+
+async def test_a_router_that_was_overtaken_launches_nothing(
+    table: RoutingTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await table.store.record(make_received("w1", push()))
+    begun = await table.store.begin_routing(10)
+    await table.router([]).step()
+
+    async def begun_long_ago(_: int) -> object:
+        return begun
+
+    monkeypatch.setattr(table.store, "begin_routing", begun_long_ago)
+    await table.router([make_rule()]).step()
+    assert await table.store.launches(limit=0) == ()
+    assert table.bell.rung == 0

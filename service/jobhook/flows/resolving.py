@@ -206,9 +206,8 @@ class Resolver(Worker):
         namespace = self._namespace_of(launch)
         new = adopted(launch, found.job, namespace=namespace, now=self._clock())
         # Its sender may just have kept the other one: what nobody chose is not a copy yet.
-        if not await self._keep(launch, new):
-            return
-        for copy in found.extra:
+        copies = found.extra if await self._keep(launch, new) else ()
+        for copy in copies:
             log.error("job.copy_cancelled", launch=launch.id, job=copy.id)
             await self._hub.cancel_job(copy.id, namespace=namespace)
 
