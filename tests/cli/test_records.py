@@ -77,7 +77,7 @@ def test_launches_are_listed_for_programs(run: Run, kept: tuple[str, str]) -> No
             "id": kept[1],
             "delivery": kept[0],
             "rule": "retrain",
-            "repo": None,
+            "repo": {"type": "dataset", "name": "tinylab/birdsong-clips"},
             "action": 0,
             "state": "launched",
             "reason": "",
