@@ -6,13 +6,15 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
-from jobhook.devhub.processes import CannotStart, Ending, run
+from jobhook.devhub.processes import CannotStart, Ending, copy_pipe, run
 
 pytestmark = pytest.mark.anyio
 
@@ -162,3 +164,36 @@ async def test_a_torrent_of_output_passes(command: Command) -> None:
     script = "head -c 50000000 /dev/urandom; echo; echo end"
     assert await command.run("sh", "-c", script) == Ending(code=0)
     assert command.printed.endswith(b"\nend\n")
+
+
+def test_reading_a_pipe_closes_no_file_of_a_thread() -> None:
+    # On uvloop, which the service runs on: it closes what it is given once more than it should.
+    lost: list[OSError] = []
+
+    def open_and_close(over: threading.Event) -> None:
+        try:
+            while not over.is_set():
+                handle = os.open(os.devnull, os.O_RDONLY)
+                os.fstat(handle)
+                os.close(handle)
+        except OSError as exc:
+            lost.append(exc)
+
+    async def read_pipes(count: int) -> None:
+        for _ in range(count):
+            read_end, write_end = os.pipe()
+            os.close(write_end)
+            async with asyncio.timeout(20):
+                await copy_pipe(read_end, print)
+
+    over = threading.Event()
+    threads = [threading.Thread(target=open_and_close, args=(over,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        uvloop.run(read_pipes(1000))
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert lost == []

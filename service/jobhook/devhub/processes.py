@@ -74,7 +74,7 @@ async def run(
     finally:
         # Ours must be closed, or the pipe would never end.
         os.close(write_end)
-    copying = asyncio.create_task(_copy(read_end, output), name=f"output of {process.pid}")
+    copying = asyncio.create_task(copy_pipe(read_end, output), name=f"output of {process.pid}")
     try:
         return await _ending(process, timeout, stop, grace)
     finally:
@@ -176,13 +176,35 @@ def _holds(path: Path, mark: bytes) -> bool:
     return False
 
 
-async def _copy(read_end: int, output: Callable[[bytes], None]) -> None:
-    reader = asyncio.StreamReader(limit=_BLOCK)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
-    )
+async def copy_pipe(read_end: int, output: Callable[[bytes], None]) -> None:
+    """
+    Give *output* what comes out of a pipe until all its writers are gone; closes *read_end*.
+
+    Raises:
+        OSError: If the pipe cannot be read, or whatever *output* raises.
+    """
+    # Not `connect_read_pipe`: uvloop closes the descriptor twice, and by the second time it may
+    # be that of a file which a thread has just opened.
+    os.set_blocking(read_end, False)
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+
+    def read() -> None:
+        try:
+            block = os.read(read_end, _BLOCK)
+            if block:
+                output(block)
+            elif not ended.done():
+                ended.set_result(None)
+        except BlockingIOError:
+            return
+        except OSError as exc:
+            if not ended.done():
+                ended.set_exception(exc)
+
+    loop.add_reader(read_end, read)
     try:
-        while block := await reader.read(_BLOCK):
-            output(block)
+        await ended
     finally:
-        transport.close()
+        loop.remove_reader(read_end)
+        os.close(read_end)
