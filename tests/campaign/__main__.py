@@ -1,8 +1,9 @@
 """
 `python -m campaign [NAME…]`: the campaigns at full length, on every store that is here.
 
-Prints each as it is done, writes `results.md`, and exits with 1 if anything did not hold. The
-seeds are the same as ever, unless `--seed N` says otherwise.
+Prints each as it is done, puts it into `results.md` in the place of what it showed before, and
+exits with 1 if anything did not hold. The seeds are the same as ever, unless `--seed N` says
+otherwise.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from campaign.faults import FAULTS, strike_all
 from campaign.kills import kills
 from campaign.power_cuts import FULL, NORMAL, power_cuts
 from campaign.replicas import share
+from campaign.results import RESULTS, Row, put_in, this_code
 from campaign.wipes import wipe
 from postgres import MISSING, Cluster, find_binaries, running_cluster
 
-RESULTS = Path(__file__).parent / "results.md"
 KILLS = 1000
 CUTS = 1000
 DAMAGES = 1000
@@ -141,20 +142,21 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these campaigns")
     parser.add_argument("--seed", type=int, default=11)
     asked = parser.parse_args()
-    rows: list[str] = []
+    holds = True
     with stores() as found:
         for store, (cluster, campaigns) in found.items():
             for name, campaign in campaigns.items():
                 if not asked.names or name in asked.names:
-                    rows.append(run(store, cluster, name, campaign, asked.seed))
-    if not asked.names:
-        head = "| campaign | store | | minutes | what was seen |\n|---|---|---|---|---|\n"
-        RESULTS.write_text(f"# Campaigns, seed {asked.seed}\n\n{head}" + "\n".join(rows) + "\n")
-    return int(any("BROKEN" in row for row in rows))
+                    row = run(store, cluster, name, campaign, asked.seed)
+                    put_in(RESULTS, row)
+                    say(str(row))
+                    holds &= row.holds
+    return int(not holds)
 
 
-def run(store: str, cluster: Cluster | None, name: str, campaign: Campaign, seed: int) -> str:
+def run(store: str, cluster: Cluster | None, name: str, campaign: Campaign, seed: int) -> Row:
     began = time.monotonic()
+    code = this_code()
     with tempfile.TemporaryDirectory(prefix=f"jobhook-{name}-") as folder:
 
         def new_database(which: str) -> str:
@@ -165,10 +167,7 @@ def run(store: str, cluster: Cluster | None, name: str, campaign: Campaign, seed
         say(f"{name} on {store} …")
         result = asyncio.run(campaign(Setting(Path(folder), new_database, cluster, seed)))
     minutes = (time.monotonic() - began) / 60
-    word = "holds" if result.holds else "BROKEN"
-    row = f"| {name} | {store} | {word} | {minutes:.1f} | {result.told} |"
-    say(row)
-    return row
+    return Row(name, store, result.holds, code, seed, minutes, result.told)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from campaign.crashes import crash_everywhere
 from campaign.faults import strike_all
 from campaign.kills import kills
 from campaign.replicas import share
+from campaign.results import Row, put_in
 from campaign.wipes import wipe
 from postgres import Cluster
 
@@ -69,3 +70,15 @@ async def test_replicas_lose_nothing_while_their_server_crashes(
     )
     assert verdict.holds, verdict
     assert (verdict.deliveries, verdict.launches) == (800, 40)
+
+
+def test_a_result_takes_the_place_of_what_the_campaign_showed_before(tmp_path: Path) -> None:
+    results = tmp_path / "results.md"
+    for minutes, store in ((1.0, "SQLite"), (2.0, "PostgreSQL"), (3.0, "SQLite")):
+        put_in(results, Row("kills", store, True, "a1b2c3d", 11, minutes, "9 kills"))
+    assert results.read_text().splitlines()[4:] == [
+        "| campaign | store | | commit | seed | minutes | what was seen |",
+        "|---|---|---|---|---|---|---|",
+        "| kills | PostgreSQL | holds | a1b2c3d | 11 | 2.0 | 9 kills |",
+        "| kills | SQLite | holds | a1b2c3d | 11 | 3.0 | 9 kills |",
+    ]
