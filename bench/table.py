@@ -51,7 +51,7 @@ FULL = Scale(
     idle_deliveries=100,
     starts=5,
     stored=1_000_000,
-    matched=200,
+    matched=2000,
 )
 QUICK = Scale(
     rounds=1,

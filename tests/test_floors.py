@@ -21,7 +21,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("core.events", "core.payloads", "core.records"),
     ("core.operations",),
     ("core.rules",),
-    ("core.matching", "core.registration"),
+    ("core.indexing", "core.matching", "core.registration"),
     ("core.launches",),
     ("core.planning", "core.guards", "core.filters", "core.causes", "core.health"),
     ("hub",),

@@ -11,6 +11,7 @@ from commands import Run
 from factories import NOON, make_received, make_rule, sample
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.guards import Guard, Limits
+from jobhook.core.indexing import RuleIndex
 from jobhook.core.launches import LaunchState, moved
 from jobhook.flows.routing import route
 
@@ -26,7 +27,9 @@ def kept(tmp_path: Path) -> tuple[str, str]:
             await store.record(make_received("w-odd", b"{"))
             await store.record(make_received("w-push", sample("14")))
             for stored, body, _ in await store.begin_routing(10):
-                routed = route(stored, body, [make_rule(watch=[])], me=None, instance="i", now=NOON)
+                routed = route(
+                    stored, body, RuleIndex([make_rule(watch=[])]), me=None, instance="i", now=NOON
+                )
                 await store.route(
                     routed.delivery,
                     events=routed.events,

@@ -10,6 +10,7 @@ from jobhook import failpoints
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.deliveries import DeliveryState, read_delivery
 from jobhook.core.errors import StoreUnavailable
+from jobhook.core.indexing import RuleIndex
 from jobhook.core.launches import LaunchState
 from jobhook.core.rules import Rule
 from jobhook.flows import routing
@@ -124,10 +125,19 @@ async def test_a_delivery_that_breaks_us_is_put_aside_and_the_others_go_on(
     assert await table.route(b"poison", push()) == ["quarantined", "matched"]
 
 
+async def test_of_very_many_rules_only_those_nearby_are_asked(table: RoutingTable) -> None:
+    rules = [make_rule(id=f"of-{n}", repos=[f"*:acme/only-{n}"]) for n in range(150)]
+    near = make_rule(id="near", refs=["dev"])
+    assert await table.route(push(), rules=[*rules, near]) == ["ignored"]
+    ((delivery, _),) = await table.store.deliveries(limit=0)
+    assert delivery.reason == "none of 151 rules fired; 1 of them are about this event and repo"
+    assert [verdict.rule for verdict in await table.store.verdicts(delivery.id)] == ["near"]
+
+
 async def test_routing_the_same_delivery_again_gives_the_same_launch(table: RoutingTable) -> None:
     stored = make_stored(state=DeliveryState.STORED)
     first, second = (
-        routing.route(stored, push(), [make_rule()], me=None, instance="i", now=now)
+        routing.route(stored, push(), RuleIndex([make_rule()]), me=None, instance="i", now=now)
         for now in (1, 2)
     )
     assert [launch.id for launch in first.launches] == [launch.id for launch in second.launches]

@@ -1,15 +1,17 @@
 """
-Globs for names that strangers choose: linear in time, no regular expressions.
+Globs for names that strangers choose: linear in time.
 
 `*` and `?` stay within one part between slashes; `**` standing alone is any number of parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 
-_Equal = Callable[[str, str], bool]
+_WILDCARDS = re.compile(r"[*?]")
 
 
 def glob_problem(pattern: str) -> str | None:
@@ -27,50 +29,94 @@ def glob_problem(pattern: str) -> str | None:
 
 def glob_matches(pattern: str, name: str) -> bool:
     """Whether *name* as a whole is of the shape *pattern*."""
-    if not any(char in pattern for char in "*?"):
-        return pattern == name
-    return _wild(pattern.split("/"), name.split("/"), any_run="**", equal=_part_matches)
+    return compile_glob(pattern)(name)
 
 
-@dataclass(frozen=True, slots=True)
+def compile_glob(pattern: str) -> Callable[[str], bool]:
+    """Return what tells whether a name as a whole is of the shape *pattern*."""
+    if not _WILDCARDS.search(pattern):
+        return pattern.__eq__
+    match = re.compile(_expression(pattern)).fullmatch
+    # With a slash after it, every part of a name ends alike.
+    return lambda name: match(name + "/") is not None
+
+
+def literal_start(pattern: str) -> str:
+    """Return what every name of the shape *pattern* begins with; empty if that may be anything."""
+    start = _WILDCARDS.split(pattern, maxsplit=1)[0]
+    # `a/**` is `a` as well.
+    return start.removesuffix("/") if pattern.startswith("**", len(start)) else start
+
+
+def literal_end(pattern: str) -> str:
+    """Return what every name of the shape *pattern* ends with; empty if that may be anything."""
+    end = _WILDCARDS.split(pattern)[-1]
+    return end.removeprefix("/") if pattern.endswith(f"**{end}") else end
+
+
+@dataclass(frozen=True)
 class GlobList:
     """Ordered globs, of which those that start with `!` exclude: the last match wins."""
 
     patterns: tuple[str, ...]
 
-    def last_match(self, names: Iterable[str]) -> str | None:
+    @cached_property
+    def _from_the_last(self) -> tuple[tuple[str, Callable[[str], bool]], ...]:
+        return tuple((p, compile_glob(p.removeprefix("!"))) for p in reversed(self.patterns))
+
+    @cached_property
+    def _only_excludes(self) -> bool:
+        """Whether whatever is not named is allowed."""
+        return all(pattern.startswith("!") for pattern in self.patterns)
+
+    def last_match(self, names: Collection[str]) -> str | None:
         """Return the last pattern that matches one of *names*, or None."""
-        known = tuple(names)
-        for pattern in reversed(self.patterns):
-            if any(glob_matches(pattern.removeprefix("!"), name) for name in known):
-                return pattern
+        for pattern, matches in self._from_the_last:
+            for name in names:
+                if matches(name):
+                    return pattern
         return None
 
-    def allows(self, names: Iterable[str]) -> bool:
+    def allows(self, names: Collection[str]) -> bool:
         """Whether the last pattern that matches one of *names* is not an exclusion."""
         last = self.last_match(names)
-        # Exclusions alone exclude from everything.
         if last is None:
-            return all(pattern.startswith("!") for pattern in self.patterns)
+            return self._only_excludes
         return not last.startswith("!")
 
 
-def _part_matches(pattern: str, part: str) -> bool:
-    return _wild(pattern, part, any_run="*", equal=lambda p, c: p in ("?", c))
+def _expression(pattern: str) -> str:
+    """
+    Return *pattern* as a regular expression for a name with a slash after it.
+
+    What stands between two runs (`**`) or two stars is looked for once, where it comes first, and
+    no more: a run swallows anything, so a later place would do no better. The groups `(?>…)` keep
+    the engine from trying them all the same, which is what would take for ever.
+    """
+    first, *others = (
+        "".join(f"{_part(part)}/" for part in stretch) for stretch in _split(pattern.split("/"))
+    )
+    if not others:
+        return first
+    *between, last = others
+    runs = "".join(f"(?>(?:[^/]*/)*?{stretch})" for stretch in between)
+    return f"{first}{runs}(?:[^/]*/)*{last}"
 
 
-def _wild(pattern: Sequence[str], items: Sequence[str], *, any_run: str, equal: _Equal) -> bool:
-    # Going back to the last run only is enough, because a run swallows anything: O(n * m) at worst.
-    at, seen, run, resume = 0, 0, -1, 0
-    while seen < len(items):
-        if at < len(pattern) and pattern[at] == any_run:
-            run, resume = at, seen
-            at += 1
-        elif at < len(pattern) and equal(pattern[at], items[seen]):
-            at, seen = at + 1, seen + 1
-        elif run >= 0:
-            resume += 1
-            at, seen = run + 1, resume
+def _split(parts: list[str]) -> list[list[str]]:
+    stretches: list[list[str]] = [[]]
+    for part in parts:
+        if part == "**":
+            stretches.append([])
         else:
-            return False
-    return all(left == any_run for left in pattern[at:])
+            stretches[-1].append(part)
+    return stretches
+
+
+def _part(part: str) -> str:
+    first, *others = (re.escape(piece).replace(r"\?", "[^/]") for piece in part.split("*"))
+    if not others:
+        return first
+    *between, last = others
+    pieces = "".join(f"(?>[^/]*?{piece})" for piece in between)
+    return f"{first}{pieces}(?>[^/]*{last}(?=/))"

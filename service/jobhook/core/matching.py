@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jobhook.core.deliveries import Delivery, Unreadable, read_delivery
-from jobhook.core.events import BRANCHES, SCOPES, TAGS, Event, events_of
-from jobhook.core.globs import GlobList
+from jobhook.core.events import BRANCHES, TAGS, Event, events_of
 from jobhook.core.rules import TOKEN_USER, Case, Rule
 from jobhook.core.samples import SAMPLE_USER, merged, sample_payload
 
@@ -39,16 +38,17 @@ def decide(
     reason = _unwatched(delivery, rule, me) or _unwanted_repo(delivery, rule)
     if reason:
         return Decision(rule, reason)
-    reason = _unwanted_event(delivery, events, rule)
     for event in events:
         # The event's own name goes before the raw scope, in whatever order the rule has them.
-        wanted = next((name for name in (event.name, event.scope) if name in rule.on), None)
-        if wanted is None:
+        if event.name in rule.on:
+            reason = _unwanted_ref(event, rule, raw=event.name == event.scope)
+        elif event.scope in rule.on:
+            reason = _unwanted_ref(event, rule, raw=True)
+        else:
             continue
-        reason = _unwanted_ref(event, rule, raw=wanted in SCOPES)
         if reason is None:
             return Decision(rule, _happened(event), event)
-    return Decision(rule, reason or "")
+    return Decision(rule, reason or _unwanted_event(delivery, events, rule))
 
 
 def broken_cases(rule: Rule) -> Iterator[tuple[int, str]]:
@@ -81,12 +81,10 @@ def _unwatched(delivery: Delivery, rule: Rule, me: str | None) -> str | None:
 
 
 def _unwanted_repo(delivery: Delivery, rule: Rule) -> str | None:
-    if rule.repos is None:
+    globs, repo = rule.repo_globs, delivery.repo
+    if globs is None or globs.allows((f"{repo.type}:{repo.name}",)):
         return None
-    repo = delivery.repo
-    if GlobList(rule.repos).allows((f"{repo.type}:{repo.name}",)):
-        return None
-    return f"{_repo(delivery)} is not among the rule's repos: {', '.join(rule.repos)}"
+    return f"{_repo(delivery)} is not among the rule's repos: {', '.join(globs.patterns)}"
 
 
 def _unwanted_event(delivery: Delivery, events: tuple[Event, ...], rule: Rule) -> str:
@@ -97,16 +95,17 @@ def _unwanted_event(delivery: Delivery, events: tuple[Event, ...], rule: Rule) -
 
 
 def _unwanted_ref(event: Event, rule: Rule, *, raw: bool) -> str | None:
-    if rule.refs is None:
+    globs = rule.ref_globs
+    if globs is None:
         # A raw scope covers what strangers push to refs/pr/* as well: that has to be asked for.
         if raw and event.ref is not None and not event.ref.startswith(BRANCHES):
             return f"{event.ref} is not a branch, and the rule names no refs"
         return None
     if event.ref is None:
-        return f"{event.name} has no ref; the rule wants {', '.join(rule.refs)}"
-    if GlobList(rule.refs).allows((event.ref, short_ref(event.ref))):
+        return f"{event.name} has no ref; the rule wants {', '.join(globs.patterns)}"
+    if globs.allows((event.ref, short_ref(event.ref))):
         return None
-    return f"{event.ref} is not among the rule's refs: {', '.join(rule.refs)}"
+    return f"{event.ref} is not among the rule's refs: {', '.join(globs.patterns)}"
 
 
 def short_ref(ref: str) -> str:

@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -28,7 +29,7 @@ from pydantic_core import PydanticCustomError
 from jobhook.core.deliveries import Delivery
 from jobhook.core.errors import Problem, UsageError
 from jobhook.core.events import EVENTS, REF_EVENTS, SCOPES, STRANGERS_EVENTS
-from jobhook.core.globs import glob_matches, glob_problem
+from jobhook.core.globs import GlobList, glob_matches, glob_problem
 from jobhook.core.jobs import FLAVORS, JobSpec, parse_timeout
 
 WATCH_TYPES = ("user", "org", "model", "dataset", "space", "bucket", "kernel")
@@ -281,7 +282,17 @@ class Rule(_Strict):
                 return f"{name} on pull requests"
         return None
 
-    @property
+    @cached_property
+    def repo_globs(self) -> GlobList | None:
+        """What `repos` says, made ready to be asked often."""
+        return None if self.repos is None else GlobList(self.repos)
+
+    @cached_property
+    def ref_globs(self) -> GlobList | None:
+        """What `refs` says, made ready to be asked often."""
+        return None if self.refs is None else GlobList(self.refs)
+
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of all the rule says, kept with every launch it causes."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

@@ -10,6 +10,7 @@ import structlog
 
 from jobhook.core.deliveries import Delivery, DeliveryState, Unreadable, read_delivery
 from jobhook.core.events import Event, events_of
+from jobhook.core.indexing import RuleIndex
 from jobhook.core.launches import Launch
 from jobhook.core.matching import Decision, decide
 from jobhook.core.planning import Origin, plan_launches
@@ -22,6 +23,8 @@ from jobhook.ports import Clock, Store
 
 _AT_ONCE = 100
 _TRIES_MAX = 3
+# So many rules are all asked, so that each one's reason is there for whoever wonders about it.
+_ALL_ASKED_MAX = 100
 
 log = structlog.get_logger()
 
@@ -52,7 +55,7 @@ class Router(Worker):
         super().__init__()
         self._store = store
         self._clock = clock
-        self._rules = rules
+        self._rules = RuleIndex(rules)
         self._identity = identity
         self._instance = instance
         self._on_launches = on_launches
@@ -109,7 +112,7 @@ def _poison(stored: StoredDelivery, tries: int) -> Routed | None:
 def route(
     stored: StoredDelivery,
     body: bytes,
-    rules: Sequence[Rule],
+    rules: RuleIndex,
     *,
     me: str | None,
     instance: str,
@@ -121,7 +124,10 @@ def route(
         unparsed = replace(stored, state=DeliveryState.UNPARSED, reason=delivery.reason)
         return Routed(unparsed)
     events = events_of(delivery)
-    decisions = [decide(delivery, events, rule, me=me) for rule in rules]
+    asked = rules.rules
+    if len(asked) > _ALL_ASKED_MAX:
+        asked = rules.near(delivery, events, me=me)
+    decisions = [decide(delivery, events, rule, me=me) for rule in asked]
     origin = Origin(
         instance=instance,
         source=stored.source,
@@ -130,7 +136,7 @@ def route(
         generation=stored.generation,
     )
     return Routed(
-        delivery=_read(stored, delivery, events, decisions),
+        delivery=_read(stored, delivery, events, decisions, rules=len(rules.rules)),
         events=events,
         verdicts=tuple(Verdict(d.rule.id, d.fired, d.reason) for d in decisions),
         launches=tuple(
@@ -144,6 +150,8 @@ def _read(
     delivery: Delivery,
     events: tuple[Event, ...],
     decisions: Sequence[Decision],
+    *,
+    rules: int,
 ) -> StoredDelivery:
     fired = [decision.rule.id for decision in decisions if decision.fired]
     if not events:
@@ -151,7 +159,9 @@ def _read(
     elif fired:
         reason = f"fired {', '.join(fired)}"
     else:
-        reason = f"none of {len(decisions)} rules fired"
+        reason = f"none of {rules:,} rules fired"
+        if len(decisions) < rules:
+            reason += f"; {len(decisions):,} of them are about this event and repo"
     return replace(
         stored,
         state=DeliveryState.MATCHED if fired else DeliveryState.IGNORED,

@@ -1,0 +1,112 @@
+"""
+Which rules a delivery may set off, found without looking at the others.
+
+A rule is filed under each of its events, and there by the longest text that a repo must have at a
+known place for the rule to fire. What is found may still not fire: `matching` decides.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from jobhook.core.deliveries import Delivery
+from jobhook.core.events import Event
+from jobhook.core.globs import literal_end, literal_start
+from jobhook.core.rules import TOKEN_USER, Rule, Watch
+
+_Numbers = defaultdict[str, list[int]]
+
+
+class RuleIndex:
+    """Rules, and those of them that a delivery concerns."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = tuple(rules)
+        self._shelves: defaultdict[str, _Shelf] = defaultdict(_Shelf)
+        for number, rule in enumerate(self.rules):
+            for name in rule.on:
+                self._shelves[name].file(number, rule)
+
+    def near(
+        self, delivery: Delivery, events: Iterable[Event], *, me: str | None
+    ) -> tuple[Rule, ...]:
+        """
+        Return the rules on one of *events* whose repos may be that of *delivery*, in their order.
+
+        No other rule fires. *me* is the name of the token's user, if it is known.
+        """
+        repo = delivery.repo
+        texts = _texts(repo.type, repo.name)
+        found: set[int] = set()
+        for name in {name for event in events for name in (event.name, event.scope)}:
+            if shelf := self._shelves.get(name):
+                shelf.find(texts, found)
+                if repo.owner == me:
+                    found.update(shelf.mine)
+        return tuple([self.rules[number] for number in sorted(found)])
+
+
+class _Shelf:
+    """The rules on one event, each by what its repos have in common."""
+
+    def __init__(self) -> None:
+        self._whole: _Numbers = defaultdict(list)
+        # By the place among `_texts` and the length of what that begins with.
+        self._starts: dict[tuple[int, int], _Numbers] = {}
+        self.mine: list[int] = []
+
+    def file(self, number: int, rule: Rule) -> None:
+        """File the rule with this *number*; its exclusions do not matter here."""
+        for pattern in _wanted(rule):
+            if pattern == TOKEN_USER:
+                self.mine.append(number)
+            elif literal_start(pattern) == pattern:
+                self._whole[pattern].append(number)
+            else:
+                place, start = _most_telling(pattern)
+                numbers = self._starts.setdefault((place, len(start)), defaultdict(list))
+                numbers[start].append(number)
+
+    def find(self, texts: Sequence[str], found: set[int]) -> None:
+        """Add the numbers of the rules that may be about the repo with these *texts*."""
+        found.update(self._whole.get(texts[0], ()))
+        for (place, length), numbers in self._starts.items():
+            if start := numbers.get(texts[place][:length]):
+                found.update(start)
+
+
+def _texts(kind: str, name: str) -> tuple[str, ...]:
+    """Return what a repo is looked up by: whole, without its type, without its owner, backwards."""
+    whole = f"{kind}:{name}"
+    return whole, name, name.partition("/")[2], whole[::-1]
+
+
+def _most_telling(pattern: str) -> tuple[int, str]:
+    """Return the place among `_texts` of which *pattern* says most, and how that begins."""
+    kind, _, name = pattern.partition(":")
+    short = name.partition("/")[2]
+    one_owner = "**" not in name and "/" not in short
+    starts = (
+        literal_start(pattern),
+        literal_start(name),
+        literal_start(short) if one_owner else "",
+        literal_end(pattern)[::-1],
+    )
+    # Most repos are of one of three types, so that a type tells next to nothing.
+    telling = [len(start) for start in starts]
+    telling[0] -= len(kind) + 1
+    place = max(range(len(starts)), key=telling.__getitem__)
+    return place, starts[place]
+
+
+def _wanted(rule: Rule) -> list[str]:
+    """Return globs of all the repos that *rule* may fire on; or `TOKEN_USER` for whose they are."""
+    repos = [pattern for pattern in rule.repos or () if not pattern.startswith("!")]
+    return repos or [_glob_of(watch) for watch in rule.watch] or ["**"]
+
+
+def _glob_of(watch: Watch) -> str:
+    if watch.name == TOKEN_USER:
+        return TOKEN_USER
+    return f"*:{watch.name}/**" if watch.is_owner else str(watch)
