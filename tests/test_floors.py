@@ -29,6 +29,8 @@ FLOORS: list[tuple[str, ...]] = [
     ("flows", "adapters", "devhub"),
     ("web",),
     ("settings",),  # high, so that nobody below can reach for the environment
+    ("stores",),
+    ("workers",),
     ("wiring",),
     ("cli",),
     ("__main__",),

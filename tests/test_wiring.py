@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -24,15 +23,13 @@ from jobhook.core.operations import Deed, Order
 from jobhook.devhub import TOKEN, DevHub
 from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
+from jobhook.stores import Bells, open_reads, open_store
 from jobhook.web.serving import listen, url_of
 from jobhook.wiring import (
-    Bells,
     Role,
     Service,
     carry_out,
     for_devhub,
-    open_reads,
-    open_store,
     running_devhub,
     running_service,
 )
@@ -376,19 +373,6 @@ async def test_one_process_takes_in_and_another_one_launches(town: Town, postgre
 async def _registered(town: Town) -> bool | None:
     async with town.hub() as hub:
         return bool(await hub.list_webhooks()) or None
-
-
-async def test_postgres_without_its_driver_is_said_in_one_sentence(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [name for name in sys.modules if "jobhook.adapters.postgres" in name]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "jobhook.adapters.store_postgres", raising=False)
-    monkeypatch.setitem(sys.modules, "asyncpg", None)
-    settings = town.settings(JOBHOOK_DATABASE="postgresql://127.0.0.1/x")
-    for opening in (open_store(settings.database, Bells()), open_reads(settings.database)):
-        with pytest.raises(SettingsError, match=r"install `jobhook\[postgres\]`"):
-            await opening.__aenter__()
 
 
 # -- orders --

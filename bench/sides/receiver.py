@@ -16,6 +16,7 @@ import uvloop
 
 from bench.payload import SECRET
 from jobhook.adapters import sqlite
+from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.logs import configure_logs
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.deliveries import AcceptedSecrets
@@ -25,7 +26,6 @@ from jobhook.web.app import create_app
 from jobhook.web.limits import BoundedProtocol
 from jobhook.web.receive import Receiver
 from jobhook.web.serving import listen, serving
-from jobhook.wiring import now_ms
 
 
 def _store(database: str) -> AbstractAsyncContextManager[Store]:

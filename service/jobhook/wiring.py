@@ -1,4 +1,4 @@
-"""Put the parts together: the only place that chooses adapters."""
+"""Put the parts of a service together, and run it."""
 
 from __future__ import annotations
 
@@ -7,78 +7,41 @@ import contextlib
 import os
 import secrets
 import socket
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import structlog
 
+from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.control import NoService, give_order, taking_orders
 from jobhook.adapters.rulefiles import load_rules
-from jobhook.adapters.store_sqlite import sqlite_reads, sqlite_store
 from jobhook.core.deliveries import AcceptedSecrets
 from jobhook.core.errors import SettingsError, StoreError
 from jobhook.core.operations import Order, Outcome
 from jobhook.core.rules import RuleSet
 from jobhook.devhub import TOKEN as DEV_TOKEN
 from jobhook.devhub import DevHub
-from jobhook.flows.acquitting import Acquitter
-from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
 from jobhook.flows.intake import Intake
 from jobhook.flows.leading import Leader
 from jobhook.flows.operating import Operations
-from jobhook.flows.prices import Prices
-from jobhook.flows.pruning import Pruner
 from jobhook.flows.readiness import Readiness
-from jobhook.flows.reaping import Reaper
-from jobhook.flows.registration import Registrar
-from jobhook.flows.resolving import LEASE_DEADLINES, Resolver, Visibility
-from jobhook.flows.routing import Router
-from jobhook.flows.tracking import Tracker
-from jobhook.flows.worker import Worker
 from jobhook.hub import AsyncHub
-from jobhook.ports import Reads, Store
-from jobhook.settings import Database, Settings
+from jobhook.ports import Store
+from jobhook.settings import Settings
+from jobhook.stores import Bells, open_store
 from jobhook.web.app import create_app
 from jobhook.web.limits import BoundedProtocol
 from jobhook.web.receive import Receiver
 from jobhook.web.serving import OpenProtocol, serving, url_of
+from jobhook.workers import workers_of
 
 # A launch that is on its way gets its whole deadline before the service ends.
 GRACE_SECONDS = 35.0
 
 log = structlog.get_logger()
-
-
-def now_ms() -> int:
-    """Return milliseconds since 1970, UTC."""
-    return time.time_ns() // 1_000_000
-
-
-def monotonic_ms() -> int:
-    """Return milliseconds by a clock that nobody can set."""
-    return time.monotonic_ns() // 1_000_000
-
-
-class Bells:
-    """What wakes the workers: deliveries that were stored, and launches that changed."""
-
-    def __init__(self) -> None:
-        self.on_stored: Sequence[Callable[[], None]] = ()
-        self.on_changed: Sequence[Callable[[], None]] = ()
-
-    def stored(self) -> None:
-        """Say that a delivery waits to be routed."""
-        for wake in self.on_stored:
-            wake()
-
-    def changed(self) -> None:
-        """Say that a person changed what is to be done."""
-        for wake in self.on_changed:
-            wake()
 
 
 class Role(StrEnum):
@@ -160,7 +123,7 @@ async def _dispatching(
     async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(_hub(settings))
         identity = Identity(hub, settings.namespace)
-        workers = _workers(settings, store, hub, rules, identity, bells)
+        workers = workers_of(settings, rules, store, hub, identity, bells)
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         leader = Leader(store, workers, holder=holder)
         await stack.enter_async_context(_working(settings, store, intake, identity, leader))
@@ -171,45 +134,6 @@ async def _dispatching(
             orders = taking_orders(settings.database.path, operations.carry_out)
             await stack.enter_async_context(orders)
         yield
-
-
-@asynccontextmanager
-async def open_store(database: Database, bells: Bells) -> AsyncIterator[Store]:
-    """Open the store to write; where several processes share it, *bells* hears of the others."""
-    if database.path:
-        async with sqlite_store(database.path, force=database.force) as store:
-            yield store
-        return
-    with _postgres_installed():
-        from jobhook.adapters.postgres_news import DELIVERIES, LAUNCHES, listening
-        from jobhook.adapters.store_postgres import postgres_store
-    news = {DELIVERIES: bells.stored, LAUNCHES: bells.changed}
-    async with postgres_store(database.url) as shared, listening(database.url, news):
-        yield shared
-
-
-@asynccontextmanager
-async def open_reads(database: Database) -> AsyncIterator[Reads]:
-    """Open the store to read, beside a running service or without one."""
-    if database.path:
-        async with sqlite_reads(database.path) as reads:
-            yield reads
-        return
-    with _postgres_installed():
-        from jobhook.adapters.store_postgres import postgres_reads
-    async with postgres_reads(database.url) as shared:
-        yield shared
-
-
-@contextlib.contextmanager
-def _postgres_installed() -> Iterator[None]:
-    """Its driver is an extra, and loaded by nobody who does not use it."""
-    try:
-        yield
-    except ModuleNotFoundError as exc:
-        raise SettingsError(
-            "a postgresql:// database needs a driver: install `jobhook[postgres]`"
-        ) from exc
 
 
 async def carry_out(settings: Settings, order: Order) -> tuple[Outcome, ...]:
@@ -276,93 +200,6 @@ def _check_token(settings: Settings) -> None:
             "no Hub token is set: put one into HF_TOKEN, log in with `hf auth login`, "
             "or try everything without an account with `jobhook serve --devhub`"
         )
-
-
-def _registrars(
-    settings: Settings, hub: AsyncHub, rules: RuleSet, identity: Identity
-) -> Iterator[Registrar]:
-    if settings.register is False or not (settings.register or settings.public_url):
-        return
-    if not settings.public_url:
-        raise SettingsError(
-            "JOBHOOK_REGISTER needs JOBHOOK_PUBLIC_URL: where does the Hub reach us?"
-        )
-    yield Registrar(
-        hub,
-        rules=rules.rules,
-        identity=identity,
-        public_url=settings.public_url,
-        secret=_first_secret(settings),
-    )
-
-
-def _first_secret(settings: Settings) -> str:
-    _accepted(settings)
-    return settings.webhook_secrets[0]
-
-
-def _workers(
-    settings: Settings,
-    store: Store,
-    hub: AsyncHub,
-    rules: RuleSet,
-    identity: Identity,
-    bells: Bells,
-) -> tuple[Worker, ...]:
-    visibility, prices = Visibility(settings.quarantine * 1000), Prices(hub, now_ms)
-    lease_ms = settings.hub_deadline * 1000 * LEASE_DEADLINES
-    resolver = Resolver(
-        store,
-        hub,
-        now_ms,
-        identity=identity,
-        prices=prices,
-        visibility=visibility,
-        lease_ms=lease_ms,
-    )
-    reaper = Reaper(store, hub, now_ms, prices=prices, instance=settings.instance)
-    tracker = Tracker(
-        store,
-        hub,
-        now_ms,
-        monotonic=monotonic_ms,
-        identity=identity,
-        instance=settings.instance,
-        visibility=visibility,
-        on_strays=reaper.judge,
-    )
-    dispatcher = Dispatcher(
-        store,
-        hub,
-        now_ms,
-        monotonic=monotonic_ms,
-        identity=identity,
-        secrets=settings.job_secrets,
-        visibility=visibility,
-        prices=prices,
-        limits=settings.limits,
-        max_age_ms=settings.launch_max_age * 1000,
-        lease_ms=lease_ms,
-        on_launched=tracker.wake,
-    )
-    router = Router(
-        store,
-        now_ms,
-        rules=rules.rules,
-        identity=identity,
-        instance=settings.instance,
-        on_launches=dispatcher.wake,
-    )
-    acquitter = Acquitter(store, hub, now_ms, identity=identity, on_acquitted=dispatcher.wake)
-    pruner = Pruner(store, now_ms, retention_ms=settings.retention * 1000)
-    bells.on_stored = [router.wake]
-    bells.on_changed = [router.wake, dispatcher.wake, resolver.wake]
-    workers = [router, tracker, resolver, reaper, acquitter, pruner]
-    if settings.pause:
-        log.warning("service.paused", set="JOBHOOK_PAUSE")
-    else:
-        workers.append(dispatcher)
-    return (*workers, *_registrars(settings, hub, rules, identity))
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import sqlite3
 import asyncpg
 
 from jobhook.settings import Database, Settings
-from jobhook.wiring import Bells, open_store
+from jobhook.stores import Bells, open_store
 
 
 def database(url: str) -> Database:

@@ -11,7 +11,7 @@ from typing import Any
 
 from campaign.databases import database
 from jobhook.core.launches import LaunchState
-from jobhook.wiring import open_reads
+from jobhook.stores import open_reads
 
 _LOOK_AGAIN = 0.2
 

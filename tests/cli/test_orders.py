@@ -15,6 +15,7 @@ import pytest
 
 from commands import Run
 from factories import make_launch, make_received, make_spec
+from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.cli import orders
 from jobhook.core.deliveries import DeliveryState
@@ -22,7 +23,6 @@ from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.operations import Order, Outcome
 from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
-from jobhook.wiring import now_ms
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nobody_there")]
 

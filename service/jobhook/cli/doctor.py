@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.control import is_service_running
 from jobhook.adapters.rulefiles import load_rules
 from jobhook.adapters.sqlite_health import damage_in, free_bytes_beside, sqlite_version
@@ -38,7 +39,7 @@ from jobhook.core.rules import RuleSet
 from jobhook.flows.registration import judged_registration, plan_registration
 from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
-from jobhook.wiring import now_ms, open_reads
+from jobhook.stores import open_reads
 
 _HUB_SECONDS = 5.0
 _STUCK = (LaunchState.HELD, LaunchState.UNKNOWN, LaunchState.REJECTED)

@@ -34,7 +34,8 @@ from jobhook.core.records import EVERYTHING
 from jobhook.core.rules import did_you_mean
 from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
-from jobhook.wiring import carry_out, open_reads
+from jobhook.stores import open_reads
+from jobhook.wiring import carry_out
 
 _S = LaunchState
 # What an order is about when a filter names no state.

@@ -29,7 +29,7 @@ from jobhook.core.filters import LaunchFilter
 from jobhook.core.launches import Launch, next_step
 from jobhook.core.records import StoredDelivery, Verdict
 from jobhook.ports import Reads
-from jobhook.wiring import open_reads
+from jobhook.stores import open_reads
 
 T = TypeVar("T")
 

@@ -1,0 +1,69 @@
+"""Open the store that the settings name: the only place that chooses one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+from jobhook.adapters.store_sqlite import sqlite_reads, sqlite_store
+from jobhook.core.errors import SettingsError
+from jobhook.ports import Reads, Store
+from jobhook.settings import Database
+
+
+class Bells:
+    """What wakes the workers: deliveries that were stored, and launches that changed."""
+
+    def __init__(self) -> None:
+        self.on_stored: Sequence[Callable[[], None]] = ()
+        self.on_changed: Sequence[Callable[[], None]] = ()
+
+    def stored(self) -> None:
+        """Say that a delivery waits to be routed."""
+        for wake in self.on_stored:
+            wake()
+
+    def changed(self) -> None:
+        """Say that a person changed what is to be done."""
+        for wake in self.on_changed:
+            wake()
+
+
+@asynccontextmanager
+async def open_store(database: Database, bells: Bells) -> AsyncIterator[Store]:
+    """Open the store to write; where several processes share it, *bells* hears of the others."""
+    if database.path:
+        async with sqlite_store(database.path, force=database.force) as store:
+            yield store
+        return
+    with _postgres_installed():
+        from jobhook.adapters.postgres_news import DELIVERIES, LAUNCHES, listening
+        from jobhook.adapters.store_postgres import postgres_store
+    news = {DELIVERIES: bells.stored, LAUNCHES: bells.changed}
+    async with postgres_store(database.url) as shared, listening(database.url, news):
+        yield shared
+
+
+@asynccontextmanager
+async def open_reads(database: Database) -> AsyncIterator[Reads]:
+    """Open the store to read, beside a running service or without one."""
+    if database.path:
+        async with sqlite_reads(database.path) as reads:
+            yield reads
+        return
+    with _postgres_installed():
+        from jobhook.adapters.store_postgres import postgres_reads
+    async with postgres_reads(database.url) as shared:
+        yield shared
+
+
+@contextlib.contextmanager
+def _postgres_installed() -> Iterator[None]:
+    """Its driver is an extra, and loaded by nobody who does not use it."""
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        raise SettingsError(
+            "a postgresql:// database needs a driver: install `jobhook[postgres]`"
+        ) from exc

@@ -1,0 +1,155 @@
+"""Make the workers of a service, and tell each whom it wakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import structlog
+
+from jobhook.adapters.clocks import monotonic_ms, now_ms
+from jobhook.core.errors import SettingsError
+from jobhook.core.rules import RuleSet
+from jobhook.flows.acquitting import Acquitter
+from jobhook.flows.dispatch import Dispatcher
+from jobhook.flows.identity import Identity
+from jobhook.flows.prices import Prices
+from jobhook.flows.pruning import Pruner
+from jobhook.flows.reaping import Reaper
+from jobhook.flows.registration import Registrar
+from jobhook.flows.resolving import LEASE_DEADLINES, Resolver, Visibility
+from jobhook.flows.routing import Router
+from jobhook.flows.tracking import Tracker
+from jobhook.flows.worker import Worker
+from jobhook.ports import Hub, Store
+from jobhook.settings import Settings
+from jobhook.stores import Bells
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all workers of a service have in common."""
+
+    settings: Settings
+    rules: RuleSet
+    store: Store
+    hub: Hub
+    identity: Identity
+    prices: Prices
+    visibility: Visibility
+
+    @property
+    def lease_ms(self) -> int:
+        """How long a claimed launch is left to its sender."""
+        return self.settings.hub_deadline * 1000 * LEASE_DEADLINES
+
+
+def workers_of(
+    settings: Settings, rules: RuleSet, store: Store, hub: Hub, identity: Identity, bells: Bells
+) -> tuple[Worker, ...]:
+    """
+    Return everything that works behind the receiver; *bells* wakes whom it concerns.
+
+    Raises:
+        SettingsError: The webhook is to be registered, and nobody said where or with what secret.
+    """
+    shared = Shared(
+        settings=settings,
+        rules=rules,
+        store=store,
+        hub=hub,
+        identity=identity,
+        prices=Prices(hub, now_ms),
+        visibility=Visibility(settings.quarantine * 1000),
+    )
+    resolver = _resolver(shared)
+    reaper = Reaper(store, hub, now_ms, prices=shared.prices, instance=settings.instance)
+    tracker = _tracker(shared, reaper)
+    dispatcher = _dispatcher(shared, tracker)
+    router = _router(shared, dispatcher)
+    acquitter = Acquitter(store, hub, now_ms, identity=identity, on_acquitted=dispatcher.wake)
+    pruner = Pruner(store, now_ms, retention_ms=settings.retention * 1000)
+    bells.on_stored = [router.wake]
+    bells.on_changed = [router.wake, dispatcher.wake, resolver.wake]
+    workers = [router, tracker, resolver, reaper, acquitter, pruner]
+    if settings.pause:
+        log.warning("service.paused", set="JOBHOOK_PAUSE")
+    else:
+        workers.append(dispatcher)
+    return (*workers, *_registrars(shared))
+
+
+def _resolver(shared: Shared) -> Resolver:
+    return Resolver(
+        shared.store,
+        shared.hub,
+        now_ms,
+        identity=shared.identity,
+        prices=shared.prices,
+        visibility=shared.visibility,
+        lease_ms=shared.lease_ms,
+    )
+
+
+def _tracker(shared: Shared, reaper: Reaper) -> Tracker:
+    return Tracker(
+        shared.store,
+        shared.hub,
+        now_ms,
+        monotonic=monotonic_ms,
+        identity=shared.identity,
+        instance=shared.settings.instance,
+        visibility=shared.visibility,
+        on_strays=reaper.judge,
+    )
+
+
+def _dispatcher(shared: Shared, tracker: Tracker) -> Dispatcher:
+    return Dispatcher(
+        shared.store,
+        shared.hub,
+        now_ms,
+        monotonic=monotonic_ms,
+        identity=shared.identity,
+        secrets=shared.settings.job_secrets,
+        visibility=shared.visibility,
+        prices=shared.prices,
+        limits=shared.settings.limits,
+        max_age_ms=shared.settings.launch_max_age * 1000,
+        lease_ms=shared.lease_ms,
+        on_launched=tracker.wake,
+    )
+
+
+def _router(shared: Shared, dispatcher: Dispatcher) -> Router:
+    return Router(
+        shared.store,
+        now_ms,
+        rules=shared.rules.rules,
+        identity=shared.identity,
+        instance=shared.settings.instance,
+        on_launches=dispatcher.wake,
+    )
+
+
+def _registrars(shared: Shared) -> Iterator[Registrar]:
+    settings = shared.settings
+    if settings.register is False or not (settings.register or settings.public_url):
+        return
+    if not settings.public_url:
+        raise SettingsError(
+            "JOBHOOK_REGISTER needs JOBHOOK_PUBLIC_URL: where does the Hub reach us?"
+        )
+    if not settings.webhook_secrets:
+        raise SettingsError(
+            "JOBHOOK_REGISTER needs JOBHOOK_WEBHOOK_SECRETS: what shall the webhook carry?"
+        )
+    yield Registrar(
+        shared.hub,
+        rules=shared.rules.rules,
+        identity=shared.identity,
+        public_url=settings.public_url,
+        secret=settings.webhook_secrets[0],
+    )
