@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,11 @@ import pytest
 from jobhook.core.causes import SENT
 from jobhook.core.filters import LaunchFilter
 from jobhook.core.launches import Launch, LaunchState
-from jobhook.devhub import TOKEN, DevHub
+from jobhook.devhub import TOKEN
 from jobhook.flows.acquitting import Acquitter
 from jobhook.hub import AsyncHub
-from jobhook.web.serving import listen, url_of
-from jobhook.wiring import Service, running_devhub
-from test_wiring import Town, until
+from jobhook.wiring import Service
+from town import Town, running_town, until
 
 pytestmark = pytest.mark.anyio
 
@@ -65,11 +63,8 @@ async def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setattr(Acquitter, "idle", 0.05)
     users = tmp_path / "users.json"
     users.write_text(json.dumps([{"name": "ann", "token": ANN, "orgs": {"acme": "write"}}]))
-    async with AsyncExitStack() as stack:
-        listener = stack.enter_context(listen("127.0.0.1", 0))
-        devhub = DevHub(url_of(listener), users=users)
-        await stack.enter_async_context(running_devhub(devhub, listener))
-        yield Town(tmp_path, url_of(listener))
+    async with running_town(tmp_path, users=users) as town:
+        yield town
 
 
 def self_writing(town: Town, script: str) -> None:

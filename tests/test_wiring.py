@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import httpx2
 import pytest
 from structlog.testing import capture_logs
 
 from factories import ROOT
-from faulty import faulty_hub
 from jobhook.core.errors import RulesError, SettingsError, StoreError
 from jobhook.core.guards import Guard, Limits
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.operations import Deed, Order
-from jobhook.devhub import TOKEN, DevHub
-from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
 from jobhook.stores import Bells, open_reads, open_store
 from jobhook.web.serving import listen, url_of
@@ -30,85 +24,17 @@ from jobhook.wiring import (
     Service,
     carry_out,
     for_devhub,
-    running_devhub,
     running_service,
 )
+from town import SECRET, Town, running_town, until
 
 pytestmark = pytest.mark.anyio
-
-SECRET = "0123456789abcdef"
-T = TypeVar("T")
-
-
-async def until(look: Callable[[], Awaitable[T | None]], *, seconds: float = 20) -> T:
-    """Wait for what happens in another part of the program."""
-    async with asyncio.timeout(seconds):
-        while (found := await look()) is None:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        return found
-
-
-class Town:
-    """A devhub, and what is needed to run services beside it."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder = folder
-        self.url = url
-        self.rules = folder / "rules"
-        self.rules.mkdir()
-
-    def rule(self, name: str, text: str) -> None:
-        (self.rules / f"{name}.yaml").write_text(f"id: {name}\n{text}")
-
-    def settings(self, **environ: str) -> Settings:
-        return Settings.from_env(
-            {
-                "JOBHOOK_DATABASE": f"sqlite:///{self.folder / 'town.db'}",
-                "JOBHOOK_RULES": str(self.rules),
-                "JOBHOOK_WEBHOOK_SECRETS": SECRET,
-                "HF_ENDPOINT": self.url,
-                "HF_TOKEN": TOKEN,
-                "HF_HOME": str(self.folder),
-            }
-            | environ
-        )
-
-    @asynccontextmanager
-    async def service(self, **environ: str) -> AsyncIterator[Service]:
-        """A service whose webhook is registered on the devhub."""
-        with listen("127.0.0.1", 0) as listener:
-            settings = for_devhub(
-                self.settings(**environ),
-                devhub_url=self.url,
-                own_url=url_of(listener),
-                secret=SECRET,
-            )
-            async with running_service(settings, listener) as service, self.hub() as hub:
-
-                async def registered() -> bool | None:
-                    urls = [hook.url or "" for hook in await hub.list_webhooks()]
-                    return any(url.startswith(service.url) for url in urls) or None
-
-                await until(registered)
-                yield service
-
-    def hub(self) -> AsyncHub:
-        return AsyncHub(self.url, TOKEN)
-
-    async def push(self, name: str = "dev/corpus") -> str:
-        async with self.hub() as hub:
-            await hub.create_repo(name, repo_type="dataset")
-            return await hub.create_commit(
-                name, {"a.csv": b"1"}, repo_type="dataset", message="data"
-            )
 
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with AsyncExitStack() as stack:
-        listener = stack.enter_context(listen("127.0.0.1", 0))
-        await stack.enter_async_context(running_devhub(DevHub(url_of(listener)), listener))
-        yield Town(tmp_path, url_of(listener))
+    async with running_town(tmp_path) as town:
+        yield town
 
 
 PRINT = """\
@@ -175,17 +101,14 @@ async def test_a_job_whose_start_was_answered_with_an_error_is_found_and_not_sta
     town: Town,
 ) -> None:
     town.rule("print", PRINT.replace("  secrets: [HF_TOKEN]\n", ""))
-    async with faulty_hub(town.url) as (faulty, url):
-        behind, town.url = town.url, url
-        faulty.lost = 1
-        async with town.service() as service:
-            town.url = behind
-            await town.push()
-            assert await until(lambda: ended(service)) == LaunchState.COMPLETED
-            async with town.hub() as hub:
-                (job,) = await hub.list_jobs(namespace="dev")
-            (launch,) = await service.store.launches(limit=0)
-    assert (faulty.starts, faulty.lost) == (1, 0)
+    town.devhub.chaos.add("jobs.create status=500 execute=yes count=1")
+    async with town.service() as service, town.hub() as hub:
+        await town.push()
+        assert await until(lambda: ended(service)) == LaunchState.COMPLETED
+        (job,) = await hub.list_jobs(namespace="dev")
+        (launch,) = await service.store.launches(limit=0)
+    (fault,) = town.devhub.chaos.to_wire()["faults"]
+    assert (fault["met"], fault["struck"]) == (1, 1)
     assert launch.job_id == job.id
 
 
