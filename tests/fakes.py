@@ -6,11 +6,12 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from factories import NOON, make_job
 from jobhook.core.errors import HubError, HubNotFound
+from jobhook.core.health import Account
 from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.pacing import Quota
 from jobhook.core.planning import LAUNCH_LABEL
 from jobhook.core.registration import WantedWebhook
-from jobhook.hub.models import Account, CommitInfo, JobHardware, JobInfo, WebhookInfo
+from jobhook.hub.models import CommitInfo, JobHardware, JobInfo, WebhookInfo
 
 
 class ScriptedHub:

@@ -12,12 +12,13 @@ from typing import Protocol
 from jobhook.core.events import Event
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.guards import Guard
+from jobhook.core.health import Account
 from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.launches import Launch
 from jobhook.core.pacing import Quota
 from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdict
 from jobhook.core.registration import WantedWebhook
-from jobhook.hub.models import Account, CommitInfo, JobHardware, JobInfo, WebhookInfo
+from jobhook.hub.models import CommitInfo, JobHardware, JobInfo, WebhookInfo
 
 
 class Clock(Protocol):

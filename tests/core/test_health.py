@@ -7,7 +7,7 @@ import pytest
 from factories import NOON, make_launch, make_rule
 from jobhook.core import health
 from jobhook.core.errors import Problem
-from jobhook.core.health import Finding, TokenRights
+from jobhook.core.health import Account, Finding
 from jobhook.core.launches import LaunchState
 from jobhook.core.records import Pause
 from jobhook.core.rules import RuleSet
@@ -162,10 +162,10 @@ FINE = {"role": "fineGrained"}
 def test_a_token_may_do_what_is_needed_and_no_more(
     given: dict[str, Any], state: str, told: str
 ) -> None:
-    rights = TokenRights(**{"user": "dev", "orgs": {"acme": "write"}} | given)
+    rights = Account(**{"name": "dev", "orgs": {"acme": "write"}} | given)
     check(health.of_token(rights, "acme"), state, told)
 
 
 def test_a_users_own_namespace_needs_no_org() -> None:
-    rights = TokenRights(user="dev", role="fineGrained", scoped={"dev": JOB | HOOKS})
+    rights = Account(name="dev", role="fineGrained", scoped={"dev": JOB | HOOKS})
     check(health.of_token(rights, "dev"), "ok", "in dev and no more")

@@ -10,12 +10,13 @@ import pytest
 from canned import CannedServer, answer
 from factories import make_spec
 from jobhook.core.errors import HubBusy, HubNotFound, OutcomeUnknown
+from jobhook.core.health import Account
 from jobhook.core.jobs import Stage
 from jobhook.core.registration import WantedWebhook
 from jobhook.core.rules import Watch
 from jobhook.hub import AsyncHub
 from jobhook.hub import jobs as jobs_module
-from jobhook.hub.models import Account, CommitInfo
+from jobhook.hub.models import CommitInfo
 
 pytestmark = pytest.mark.anyio
 
@@ -86,9 +87,6 @@ async def test_a_whoami_that_names_nobody_is_no_answer(
     server.answers = [answer(200, told)]
     with pytest.raises(HubBusy):
         await hub.whoami()
-    server.answers = [answer(200, told)]
-    with pytest.raises(HubBusy):
-        await hub.token_rights()
 
 
 async def test_a_job_is_started_with_its_whole_specification(

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from jobhook.core.health import TokenRights
-from jobhook.hub.models import read_date, read_job, read_token
+from jobhook.core.health import Account
+from jobhook.hub.models import read_account, read_date, read_job
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_what_a_fine_grained_token_may_do_is_read() -> None:
         {"entity": {"_id": "2", "type": "user"}, "permissions": ["of.nobody"]},
     ]
     fine = {"scoped": scoped, "global": ["post.write"]}
-    rights = read_token(
+    rights = read_account(
         {
             "name": "dev",
             "orgs": [{"name": "acme", "roleInOrg": "admin"}],
@@ -68,8 +68,8 @@ def test_what_a_fine_grained_token_may_do_is_read() -> None:
         },
         "Tue, 24 Nov 2026 12:00:00 GMT",
     )
-    assert rights == TokenRights(
-        user="dev",
+    assert rights == Account(
+        name="dev",
         role="fineGrained",
         orgs={"acme": "admin"},
         scoped={"acme": frozenset({"job.write"})},
@@ -80,4 +80,19 @@ def test_what_a_fine_grained_token_may_do_is_read() -> None:
 
 @pytest.mark.parametrize("date", [None, "", "yesterday"])
 def test_a_token_of_which_little_is_told_is_read_too(date: str | None) -> None:
-    assert read_token({"name": "dev"}, date) == TokenRights(user="dev")
+    assert read_account({"name": "dev"}, date) == Account(name="dev")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"auth": []},
+        {"auth": {"accessToken": "hf_x"}},
+        {"auth": {"accessToken": {"role": 3, "fineGrained": {"scoped": [[], {"entity": 1}]}}}},
+        {"auth": {"accessToken": {"fineGrained": {"scoped": {}, "global": 5}}}},
+        {"orgs": [None, {"name": 3}]},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_read_of_a_token_hides_nobody(odd: dict[str, Any]) -> None:
+    assert read_account({"name": "dev", **odd}, None) == Account(name="dev")

@@ -142,15 +142,15 @@ async def _of_hub(settings: Settings, rules: RuleSet) -> AsyncIterator[Finding]:
     async with AsyncHub(settings.hf_endpoint, settings.hf_token, deadline=_HUB_SECONDS) as hub:
         began = time.monotonic()
         try:
-            rights = await hub.token_rights()
+            account = await hub.whoami()
         except HubError as exc:
             yield fail("Hub", str(exc))
             return
         took = time.monotonic() - began
         yield ok("Hub", f"{settings.hf_endpoint} answered in {took * 1000:.0f} ms")
-        yield of_clock(now_ms(), rights.told_at)
-        yield of_token(rights, settings.namespace or rights.user)
-        yield await _of_webhook(hub, settings, rules, rights.user)
+        yield of_clock(now_ms(), account.told_at)
+        yield of_token(account, settings.namespace or account.name)
+        yield await _of_webhook(hub, settings, rules, account.name)
         yield await _of_prices(hub)
 
 

@@ -38,11 +38,12 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRights:
+class Account:
     """
     Whose token it is and what it may do, as the Hub says it.
 
     Attributes:
+        id: What deliveries call an author by, if it is told.
         role: `read`, `write`, `god` (a user's own), `fineGrained`, or None if it is not told.
         orgs: The role in each org that the user is a member of.
         scoped: What a fine-grained token may do to each user, org or repo.
@@ -50,7 +51,8 @@ class TokenRights:
         told_at: When the Hub said so by its own clock, in milliseconds since 1970, if it did.
     """
 
-    user: str
+    name: str
+    id: str | None = None
     role: str | None = None
     orgs: Mapping[str, str] = field(default_factory=dict)
     scoped: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -169,34 +171,34 @@ def of_clock(now: int, told_at: int | None) -> Finding:
     return ok("clock", f"within {seconds + 1} s of the Hub's")
 
 
-def of_token(rights: TokenRights, namespace: str) -> Finding:
+def of_token(account: Account, namespace: str) -> Finding:
     """Judge whether the token may do what is needed in *namespace*, and how much more it may."""
     check = "token"
-    if namespace != rights.user and namespace not in rights.orgs:
-        return fail(check, f"{rights.user} is no member of {namespace}: set JOBHOOK_NAMESPACE")
-    if "read" in (rights.role, rights.orgs.get(namespace)):
+    if namespace != account.name and namespace not in account.orgs:
+        return fail(check, f"{account.name} is no member of {namespace}: set JOBHOOK_NAMESPACE")
+    if "read" in (account.role, account.orgs.get(namespace)):
         told = f"it may only read in {namespace}: take one that may start jobs there"
         return fail(check, told)
-    if rights.role == "fineGrained":
-        return _of_scopes(rights, namespace)
-    if rights.role is None:
-        return warn(check, f"the Hub does not say what {rights.user}'s token may do")
+    if account.role == "fineGrained":
+        return _of_scopes(account, namespace)
+    if account.role is None:
+        return warn(check, f"the Hub does not say what {account.name}'s token may do")
     return warn(
         check,
-        f"it may do all that {rights.user} may: a fine-grained one with {_JOB} on {namespace} and "
+        f"it may do all that {account.name} may: a fine-grained one with {_JOB} on {namespace} and "
         f"{_WEBHOOKS} is enough",
     )
 
 
-def _of_scopes(rights: TokenRights, namespace: str) -> Finding:
+def _of_scopes(account: Account, namespace: str) -> Finding:
     check = "token"
-    for needed, owner in ((_JOB, namespace), (_WEBHOOKS, rights.user)):
-        if needed not in rights.everywhere | rights.scoped.get(owner, frozenset()):
+    for needed, owner in ((_JOB, namespace), (_WEBHOOKS, account.name)):
+        if needed not in account.everywhere | account.scoped.get(owner, frozenset()):
             return fail(check, f"it lacks {needed} on {owner}: add that on the Hub")
-    broader = rights.everywhere - {_JOB, _WEBHOOKS} - _ALSO_NEEDED
-    for entity, scopes in rights.scoped.items():
+    broader = account.everywhere - {_JOB, _WEBHOOKS} - _ALSO_NEEDED
+    for entity, scopes in account.scoped.items():
         needed_there = _ALSO_NEEDED | ({_JOB} if entity == namespace else frozenset())
-        broader |= scopes - needed_there - ({_WEBHOOKS} if entity == rights.user else frozenset())
+        broader |= scopes - needed_there - ({_WEBHOOKS} if entity == account.name else frozenset())
     if broader:
         return warn(check, f"it may do more than is needed: take away {', '.join(sorted(broader))}")
-    return ok(check, f"{rights.user}'s, with what is needed in {namespace} and no more")
+    return ok(check, f"{account.name}'s, with what is needed in {namespace} and no more")

@@ -6,15 +6,13 @@ from types import TracebackType
 from typing import Self
 
 from jobhook.core.errors import HubBusy
-from jobhook.core.health import TokenRights
+from jobhook.core.health import Account
 from jobhook.core.pacing import Quota
 from jobhook.hub.jobs import JobsApi
-from jobhook.hub.models import Account, read_account, read_token
+from jobhook.hub.models import read_account
 from jobhook.hub.repos import ReposApi
 from jobhook.hub.transport import DEADLINE_SECONDS, HubTransport, Token
 from jobhook.hub.webhooks import WebhooksApi
-
-_WHOAMI = "/api/whoami-v2"
 
 
 class AsyncHub(JobsApi, WebhooksApi, ReposApi):
@@ -40,17 +38,9 @@ class AsyncHub(JobsApi, WebhooksApi, ReposApi):
         return self.transport.quota
 
     async def whoami(self) -> Account:
-        """Return the token's user."""
-        answer = await self.transport.get(_WHOAMI)
+        """Return the token's user, what the token may do, and the Hub's time."""
+        answer = await self.transport.get("/api/whoami-v2")
         try:
-            return read_account(answer.body)
+            return read_account(answer.body, answer.headers.get("date"))
         except (KeyError, TypeError, AttributeError) as exc:
             raise HubBusy("the Hub does not say whose token this is") from exc
-
-    async def token_rights(self) -> TokenRights:
-        """Return whose token it is, what it may do, and the Hub's time."""
-        answer = await self.transport.get(_WHOAMI)
-        try:
-            return read_token(answer.body, answer.headers.get("date"))
-        except (KeyError, TypeError, AttributeError) as exc:
-            raise HubBusy("what the Hub says of this token cannot be read") from exc

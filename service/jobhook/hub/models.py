@@ -14,7 +14,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from jobhook.core.health import TokenRights
+from jobhook.core.health import Account
 from jobhook.core.jobs import Stage
 from jobhook.core.rules import Watch
 
@@ -22,14 +22,6 @@ Wire = Mapping[str, Any]
 
 _AUTHOR_LENGTH = 100
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """The user whose token it is; *id* is what deliveries call an author by, if it is told."""
-
-    name: str
-    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +123,28 @@ class LogLine:
     timestamp: str | None = None
 
 
-def read_account(wire: Wire) -> Account:
-    """Return the user that *wire* describes; `KeyError` or `TypeError` if it describes none."""
-    identity = wire.get("id")
+def read_account(wire: Wire, date: str | None) -> Account:
+    """
+    Return the user that *wire* describes, and what the token may do as far as that can be read.
+
+    Raises `KeyError` or `TypeError` if it describes none. *date* is that of the answer.
+    """
+    token = _dict(_dict(wire.get("auth")).get("accessToken"))
+    fine = _dict(token.get("fineGrained"))
+    orgs = {org["name"]: str(org.get("roleInOrg")) for org in _named(wire.get("orgs"))}
+    scoped = _list(fine.get("scoped"))
     return Account(
-        name=_text(wire["name"]), id=identity if isinstance(identity, str) and identity else None
+        name=_text(wire["name"]),
+        id=_text_or_empty(wire.get("id")) or None,
+        role=_text_or_empty(token.get("role")) or None,
+        orgs=orgs,
+        scoped={
+            item["entity"]["name"]: _words(item.get("permissions"))
+            for item in scoped
+            if _named([_dict(item).get("entity")])
+        },
+        everywhere=_words(fine.get("global")),
+        told_at=_milliseconds(date),
     )
 
 
@@ -188,25 +197,6 @@ def read_webhook(wire: Wire) -> WebhookInfo:
     )
 
 
-def read_token(wire: Wire, date: str | None) -> TokenRights:
-    """Return what a `whoami` tells; `KeyError` or `TypeError` if it does not say whose it is."""
-    token = (wire.get("auth") or {}).get("accessToken") or {}
-    fine = token.get("fineGrained") or {}
-    scoped = {
-        item["entity"]["name"]: frozenset(map(str, item.get("permissions") or ()))
-        for item in fine.get("scoped") or ()
-        if item["entity"].get("name")
-    }
-    return TokenRights(
-        user=_text(wire["name"]),
-        role=token.get("role"),
-        orgs={_text(org["name"]): str(org.get("roleInOrg")) for org in wire.get("orgs") or ()},
-        scoped=scoped,
-        everywhere=frozenset(map(str, fine.get("global") or ())),
-        told_at=_milliseconds(date),
-    )
-
-
 def _milliseconds(date: str | None) -> int | None:
     try:
         return int(parsedate_to_datetime(date).timestamp() * 1000) if date else None
@@ -240,6 +230,22 @@ def _job_id(value: Any) -> str:
     if not _JOB_ID.fullmatch(_text(value)):
         raise TypeError("no id of a job")
     return str(value)
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _named(value: Any) -> list[dict[str, Any]]:
+    return [each for each in _list(value) if _text_or_empty(_dict(each).get("name"))]
+
+
+def _words(value: Any) -> frozenset[str]:
+    return frozenset(map(str, _list(value)))
 
 
 def _text_or_empty(value: Any) -> str:
