@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
+from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -23,3 +27,30 @@ def settings_with(**given: object) -> Settings:
     """Return the settings of the environment, with the options that were *given* on top."""
     options = {f"{PREFIX}{name.upper()}": str(v) for name, v in given.items() if v is not None}
     return Settings.from_env({**os.environ, **options})
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """
+    Return *command* as Typer can read it, which knows no groups of options.
+
+    A parameter that is a dataclass is taken apart: each of its fields is an option.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+
+    @functools.wraps(command)
+    def taken_apart(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{each.name: given.pop(each.name) for each in _options(group)})
+        command(**given)
+
+    single = (option for option in _options(command) if option.name not in groups)
+    options = [*(each for group in groups.values() for each in _options(group)), *single]
+    taken_apart.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    return taken_apart
+
+
+def _options(of: Any) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(of, include_extras=True)
+    for each in inspect.signature(of).parameters.values():
+        yield each.replace(annotation=hints[each.name], kind=inspect.Parameter.KEYWORD_ONLY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated, Any
 
@@ -11,18 +12,13 @@ import typer
 
 from jobhook.adapters.rulefiles import load_rules
 from jobhook.cli.asking import Yes, confirm, count, who
-from jobhook.cli.options import AsJson, Database, settings_with
+from jobhook.cli.options import AsJson, Database, settings_with, with_options
 from jobhook.cli.output import print_json, print_table, warn, when
 from jobhook.cli.selection import (
-    OfDeliveryState,
-    OfLaunchState,
-    OfRepo,
+    DeliveryOptions,
+    LaunchOptions,
     OfRule,
     OfTypedRepo,
-    Since,
-    Until,
-    deliveries_wanted,
-    launches_wanted,
     typed_repo,
 )
 from jobhook.core.errors import HubError, UsageError
@@ -49,42 +45,50 @@ _AT_ONCE = 100
 _CANCELS_AT_ONCE = 8
 _PRICES_SECONDS = 5.0
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Their ids.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Their ids.")]
 All = Annotated[bool, typer.Option("--all", help="All that this can be done with.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderOptions:
+    """What every order takes beside a filter."""
+
+    ids: Ids = None
+    everything: All = False
+    yes: Yes = False
+
+    def check(self, which: DeliveryOptions | LaunchOptions, *, such_as: str) -> None:
+        """Refuse an order that does not say what it is about, or says it in two ways."""
+        by_filter = bool(which) or self.everything
+        if self.ids and by_filter:
+            raise UsageError("name ids or say which with options, not both")
+        if not (self.ids or by_filter):
+            raise UsageError(f"say which: ids, a filter such as {such_as}, or --all")
 
 
 def launches_order(deed: Deed, told: str) -> Callable[..., None]:
     """Return the command that carries out *deed* with launches; *told* is its help."""
 
     def command(
-        ids: Ids = None,
-        state: OfLaunchState = None,
-        rule: OfRule = None,
-        repo: OfTypedRepo = None,
-        since: Since = None,
-        until: Until = None,
-        everything: All = False,
-        yes: Yes = False,
+        which: LaunchOptions,
+        order: OrderOptions,
         database: Database = None,
         as_json: AsJson = False,
     ) -> None:
-        _say_which(ids, state, rule, repo, since, until, everything, such_as="--rule retrain")
+        order.check(which, such_as="--rule retrain")
         settings = settings_with(database=database)
-        states = [state] if state else None if ids else _STATES[deed]
-        wanted = launches_wanted(
-            ids=ids, states=states, rule=rule, repo=repo, since=since, until=until
-        )
+        wanted = which.wanted(ids=order.ids, else_in=None if order.ids else _STATES[deed])
         launches = asyncio.run(_select(settings, wanted, deed))
         # What is named but not there is told like everything else that cannot be done.
-        chosen = [*dict.fromkeys(ids or [launch.id for launch in reversed(launches)])]
+        chosen = [*dict.fromkeys(order.ids or [launch.id for launch in reversed(launches)])]
         question = f"{deed.capitalize()} {count(len(chosen), 'launch', 'launches')}"
         if deed != Deed.CANCEL:
             question += f" that may cost {_most(launches, settings)}"
-        confirm(f"{question}?", count=len(chosen), yes=yes)
+        confirm(f"{question}?", count=len(chosen), yes=order.yes)
         _carry_out_all(settings, deed, chosen, as_json=as_json)
 
     command.__doc__ = told
-    return command
+    return with_options(command)
 
 
 release = launches_order(Deed.RELEASE, "Let launches go that are held, in spite of what held them.")
@@ -97,21 +101,17 @@ cancel = launches_order(
 )
 
 
+@with_options
 def replay(
-    ids: Ids = None,
-    state: OfDeliveryState = None,
-    repo: OfRepo = None,
-    since: Since = None,
-    until: Until = None,
-    everything: All = False,
-    yes: Yes = False,
+    which: DeliveryOptions,
+    order: OrderOptions,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide deliveries again, with the rules as they are now; what fires is launched anew."""
+    order.check(which, such_as="--since 2h")
     settings = settings_with(database=database)
-    _say_which(ids, state, repo, since, until, everything, such_as="--since 2h")
-    wanted = deliveries_wanted(ids=ids, state=state, repo=repo, since=since, until=until)
+    wanted = which.wanted(ids=order.ids)
 
     async def select() -> tuple[list[str], list[Launch]]:
         async with open_reads(settings.database) as store:
@@ -121,10 +121,10 @@ def replay(
             return [delivery.id for delivery, _ in found], list(launches)
 
     found, launches = asyncio.run(select())
-    chosen = [*dict.fromkeys(ids or reversed(found))]
+    chosen = [*dict.fromkeys(order.ids or reversed(found))]
     what = f"{count(len(chosen), 'delivery', 'deliveries')} again"
     again = f"what they led to before may cost {_most(launches, settings)} again"
-    confirm(f"Decide {what}; {again}?", count=len(chosen), yes=yes)
+    confirm(f"Decide {what}; {again}?", count=len(chosen), yes=order.yes)
     _carry_out_all(settings, Deed.REPLAY, chosen, as_json=as_json)
 
 
@@ -158,13 +158,6 @@ def resume(
     settings = settings_with(database=database)
     order = Order(deed=Deed.RESUME, by=who(), scope=_scope(rule, repo))
     _print_outcomes(asyncio.run(carry_out(settings, order)), as_json=as_json)
-
-
-def _say_which(ids: list[str] | None, *filters: object, such_as: str) -> None:
-    if ids and any(filters):
-        raise UsageError("name ids or say which with options, not both")
-    if not (ids or any(filters)):
-        raise UsageError(f"say which: ids, a filter such as {such_as}, or --all")
 
 
 async def _select(settings: Settings, wanted: LaunchFilter, deed: Deed) -> tuple[Launch, ...]:

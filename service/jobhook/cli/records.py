@@ -10,19 +10,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from jobhook.cli.options import AsJson, Database, settings_with
+from jobhook.cli.options import AsJson, Database, settings_with, with_options
 from jobhook.cli.output import clock, print_facts, print_json, print_table, say, when
-from jobhook.cli.selection import (
-    OfDeliveryState,
-    OfLaunchState,
-    OfRepo,
-    OfRule,
-    OfTypedRepo,
-    Since,
-    Until,
-    deliveries_wanted,
-    launches_wanted,
-)
+from jobhook.cli.selection import DeliveryOptions, LaunchOptions
 from jobhook.core.deliveries import load_json
 from jobhook.core.errors import StoreError
 from jobhook.core.filters import LaunchFilter
@@ -40,18 +30,15 @@ Limit = Annotated[int, typer.Option("--limit", min=0, help="How many, newest fir
 
 
 @deliveries_app.command("ls")
+@with_options
 def list_deliveries(
+    which: DeliveryOptions,
     limit: Limit = 100,
-    state: OfDeliveryState = None,
-    repo: OfRepo = None,
-    since: Since = None,
-    until: Until = None,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """List deliveries."""
-    wanted = deliveries_wanted(state=state, repo=repo, since=since, until=until)
-    found = _read(database, lambda store: store.deliveries(wanted, limit=limit))
+    found = _read(database, lambda store: store.deliveries(which.wanted(), limit=limit))
     if as_json:
         print_json([{**_delivery(each), "launches": list(ids)} for each, ids in found])
         return
@@ -146,22 +133,16 @@ def _print_delivery(seen: _Seen) -> None:
 
 
 @launches_app.command("ls")
+@with_options
 def list_launches(
-    limit: Limit = 100,
-    state: OfLaunchState = None,
-    rule: OfRule = None,
-    repo: OfTypedRepo = None,
+    which: LaunchOptions,
     delivery: Annotated[str | None, typer.Option(help="Launches of this delivery.")] = None,
-    since: Since = None,
-    until: Until = None,
+    limit: Limit = 100,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """List launches."""
-    states = [state] if state else None
-    wanted = launches_wanted(
-        states=states, rule=rule, repo=repo, delivery=delivery, since=since, until=until
-    )
+    wanted = which.wanted(delivery=delivery)
     found = _read(database, lambda store: store.launches(wanted, limit=limit))
     if as_json:
         print_json([_launch(launch) for launch in found])

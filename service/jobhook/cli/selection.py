@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -27,44 +28,59 @@ Since = Annotated[str | None, typer.Option("--since", help=f"Since then: {_WHEN}
 Until = Annotated[str | None, typer.Option("--until", help=f"Until then: {_WHEN}.")]
 
 
-def deliveries_wanted(
-    *,
-    ids: Collection[str] | None = None,
-    state: DeliveryState | None = None,
-    repo: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-) -> DeliveryFilter:
-    """Return the filter that the options mean."""
-    return DeliveryFilter(
-        ids=ids,
-        state=state,
-        repo=repo,
-        since=_moment("--since", since),
-        until=_moment("--until", until),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryOptions:
+    """Which deliveries a command is about, as somebody typed it."""
+
+    state: OfDeliveryState = None
+    repo: OfRepo = None
+    since: Since = None
+    until: Until = None
+
+    def __bool__(self) -> bool:
+        return any(astuple(self))
+
+    def wanted(self, *, ids: Collection[str] | None = None) -> DeliveryFilter:
+        """Return the filter that is meant."""
+        return DeliveryFilter(
+            ids=ids,
+            state=self.state,
+            repo=self.repo,
+            since=_moment("--since", self.since),
+            until=_moment("--until", self.until),
+        )
 
 
-def launches_wanted(
-    *,
-    ids: Collection[str] | None = None,
-    states: Collection[LaunchState] | None = None,
-    rule: str | None = None,
-    repo: str | None = None,
-    delivery: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-) -> LaunchFilter:
-    """Return the filter that the options mean."""
-    return LaunchFilter(
-        ids=ids,
-        states=states,
-        rule=rule,
-        repo=typed_repo(repo) if repo else None,
-        delivery=delivery,
-        since=_moment("--since", since),
-        until=_moment("--until", until),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchOptions:
+    """Which launches a command is about, as somebody typed it."""
+
+    state: OfLaunchState = None
+    rule: OfRule = None
+    repo: OfTypedRepo = None
+    since: Since = None
+    until: Until = None
+
+    def __bool__(self) -> bool:
+        return any(astuple(self))
+
+    def wanted(
+        self,
+        *,
+        ids: Collection[str] | None = None,
+        delivery: str | None = None,
+        else_in: Collection[LaunchState] | None = None,
+    ) -> LaunchFilter:
+        """Return the filter that is meant; without a state, launches are wanted *else_in* those."""
+        return LaunchFilter(
+            ids=ids,
+            states=[self.state] if self.state else else_in,
+            rule=self.rule,
+            repo=typed_repo(self.repo) if self.repo else None,
+            delivery=delivery,
+            since=_moment("--since", self.since),
+            until=_moment("--until", self.until),
+        )
 
 
 def typed_repo(text: str) -> str:
