@@ -148,7 +148,12 @@ class Store(Reads, Protocol):
         """Move what is `held` for a reason that starts so to `ready`; return how many."""
 
     async def pause(self, pause: Pause) -> None:
-        """Let nothing of *pause*'s scope be claimed any more; a second pause takes its place."""
+        """
+        Let nothing of *pause*'s scope be claimed any more.
+
+        What is paused already stays so since then, and of who and why a second pause tells only if
+        it has a reason.
+        """
 
     async def resume(self, now: int, scope: str) -> bool:
         """End a pause, so that what waited for it is due; return False if there was none."""

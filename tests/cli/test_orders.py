@@ -150,7 +150,11 @@ def test_nothing_to_do_is_done(run: Run, keep: Callable[..., list[Launch]]) -> N
         pytest.param(("deliveries", "replay"), "say which: ids", id="no deliveries"),
         pytest.param(("launches", "cancel", "l1", "--all"), "not both", id="ids and all"),
         pytest.param(("deliveries", "replay", "d1", "--since", "1h"), "not both", id="and since"),
-        pytest.param(("launches", "cancel", "--repo", "acme/x"), "type:owner/name", id="repo"),
+        pytest.param(("launches", "cancel", "--repo", "data:acme/x"), "type:owner/name", id="repo"),
+        pytest.param(
+            ("launches", "cancel", "--rule", "retrain", "--repo", ""), "owner/name", id="empty"
+        ),
+        pytest.param(("pause", "--repo", "acme/x"), "type:owner/name", id="no kind of repo"),
         pytest.param(("pause", "--repo", "datset:acme/x"), "type:owner/name", id="kind of repo"),
         pytest.param(("pause", "--repo", "model:a/b", "--rule", "r"), "one at a time", id="two"),
     ],

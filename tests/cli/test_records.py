@@ -100,6 +100,31 @@ def test_launches_are_listed_for_people(run: Run, kept: tuple[str, str]) -> None
     assert run("launches", "ls", "--state", "held").out == "there are no launches\n"
 
 
+@pytest.mark.parametrize("thing", ["deliveries", "launches"])
+@pytest.mark.parametrize(
+    ("repo", "found"),
+    [
+        pytest.param("tinylab/birdsong-clips", 1, id="its name"),
+        pytest.param("dataset:tinylab/birdsong-clips", 1, id="as rules write it"),
+        pytest.param("model:tinylab/birdsong-clips", 0, id="another type"),
+        pytest.param("tinylab/birdsong", 0, id="another name"),
+    ],
+)
+def test_a_repo_is_named_with_its_type_or_without(
+    run: Run, kept: tuple[str, str], thing: str, repo: str, found: int
+) -> None:
+    assert len(run(thing, "ls", "--repo", repo, "--json").json) == found
+
+
+@pytest.mark.parametrize("thing", ["deliveries", "launches"])
+def test_a_type_of_repo_that_is_none_is_wrong_use(
+    run: Run, kept: tuple[str, str], thing: str
+) -> None:
+    ran = run(thing, "ls", "--repo", "datset:tinylab/birdsong-clips")
+    assert ran.code == 2
+    assert "did you mean `dataset`?" in ran.err
+
+
 def test_one_delivery_is_shown_with_every_rules_word(run: Run, kept: tuple[str, str]) -> None:
     out = run("deliveries", "show", kept[0]).out
     assert "w-push" in out

@@ -545,10 +545,21 @@ async def test_a_pause_stops_what_belongs_to_it_and_nothing_else(store: Store, s
     assert [launch.id for launch in await sent(store, NOON + 1)] == ["l-r0"]
 
 
-async def test_a_second_pause_takes_the_place_of_the_first(store: Store) -> None:
-    await store.pause(Pause(scope=EVERYTHING, since=NOON, by="ana"))
-    await store.pause(Pause(scope=EVERYTHING, since=NOON + 1, by="bo"))
-    assert [pause.by for pause in await store.pauses()] == ["bo"]
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        pytest.param("costs", "", ("ana", "costs"), id="none is given"),
+        pytest.param("costs", "a loop", ("bo", "a loop"), id="another one is given"),
+        pytest.param("", "a loop", ("bo", "a loop"), id="there was none"),
+        pytest.param("", "", ("ana", ""), id="there never is one"),
+    ],
+)
+async def test_a_second_pause_keeps_the_reason_of_the_first_unless_it_has_one(
+    store: Store, first: str, second: str, told: tuple[str, str]
+) -> None:
+    await store.pause(Pause(scope=EVERYTHING, since=NOON, by="ana", reason=first))
+    await store.pause(Pause(scope=EVERYTHING, since=NOON + 1, by="bo", reason=second))
+    assert [(p.since, p.by, p.reason) for p in await store.pauses()] == [(NOON, *told)]
 
 
 async def test_what_is_not_paused_cannot_be_resumed(store: Store) -> None:
@@ -688,6 +699,10 @@ async def test_a_fault_while_forgetting_forgets_nothing(store: Store) -> None:
     [
         pytest.param(DeliveryFilter(), ["w2", "w1", "w0"], id="everything"),
         pytest.param(DeliveryFilter(repo="acme/r1"), ["w1"], id="repo"),
+        pytest.param(DeliveryFilter(repo_type="model", repo="acme/r1"), ["w1"], id="its type"),
+        pytest.param(DeliveryFilter(repo_type="dataset", repo="acme/r1"), [], id="another type"),
+        pytest.param(DeliveryFilter(begins="d"), ["w2", "w1", "w0"], id="how the id begins"),
+        pytest.param(DeliveryFilter(begins="_"), [], id="no pattern"),
         pytest.param(DeliveryFilter(since=NOON + 1), ["w2", "w1"], id="since"),
         pytest.param(DeliveryFilter(until=NOON + 1), ["w0"], id="until"),
         pytest.param(DeliveryFilter(ids=[]), [], id="none"),
@@ -721,7 +736,12 @@ async def test_deliveries_are_found_by_their_ids(store: Store) -> None:
         pytest.param(LaunchFilter(), ["l2", "l1", "l0"], id="everything"),
         pytest.param(LaunchFilter(ids=["l0", "l2"]), ["l2", "l0"], id="ids"),
         pytest.param(LaunchFilter(rule="r1"), ["l1"], id="rule"),
-        pytest.param(LaunchFilter(repo="model:acme/r0"), ["l0"], id="repo"),
+        pytest.param(LaunchFilter(begins="l"), ["l2", "l1", "l0"], id="how the id begins"),
+        pytest.param(LaunchFilter(begins="_"), [], id="no pattern of ids"),
+        pytest.param(LaunchFilter(repos=["model:acme/r0"]), ["l0"], id="repo"),
+        pytest.param(
+            LaunchFilter(repos=["model:acme/r0", "model:acme/r2"]), ["l2", "l0"], id="repos"
+        ),
         pytest.param(LaunchFilter(delivery="d1"), ["l1"], id="delivery"),
         pytest.param(LaunchFilter(since=NOON + 1), ["l2", "l1"], id="since"),
         pytest.param(LaunchFilter(until=NOON + 1), ["l0"], id="until"),

@@ -22,7 +22,9 @@ class PostgresReads:
     ) -> tuple[tuple[StoredDelivery, tuple[str, ...]], ...]:
         where, values = _where(
             ("d.id = ANY({}::text[])", _as_list(wanted.ids)),
+            ("starts_with(d.id, {})", wanted.begins),
             ("d.state = {}", wanted.state),
+            ("d.repo_type = {}", wanted.repo_type),
             ("d.repo_name = {}", wanted.repo),
             ("d.received_at >= {}", wanted.since),
             ("d.received_at < {}", wanted.until),
@@ -57,9 +59,10 @@ class PostgresReads:
     ) -> tuple[Launch, ...]:
         where, values = _where(
             ("id = ANY({}::text[])", _as_list(wanted.ids)),
+            ("starts_with(id, {})", wanted.begins),
             ("state = ANY({}::text[])", _as_list(wanted.states)),
             ("rule = {}", wanted.rule),
-            ("repo = {}", wanted.repo),
+            ("repo = ANY({}::text[])", _as_list(wanted.repos)),
             ("delivery = {}", wanted.delivery),
             ("created_at >= {}", wanted.since),
             ("created_at < {}", wanted.until),

@@ -143,8 +143,8 @@ class PostgresStore(PostgresReads):
         # A claim that began before has ended when this returns.
         await self._count(
             "INSERT INTO pause (scope, since, by, reason) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT (scope) DO UPDATE"
-            " SET since = EXCLUDED.since, by = EXCLUDED.by, reason = EXCLUDED.reason",
+            " ON CONFLICT (scope) DO UPDATE SET by = EXCLUDED.by, reason = EXCLUDED.reason"
+            " WHERE EXCLUDED.reason != ''",
             pause.scope,
             pause.since,
             pause.by,

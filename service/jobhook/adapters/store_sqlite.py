@@ -47,7 +47,9 @@ class SqliteReads:
     ) -> tuple[tuple[StoredDelivery, tuple[str, ...]], ...]:
         where, values = _where(
             ("d.id IN (SELECT value FROM json_each(?))", _as_json(wanted.ids)),
+            ("instr(d.id, ?) = 1", wanted.begins),
             ("d.state = ?", wanted.state),
+            ("d.repo_type = ?", wanted.repo_type),
             ("d.repo_name = ?", wanted.repo),
             ("d.received_at >= ?", wanted.since),
             ("d.received_at < ?", wanted.until),
@@ -82,9 +84,10 @@ class SqliteReads:
     ) -> tuple[Launch, ...]:
         where, values = _where(
             ("id IN (SELECT value FROM json_each(?))", _as_json(wanted.ids)),
+            ("instr(id, ?) = 1", wanted.begins),
             ("state IN (SELECT value FROM json_each(?))", _as_json(wanted.states)),
             ("rule = ?", wanted.rule),
-            ("repo = ?", wanted.repo),
+            ("repo IN (SELECT value FROM json_each(?))", _as_json(wanted.repos)),
             ("delivery = ?", wanted.delivery),
             ("created_at >= ?", wanted.since),
             ("created_at < ?", wanted.until),
@@ -238,7 +241,10 @@ class SqliteStore(SqliteReads):
         row = asdict(pause)
         await self._writer.submit(
             lambda connection: connection.execute(
-                "INSERT OR REPLACE INTO pause VALUES (:scope, :since, :by, :reason)", row
+                "INSERT INTO pause VALUES (:scope, :since, :by, :reason) ON CONFLICT (scope)"
+                " DO UPDATE SET by = excluded.by, reason = excluded.reason"
+                " WHERE excluded.reason != ''",
+                row,
             )
         )
 

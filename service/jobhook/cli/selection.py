@@ -16,13 +16,15 @@ from jobhook.core.errors import UsageError
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.jobs import parse_timeout
 from jobhook.core.launches import LaunchState
-from jobhook.core.rules import REPO_TYPES
+from jobhook.core.rules import REPO_TYPES, did_you_mean
 
 _WHEN = "2h, 7d (so long ago), or a date such as 2026-11-24T12:00"
 OfDeliveryState = Annotated[DeliveryState | None, typer.Option("--state", help="In this state.")]
 OfLaunchState = Annotated[LaunchState | None, typer.Option("--state", help="In this state.")]
 OfRule = Annotated[str | None, typer.Option("--rule", help="Of this rule.")]
-OfRepo = Annotated[str | None, typer.Option("--repo", help="Of this repo: owner/name.")]
+OfRepo = Annotated[
+    str | None, typer.Option("--repo", help="Of this repo: owner/name, or type:owner/name.")
+]
 OfTypedRepo = Annotated[str | None, typer.Option("--repo", help="Of this repo: type:owner/name.")]
 Since = Annotated[str | None, typer.Option("--since", help=f"Since then: {_WHEN}.")]
 Until = Annotated[str | None, typer.Option("--until", help=f"Until then: {_WHEN}.")]
@@ -42,10 +44,12 @@ class DeliveryOptions:
 
     def wanted(self, *, ids: Collection[str] | None = None) -> DeliveryFilter:
         """Return the filter that is meant."""
+        kind, name = _repo(self.repo)
         return DeliveryFilter(
             ids=ids,
             state=self.state,
-            repo=self.repo,
+            repo_type=kind,
+            repo=name,
             since=_moment("--since", self.since),
             until=_moment("--until", self.until),
         )
@@ -57,7 +61,7 @@ class LaunchOptions:
 
     state: OfLaunchState = None
     rule: OfRule = None
-    repo: OfTypedRepo = None
+    repo: OfRepo = None
     since: Since = None
     until: Until = None
 
@@ -72,11 +76,13 @@ class LaunchOptions:
         else_in: Collection[LaunchState] | None = None,
     ) -> LaunchFilter:
         """Return the filter that is meant; without a state, launches are wanted *else_in* those."""
+        kind, name = _repo(self.repo)
+        kinds = [kind] if kind else REPO_TYPES
         return LaunchFilter(
             ids=ids,
             states=[self.state] if self.state else else_in,
             rule=self.rule,
-            repo=typed_repo(self.repo) if self.repo else None,
+            repos=[f"{kind}:{name}" for kind in kinds] if name else None,
             delivery=delivery,
             since=_moment("--since", self.since),
             until=_moment("--until", self.until),
@@ -85,10 +91,24 @@ class LaunchOptions:
 
 def typed_repo(text: str) -> str:
     """Return *text* if it is `type:owner/name`; raises `UsageError` if it is not."""
-    kind, _, name = text.partition(":")
-    if kind not in REPO_TYPES or not name:
+    if ":" not in text:
         raise UsageError(f"--repo {text!r}: write type:owner/name, such as dataset:acme/corpus")
+    _repo(text)
     return text
+
+
+def _repo(text: str | None) -> tuple[str | None, str | None]:
+    """Return the type and the name of a repo, as far as *text* says them."""
+    if text is None:
+        return None, None
+    kind, colon, name = text.rpartition(":")
+    if not name or (colon and kind not in REPO_TYPES):
+        types = f"{', '.join(REPO_TYPES[:-1])} or {REPO_TYPES[-1]}"
+        hint = did_you_mean(kind, REPO_TYPES)
+        raise UsageError(
+            f"--repo {text!r}: write owner/name, or type:owner/name with type {types}{hint}"
+        )
+    return kind or None, name
 
 
 def _moment(option: str, text: str | None) -> int | None:

@@ -16,13 +16,16 @@ class DeliveryFilter:
 
     Attributes:
         ids: Any of these; an empty collection means none at all.
+        begins: How the id begins.
         repo: As `owner/name`.
         since: Received then or later, in milliseconds since 1970, UTC.
         until: Received before then.
     """
 
     ids: Collection[str] | None = None
+    begins: str | None = None
     state: DeliveryState | None = None
+    repo_type: str | None = None
     repo: str | None = None
     since: int | None = None
     until: int | None = None
@@ -35,18 +38,20 @@ class LaunchFilter:
 
     Attributes:
         ids: Any of these; an empty collection means none at all.
+        begins: How the id begins.
         states: In any of these.
-        repo: As `type:owner/name`.
+        repos: For any of these, as `type:owner/name`.
         since: Created then or later, in milliseconds since 1970, UTC.
         until: Created before then.
         reason: How the reason begins.
     """
 
     ids: Collection[str] | None = None
+    begins: str | None = None
     states: Collection[LaunchState] | None = None
     reason: str | None = None
     rule: str | None = None
-    repo: str | None = None
+    repos: Collection[str] | None = None
     delivery: str | None = None
     since: int | None = None
     until: int | None = None

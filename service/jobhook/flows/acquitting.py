@@ -100,7 +100,7 @@ class Acquitter(Worker):
             if await self._store.launch(named):
                 return Finding(is_loop=True, why=f"set off by launch {named}")
         # An adopted launch may be younger here than what it set off: its claim counts.
-        sent = LaunchFilter(rule=launch.rule, repo=launch.repo, states=SENT)
+        sent = LaunchFilter(rule=launch.rule, repos=[launch.repo], states=SENT)
         return finding_of_push(
             launch,
             authors=commit.authors,
