@@ -171,6 +171,10 @@ def test_a_setting_that_cannot_be_is_told(environ: dict[str, str], message: str)
         pytest.param("sqlite:///a.db", Path("a.db"), id="relative"),
         pytest.param("postgresql://me@db/x", None, id="PostgreSQL"),
         pytest.param("postgres://me@db/x", None, id="PostgreSQL, its other name"),
+        pytest.param("postgresql://me:p%40%2F%3As@db:5432/x", None, id="an encoded password"),
+        pytest.param("postgresql:///x?host=/run/postgresql", None, id="a socket"),
+        pytest.param("postgresql://db/x?user=me&password=a@b", None, id="in the query"),
+        pytest.param("postgresql://me:s@[::1]:5432,db:5433/x", None, id="several hosts"),
     ],
 )
 def test_a_database_is_a_file_or_a_server(url: str, path: Path | None) -> None:
@@ -185,6 +189,27 @@ def test_a_password_in_a_database_url_is_not_told() -> None:
     with pytest.raises(SettingsError) as caught:
         read(JOBHOOK_DATABASE="mysql://me:s3cret@db/x")
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("odd", "@ / ? # [ ] @/ /@ ?@ 1/ 1? :/".split())
+def test_a_password_that_is_not_encoded_is_recognised_and_not_shown(odd: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(JOBHOOK_DATABASE=f"postgresql://me:{odd}s3cret@db:5432/x")
+    assert "write %40 for @, %2F for /" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert "s3cret" not in str(caught.value.__cause__ or caught.value.__context__ or "")
+
+
+@pytest.mark.parametrize("address", ["db:54x2", "db:65536", "db:1:2", "[::1", "d b"])
+def test_an_odd_host_or_port_is_told(address: str) -> None:
+    with pytest.raises(SettingsError, match="odd host or port"):
+        read(JOBHOOK_DATABASE=f"postgresql://{address}/x")
+
+
+def test_a_password_in_the_query_of_a_database_url_is_not_told_either() -> None:
+    settings = read(JOBHOOK_DATABASE="postgresql://db/x?user=me&password=s3%40cret")
+    assert str(settings.database) == "postgresql://db/x"
+    assert {"s3%40cret", "s3@cret"} <= set(settings.secrets)
 
 
 def test_a_database_url_may_lie_in_a_file(tmp_path: Path) -> None:

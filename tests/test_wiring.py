@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
@@ -213,8 +214,8 @@ async def test_a_service_does_not_start_with_a_bad_rule(town: Town) -> None:
         await start(town.settings(), listener)
 
 
-async def start(settings: Settings, listener: object) -> None:
-    async with running_service(settings, listener):  # type: ignore[arg-type]
+async def start(settings: Settings, listener: socket.socket, *, role: Role = Role.ALL) -> None:
+    async with running_service(settings, listener, role=role):
         pass
 
 
@@ -291,6 +292,24 @@ async def test_one_process_takes_in_and_another_one_launches(town: Town, postgre
                 assert await receiver.store.body(launch.delivery)
     async with open_reads(settings.database) as reads:
         assert [each.id for each in await reads.launches(limit=0)] == [launch.id]
+
+
+async def test_a_dispatcher_takes_nothing_in_and_needs_no_secret(
+    town: Town, postgres_url: str
+) -> None:
+    environ = {"JOBHOOK_DATABASE": postgres_url, "JOBHOOK_WEBHOOK_SECRETS": ""}
+    public = {"JOBHOOK_PUBLIC_URL": "https://hooks.test"}
+    with listen("127.0.0.1", 0) as listener, capture_logs() as logs:
+        await start(town.settings(**environ, **public), listener, role=Role.DISPATCHER)
+    settings = town.settings(**environ, **public, JOBHOOK_REGISTER="on")
+    with (
+        listen("127.0.0.1", 0) as listener,
+        pytest.raises(SettingsError, match="set it here as on the receivers"),
+    ):
+        await start(settings, listener, role=Role.DISPATCHER)
+    assert [line["set"] for line in logs if line["event"] == "webhook.not_registered"] == [
+        "JOBHOOK_WEBHOOK_SECRETS"
+    ]
 
 
 async def _registered(town: Town) -> bool | None:

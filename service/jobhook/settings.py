@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from jobhook.core.deliveries import SECRET_MAX_BYTES, SECRET_MIN_BYTES
 from jobhook.core.errors import SettingsError, UsageError
@@ -23,6 +23,8 @@ from jobhook.core.rules import did_you_mean
 PREFIX = "JOBHOOK_"
 JOB_SECRET_PREFIX = "JOBHOOK_SECRET_"  # noqa: S105 - a name
 HUB_ENDPOINT = "https://huggingface.co"
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]*)(:(?P<port>[0-9]{0,5}))?")
+_PASSWORD = re.compile("(?:^|&)password=([^&]*)")
 _WHOLE = re.compile("[0-9]{1,9}")
 _DOLLARS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _NAMESPACE = re.compile("[A-Za-z0-9._-]{1,96}")
@@ -104,13 +106,19 @@ class Database:
     force: bool = False
 
     @property
-    def password(self) -> str | None:
-        """The password in the URL, if there is one."""
-        return None if self.path else urlsplit(self.url).password
+    def passwords(self) -> tuple[str, ...]:
+        """The passwords in the URL, as they stand there and as they are meant."""
+        if self.path:
+            return ()
+        address, rest = _cut(self.url.partition("://")[2])
+        single = address.rpartition("@")[0].partition(":")[2]
+        written = [single, *_PASSWORD.findall(rest.partition("?")[2])]
+        return tuple(each for text in written if text for each in {text, unquote(text)})
 
     def __str__(self) -> str:
         scheme, _, rest = self.url.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}"
+        shown = rest if self.path else rest.partition("?")[0]
+        return f"{scheme}://{shown.rpartition('@')[2]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +159,13 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every value that must not be seen in any output."""
-        single = (self.hf_token, self.database.password)
-        return (*self.webhook_secrets, *self.job_secrets.values(), *filter(None, single))
+        token = (self.hf_token,) if self.hf_token else ()
+        return (
+            *self.webhook_secrets,
+            *self.job_secrets.values(),
+            *token,
+            *self.database.passwords,
+        )
 
     def current_token(self) -> str | None:
         """Return the token, read anew if it is a saved login: it may be replaced while we run."""
@@ -251,11 +264,46 @@ def _database(url: str, *, force: bool) -> Database:
     if scheme == "sqlite" and separator and path:
         return Database(url, Path(path), force)
     if url.startswith(("postgresql://", "postgres://")):
+        _check_address(url)
         return Database(url, None)
     shown = url.rpartition("@")[2]
     raise SettingsError(
         f"JOBHOOK_DATABASE {shown!r} cannot be used: write sqlite:///jobhook.db or postgresql://…"
     )
+
+
+def _check_address(url: str) -> None:
+    """Refuse what a password that holds a `@` or `/` makes of a URL, without showing any of it."""
+    address, rest = _cut(url.partition("://")[2])
+    user, _, hosts = address.rpartition("@")
+    odd_user = any(character in user for character in "@[]")
+    odd_hosts = not all(map(_is_host, hosts.split(",")))
+    if odd_user or _holds_the_at(rest) or (odd_hosts and "@" in url):
+        raise SettingsError(
+            "JOBHOOK_DATABASE cannot be read: in the user and the password of its URL write %40 "
+            "for @, %2F for /, %3A for :, %3F for ?, %23 for #, %5B for [, %5D for ] and %25 for %"
+        )
+    if odd_hosts:
+        raise SettingsError(
+            "JOBHOOK_DATABASE has an odd host or port: write postgresql://user:password@host/name"
+        )
+
+
+def _is_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return found is not None and int(found["port"] or 0) <= 65535
+
+
+def _cut(text: str) -> tuple[str, str]:
+    """Return what a URL says before its path, and the rest."""
+    address = re.split("[/?#]", text, maxsplit=1)[0]
+    return address, text[len(address) :]
+
+
+def _holds_the_at(rest: str) -> bool:
+    """Whether a password that holds `/`, `?` or `#` left its `@` behind the address."""
+    path, _, query = rest.partition("?")
+    return "@" in path or "#" in rest or ("@" in query and "=" not in query)
 
 
 def _webhook_secrets(text: str, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -143,9 +143,14 @@ def _registrars(shared: Shared) -> Iterator[Registrar]:
             "JOBHOOK_REGISTER needs JOBHOOK_PUBLIC_URL: where does the Hub reach us?"
         )
     if not settings.webhook_secrets:
-        raise SettingsError(
-            "JOBHOOK_REGISTER needs JOBHOOK_WEBHOOK_SECRETS: what shall the webhook carry?"
-        )
+        if settings.register:
+            raise SettingsError(
+                "JOBHOOK_REGISTER needs JOBHOOK_WEBHOOK_SECRETS, because the webhook is registered "
+                "with the first: set it here as on the receivers"
+            )
+        # It takes nothing in, and needs none; whoever has the secret registers the webhook.
+        log.warning("webhook.not_registered", set="JOBHOOK_WEBHOOK_SECRETS")
+        return
     yield Registrar(
         shared.hub,
         rules=shared.rules.rules,

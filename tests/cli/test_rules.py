@@ -55,6 +55,15 @@ def test_a_warning_does_not_fail_the_check(run: Run, folder: Path) -> None:
     assert [problem["severity"] for problem in run("rules", "check", "--json").json] == ["warning"]
 
 
+def test_an_empty_folder_is_warned_of_and_no_error(run: Run, folder: Path) -> None:
+    (folder / "README.md").write_text("no rule")
+    ran = run("rules", "check")
+    warning = "jobhook: there is no rule file (*.yaml) in rules: nothing is ever launched\n"
+    assert (ran.code, ran.out, ran.err) == (0, "0 rules and 0 cases hold\n", warning)
+    assert run("rules", "check", "--json").json == []
+    assert run("rules", "check", "--rules", str(folder / "nowhere")).code == 2
+
+
 def test_rules_are_listed(run: Run) -> None:
     ran = run("rules", "list", "--rules", RULES)
     assert "check-model-card" in ran.out

@@ -31,8 +31,15 @@ _HIDDEN = "***"
 
 @app.command("check")
 def check(rules: RulesFolder = None, as_json: AsJson = False) -> None:
-    """Validate every rule file and run the rules' own cases; exit 1 if anything is wrong."""
-    loaded, problems = _checked(settings_with(rules=rules).rules)
+    """
+    Validate every rule file and run the rules' own cases; exit 1 if anything is wrong.
+
+    A folder without rules is no error, as a service runs with it; it is warned of.
+    """
+    folder = settings_with(rules=rules).rules
+    loaded, problems = _checked(folder)
+    if not (loaded.rules or problems):
+        warn(f"jobhook: there is no rule file (*.yaml) in {folder}: nothing is ever launched")
     if as_json:
         print_json(
             [_problem("error", problem) for problem in problems]

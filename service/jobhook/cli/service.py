@@ -114,7 +114,7 @@ async def _until_signal(program: Coroutine[Any, Any, int]) -> int:
 
 
 async def _serve(settings: Settings, role: Role, devhub_port: int | None) -> None:
-    stop = _stop_on_signal()
+    stop, hub_url = _stop_on_signal(), None
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
         if devhub_port is not None:
@@ -125,9 +125,11 @@ async def _serve(settings: Settings, role: Role, devhub_port: int | None) -> Non
                 settings, devhub_url=hub_url, own_url=url_of(listener), secret=secret
             )
             await stack.enter_async_context(running_devhub(DevHub(hub_url), hub_listener))
-            _print_exports(hub_url)
         configure_logs(secrets=settings.secrets)
         await stack.enter_async_context(running_service(settings, listener, role=role))
+        if hub_url:
+            # Not before: nobody shall export what is gone again.
+            _print_exports(hub_url)
         await stop.wait()
 
 
