@@ -156,6 +156,31 @@ def test_one_launch_is_shown_with_its_job(run: Run, kept: tuple[str, str]) -> No
     assert told["event"] == "commit.pushed"
 
 
+def test_one_launch_is_shown_with_what_happened_to_it(run: Run, kept: tuple[str, str]) -> None:
+    told = run("launches", "show", kept[1], "--json").json["timeline"]
+    assert told[1:] == [
+        {"at": WHEN, "what": "planned, as rule retrain fired on commit.pushed"},
+        {"at": WHEN, "what": "claimed to be sent, attempt 1"},
+        {"at": WHEN, "what": "the Hub has its job"},
+    ]
+    assert told[0]["what"] == "its delivery came in"
+    assert f"{WHEN}  claimed to be sent, attempt 1" in run("launches", "show", kept[1]).out
+
+
+@pytest.mark.parametrize("thing", ["delivery", "launch"])
+def test_the_beginning_of_an_id_is_completed(run: Run, kept: tuple[str, str], thing: str) -> None:
+    groups = {"delivery": "deliveries", "launch": "launches"}
+    ids = dict(zip(groups, kept, strict=True))
+    other = "launch" if thing == "delivery" else "delivery"
+    ran = run(groups[thing], "show", ids[thing][:9])
+    assert (ran.code, ran.out) == (1, "")
+    assert f"give the whole id, such as {ids[thing]}\n" in ran.err
+    ran = run(groups[thing], "show", ids[other])
+    assert f"but a {other}: see `jobhook {groups[other]} show {ids[other]}`" in ran.err
+    ran = run(groups[thing], "show", "x1")
+    assert f"there is no {thing} x1: `jobhook {groups[thing]} ls` lists" in ran.err
+
+
 @pytest.mark.parametrize("thing", ["deliveries", "launches"])
 @pytest.mark.parametrize(
     ("identity", "message"),

@@ -15,9 +15,10 @@ from jobhook.cli.output import clock, print_facts, print_json, print_table, say,
 from jobhook.cli.selection import DeliveryOptions, LaunchOptions
 from jobhook.core.deliveries import load_json
 from jobhook.core.errors import StoreError
-from jobhook.core.filters import LaunchFilter
+from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.launches import Launch, next_step
 from jobhook.core.records import StoredDelivery, Verdict
+from jobhook.core.timeline import Moment, timeline
 from jobhook.ports import Reads
 from jobhook.stores import open_reads
 
@@ -25,6 +26,12 @@ T = TypeVar("T")
 
 deliveries_app = typer.Typer(help="What the Hub delivered.", no_args_is_help=True)
 launches_app = typer.Typer(help="The jobs that rules launched.", no_args_is_help=True)
+
+_GROUPS = {"delivery": "deliveries", "launch": "launches"}
+# How many ids are named to somebody who gave the beginning of one.
+_GUESSES = 3
+
+_IN_TIMELINE = {"created_at", "updated_at"}
 
 Limit = Annotated[int, typer.Option("--limit", min=0, help="How many, newest first; 0 means all.")]
 
@@ -97,13 +104,32 @@ class _Seen:
 async def _see(store: Reads, delivery_id: str) -> _Seen:
     delivery = await store.delivery(delivery_id)
     if delivery is None:
-        raise StoreError(f"there is no delivery {delivery_id}")
+        raise StoreError(await _what_else(store, "delivery", delivery_id))
     return _Seen(
         delivery,
         await store.body(delivery_id) or b"",
         await store.verdicts(delivery_id),
         await store.launches(LaunchFilter(delivery=delivery_id), limit=0),
     )
+
+
+async def _what_else(store: Reads, thing: str, wrong_id: str) -> str:
+    """Return what to do about an id that no delivery, or launch, has."""
+    begun = await store.deliveries(DeliveryFilter(begins=wrong_id), limit=_GUESSES)
+    ids = {
+        "delivery": [delivery.id for delivery, _ in begun],
+        "launch": [
+            launch.id
+            for launch in await store.launches(LaunchFilter(begins=wrong_id), limit=_GUESSES)
+        ],
+    }
+    told = f"there is no {thing} {wrong_id}"
+    if ids[thing]:
+        return f"{told}: give the whole id, such as {' or '.join(ids[thing])}"
+    for other, found in ids.items():
+        if found:
+            return f"{told}, but a {other}: see `jobhook {_GROUPS[other]} show {found[0]}`"
+    return f"{told}: `jobhook {_GROUPS[thing]} ls` lists those that are kept"
 
 
 def _print_delivery(seen: _Seen) -> None:
@@ -158,19 +184,26 @@ def show_launch(
 ) -> None:
     """Show one launch and the job it stands for."""
 
-    async def read(store: Reads) -> Launch:
+    async def read(store: Reads) -> tuple[Launch, tuple[Moment, ...]]:
         found = await store.launch(launch)
         if found is None:
-            raise StoreError(f"there is no launch {launch}")
-        return found
+            raise StoreError(await _what_else(store, "launch", launch))
+        delivery = await store.delivery(found.delivery)
+        return found, timeline(found, delivery.received_at if delivery else None)
 
-    found = _read(database, read)
+    found, moments = _read(database, read)
     if as_json:
-        print_json({**_launch(found), "event": found.event, "job": _job(found)})
-        return
+        told = [{"at": when(moment.at), "what": moment.what} for moment in moments]
+        print_json({**_launch(found), "event": found.event, "timeline": told, "job": _job(found)})
+    else:
+        _print_launch(found, moments)
+
+
+def _print_launch(found: Launch, moments: tuple[Moment, ...]) -> None:
+    facts = {**_launch(found), "repo": found.repo}
     print_facts(
         [
-            *({**_launch(found), "repo": found.repo}.items()),
+            *((name, fact) for name, fact in facts.items() if name not in _IN_TIMELINE),
             ("event", found.event),
             ("attempts", found.attempts),
             ("generation", found.generation),
@@ -180,6 +213,9 @@ def show_launch(
             ("next step", next_step(found)),
         ]
     )
+    say("")
+    rows = ((when(moment.at), moment.what) for moment in moments)
+    print_table(("WHEN", "WHAT"), rows, empty="nothing is known of it")
     say("")
     print_json(_job(found))
 
