@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +21,9 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u
 _PIPE_WIDTH = 400
 # From here on there is room for what a person can also look up.
 _ROOMY_WIDTH = 150
+# A sentence in fewer columns than that is a tower of words.
+_SENTENCE_WIDTH = 40
+_GAP = 2
 
 # What a state means to somebody who looks over many.
 _COLOURS = {
@@ -77,20 +81,46 @@ def print_table(
     empty: str,
     roomy: Collection[str] = (),
 ) -> None:
-    """Print *rows* under *columns*, or the sentence *empty*; the *roomy* ones if there is room."""
+    """
+    Print *rows* under *columns*, or the sentence *empty*; the *roomy* ones if there is room.
+
+    The last column is a sentence: where the others leave it too little room it has a line of its
+    own, below them.
+    """
     console = _console()
     left_out = roomy if console.width < _ROOMY_WIDTH else ()
     shown = [at for at, column in enumerate(columns) if column not in left_out]
+    cells = [[_cell(row[at]) for at in shown] for row in rows]
+    if not cells:
+        say(empty)
+        return
+    heads = [Text(columns[at], style="bold") for at in shown]
+    widths = [max(cell.cell_len for cell in column) for column in zip(heads, *cells, strict=True)]
+    room = console.width - sum(width + _GAP for width in widths[:-1])
+    if room < min(widths[-1], _SENTENCE_WIDTH):
+        _print_with_lines_below(console, [heads, *cells], widths)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for at in shown:
         # Ids and times must stay in one piece; only the last column is a sentence.
         table.add_column(columns[at], overflow="fold", no_wrap=at < len(columns) - 1)
-    for row in rows:
-        table.add_row(*(_cell(row[at]) for at in shown))
-    if table.row_count:
-        console.print(table)
-    else:
-        say(empty)
+    for row_cells in cells:
+        table.add_row(*row_cells)
+    console.print(table)
+
+
+def _print_with_lines_below(
+    console: Console, rows: Iterable[Sequence[Text]], widths: Sequence[int]
+) -> None:
+    for *cells, sentence in rows:
+        line = Text(" " * _GAP).join(
+            cell + Text(" " * (width - cell.cell_len))
+            for cell, width in zip(cells, widths, strict=False)
+        )
+        line.rstrip()
+        console.print(line, overflow="fold")
+        if sentence.plain:
+            console.print(Padding(sentence, (0, 0, 0, _GAP), expand=False), overflow="fold")
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
