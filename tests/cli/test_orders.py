@@ -99,7 +99,7 @@ def test_with_json_stdout_is_json_and_nothing_else_however_many_there_are(
     keep(*[S.HELD] * 5)
     ran = run("launches", "release", "--rule", "retrain", "--yes", "--json")
     assert [each["done"] for each in ran.json] == [True] * 5
-    assert ran.err.splitlines() == ["jobhook: 2 of 5", "jobhook: 4 of 5"]
+    assert ran.err.splitlines() == ["jobhook: 2 of 5 are done", "jobhook: 4 of 5 are done"]
 
 
 def test_what_failed_is_retried_once_and_not_again_with_the_next_filter(
@@ -123,8 +123,10 @@ def test_an_id_that_is_named_twice_counts_once(run: Run, keep: Callable[..., lis
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        pytest.param(("launches", "cancel", "l9"), "there is no such launch", id="launch"),
-        pytest.param(("deliveries", "replay", "d9"), "there is no such delivery", id="delivery"),
+        pytest.param(("launches", "cancel", "l9"), "there is no launch with this id", id="launch"),
+        pytest.param(
+            ("deliveries", "replay", "d9"), "there is no delivery with this", id="delivery"
+        ),
         pytest.param(("launches", "release", "l1"), "only what is held", id="wrong state"),
     ],
 )
@@ -140,14 +142,14 @@ def test_what_cannot_be_done_is_exit_code_1(
 def test_nothing_to_do_is_done(run: Run, keep: Callable[..., list[Launch]]) -> None:
     keep(S.COMPLETED)
     ran = run("launches", "cancel", "--all")
-    assert (ran.code, ran.out) == (0, "there is nothing to do that with\n")
+    assert (ran.code, ran.out) == (0, "there is no launch to cancel\n")
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        pytest.param(("launches", "retry"), "say which: ids", id="no launches"),
-        pytest.param(("deliveries", "replay"), "say which: ids", id="no deliveries"),
+        pytest.param(("launches", "retry"), "say which: name ids", id="no launches"),
+        pytest.param(("deliveries", "replay"), "say which: name ids", id="no deliveries"),
         pytest.param(("launches", "cancel", "l1", "--all"), "not both", id="ids and all"),
         pytest.param(("deliveries", "replay", "d1", "--since", "1h"), "not both", id="and since"),
         pytest.param(("launches", "cancel", "--repo", "data:acme/x"), "type:owner/name", id="repo"),
@@ -156,7 +158,7 @@ def test_nothing_to_do_is_done(run: Run, keep: Callable[..., list[Launch]]) -> N
         ),
         pytest.param(("pause", "--repo", "acme/x"), "type:owner/name", id="no kind of repo"),
         pytest.param(("pause", "--repo", "datset:acme/x"), "type:owner/name", id="kind of repo"),
-        pytest.param(("pause", "--repo", "model:a/b", "--rule", "r"), "one at a time", id="two"),
+        pytest.param(("pause", "--repo", "model:a/b", "--rule", "r"), "not both", id="two"),
     ],
 )
 def test_an_order_that_does_not_say_what_it_is_about_is_wrong_use(
@@ -221,7 +223,7 @@ def test_where_nobody_can_be_asked_yes_has_to_be_said(
     keep(S.HELD)
     ran = run(*words)
     assert (ran.code, ran.out) == (2, "")
-    assert "say so with --yes" in ran.err
+    assert "repeat it with --yes" in ran.err
     assert states_of(run) == {"l1": "held"}
 
 
@@ -242,7 +244,7 @@ def test_a_person_is_asked_with_the_count_and_the_cost(
     with at_a_terminal(monkeypatch, answer):
         ran = run("launches", "release", "l1")
     assert ran.code == code
-    assert "Release 1 launch that may cost $0.00 at most, and 1 at a price" in ran.err
+    assert "the Hub does not tell how much. Release 1 launch?" in ran.err
     assert states_of(run) == {"l1": state}
 
 
@@ -307,7 +309,7 @@ def test_what_is_paused_is_listed_until_it_goes_on(
         ("repo:dataset:acme/corpus", "costs"),
     ]
     assert "rule:retrain" in run("pause", "--list").out
-    assert run("resume", "--json").json[0]["told"] == "goes on"
+    assert run("resume", "--json").json[0]["told"] == "goes on, within the limits"
     assert run("resume").code == 1
 
 
@@ -330,7 +332,23 @@ async def test_prices_of_the_hub_make_the_question(
 ) -> None:
     await anyio.to_thread.run_sync(lambda: keep(S.HELD, spec=make_spec(flavor="a100-large")))
     ran = await in_thread(run, "launches", "release", "--all")
-    assert "Release 1 launch that may cost $1.25 at most? Nobody is there" in ran.err
+    assert "This may cost up to $1.25. Release 1 launch? There is no terminal" in ran.err
+
+
+async def test_a_price_that_the_hub_does_not_tell_is_said_beside_the_others(
+    run: Run, town: AsyncHub, keep: Callable[..., list[Launch]]
+) -> None:
+    def fill() -> None:
+        keep(S.HELD, spec=make_spec(flavor="a100-large"))
+        keep(S.COMPLETED, S.HELD, spec=make_spec(flavor="moon-large"))
+
+    await anyio.to_thread.run_sync(fill)
+    ran = await in_thread(run, "launches", "release", "--all")
+    more = "up to $1.25, and more for 1 launch whose price the Hub does not tell. Release 2"
+    assert more in ran.err
+    ran = await in_thread(run, "deliveries", "replay", "--all")
+    assert "Launching again what they led to may cost up to $1.25, and more" in ran.err
+    assert "Decide 2 deliveries again?" in ran.err
 
 
 async def test_an_order_goes_through_the_service_that_has_the_database(

@@ -35,7 +35,7 @@ async def test_stop_all_pauses_and_cancels(run: Run, town: AsyncHub, tmp_path: P
     async with sqlite_store(tmp_path / "jobhook.db"):
         pass
     ran = await in_thread(run, "stop-all", "--yes")
-    assert (ran.code, "2 jobs cancelled, 0 could not be" in ran.out) == (0, True)
+    assert (ran.code, "2 jobs were cancelled\n" in ran.out) == (0, True)
     assert "paused; `jobhook resume` ends that" in ran.err
     assert await active(town) == ["theirs"]
     paused = await in_thread(run, "pause", "--list", "--json")
@@ -75,4 +75,4 @@ async def test_what_could_not_be_cancelled_is_exit_code_1(
 
     monkeypatch.setattr(stopping, "stop_all_jobs", refused)
     ran = await in_thread(run, "stop-all", "--yes")
-    assert (ran.code, "0 jobs cancelled, 1 could not be" in ran.out) == (1, True)
+    assert (ran.code, "0 jobs were cancelled, and 1 could not be" in ran.out) == (1, True)

@@ -22,6 +22,7 @@ from fakes import Bell, HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import HubBusy, HubNotFound, StoreUnavailable
+from jobhook.core.filters import DeliveryFilter
 from jobhook.core.guards import Guard, Limits
 from jobhook.core.launches import Launch, LaunchState, launch_id, moved
 from jobhook.core.operations import Deed, Order, Outcome
@@ -196,7 +197,7 @@ async def test_what_waits_is_cancelled_before_it_goes(
     operations: Operations, store: SqliteStore, hub: ScriptedHub, state: LaunchState
 ) -> None:
     await kept(store, state=state)
-    assert (await carried_out(operations, Deed.CANCEL, "l1")).told == "cancelled before it went"
+    assert (await carried_out(operations, Deed.CANCEL, "l1")).told == "cancelled before it was sent"
     cancelled = await now(store)
     assert (cancelled.state, cancelled.reason) == (LaunchState.CANCELLED, "cancelled by ana")
     assert hub.calls == []
@@ -230,7 +231,9 @@ async def test_what_is_over_cannot_be_cancelled(
     operations: Operations, store: SqliteStore, state: LaunchState
 ) -> None:
     await kept(store, state=state)
-    assert (await carried_out(operations, Deed.CANCEL, "l1")).told == f"it is {state}: it is over"
+    assert (await carried_out(operations, Deed.CANCEL, "l1")).told == (
+        f"it is {state}: there is nothing left to cancel"
+    )
 
 
 class SlowToCancel(ScriptedHub):
@@ -309,7 +312,9 @@ async def test_an_order_that_comes_too_late_changes_nothing(
     overtaken = Overtaken(store, move)
     operations = Operations(overtaken, hub, clock, instance="jobhook", on_change=bell)
     outcome = await carried_out(operations, deed, "l1")
-    assert outcome == Outcome("l1", done=False, told="it has just moved on: look again")
+    assert outcome == Outcome(
+        "l1", done=False, told="it has just changed: see `jobhook launches show l1`, and try again"
+    )
     assert await now(store) == move(launch)
 
 
@@ -328,7 +333,9 @@ async def test_a_launch_that_is_not_there_is_said_to_be_missing(
     operations: Operations, deed: Deed
 ) -> None:
     outcome = await carried_out(operations, deed, "l?")
-    assert outcome == Outcome("l?", done=False, told="there is no such launch")
+    assert outcome == Outcome(
+        "l?", done=False, told="there is no launch with this id: `jobhook launches ls` lists them"
+    )
 
 
 async def test_what_was_done_before_a_failure_stands_and_is_told_to_the_workers(
@@ -393,30 +400,56 @@ async def test_what_waits_to_be_decided_is_not_replayed(
     operations: Operations, store: SqliteStore
 ) -> None:
     receipt = await store.record(make_received())
-    assert (await carried_out(operations, Deed.REPLAY, receipt.delivery)).told == "it is stored"
+    assert (await carried_out(operations, Deed.REPLAY, receipt.delivery)).told == (
+        "it waits to be decided anyway"
+    )
+
+
+async def test_a_conflict_is_not_decided_again(operations: Operations, store: SqliteStore) -> None:
+    await store.record(make_received("w1", b"one"))
+    await store.record(make_received("w1", b"two"))
+    conflicts = DeliveryFilter(state=DeliveryState.CONFLICT)
+    ((conflict, _),) = await store.deliveries(conflicts, limit=0)
+    outcome = await carried_out(operations, Deed.REPLAY, conflict.id)
+    assert (outcome.done, "only the first delivery" in outcome.told) == (False, True)
 
 
 async def test_a_delivery_that_is_not_there_is_said_to_be_missing(operations: Operations) -> None:
     outcome = await carried_out(operations, Deed.REPLAY, "d?")
-    assert outcome == Outcome("d?", done=False, told="there is no such delivery")
+    assert outcome == Outcome(
+        "d?",
+        done=False,
+        told="there is no delivery with this id: `jobhook deliveries ls` lists them",
+    )
 
 
 # -- pause and resume --
 
 
-@pytest.mark.parametrize("scope", [EVERYTHING, "rule:retrain", "repo:dataset:acme/corpus"])
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        (EVERYTHING, "nothing is launched until `jobhook resume"),
+        ("rule:retrain", "nothing of it is launched until `jobhook resume --rule retrain"),
+        (
+            "repo:dataset:acme/corpus",
+            "nothing of it is launched until `jobhook resume --repo dataset:acme/corpus",
+        ),
+    ],
+)
 async def test_a_pause_lasts_until_it_is_ended(
-    operations: Operations, store: SqliteStore, scope: str
+    operations: Operations, store: SqliteStore, scope: str, told: str
 ) -> None:
     await kept(store, repo="dataset:acme/corpus")
     guard = Guard(PLENTY, {"cpu-basic": 0.01}, NOON)
     order = Order(deed=Deed.PAUSE, by="ana", scope=scope, reason="costs")
     (paused,) = await operations.carry_out(order)
-    assert (paused.id, paused.done) == (scope, True)
+    assert paused == Outcome(scope, done=True, told=f"paused: {told}`")
     assert await store.pauses() == (Pause(scope=scope, since=NOON, by="ana", reason="costs"),)
     assert await store.claim(NOON, 1, guard) == ()
     order = Order(deed=Deed.RESUME, by="ana", scope=scope)
-    assert await operations.carry_out(order) == (Outcome(scope, done=True, told="goes on"),)
+    (resumed,) = await operations.carry_out(order)
+    assert resumed == Outcome(scope, done=True, told="goes on, within the limits")
     assert len(await store.claim(NOON, 1, guard)) == 1
     assert await operations.carry_out(order) == (Outcome(scope, done=False, told="was not paused"),)
 

@@ -14,17 +14,15 @@ from jobhook.core.errors import UsageError
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def confirm(question: str, *, count: int = 1, yes: bool) -> None:
+def confirm(question: str) -> None:
     """
-    Ask a person at a terminal, unless they said *yes* or there is nothing (*count*) to do.
+    Ask a person at a terminal, and end the command unless they agree.
 
     Raises:
         UsageError: There is no terminal.
     """
-    if not count or yes:
-        return
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody is there to ask: say so with --yes")
+        raise UsageError(f"{question} There is no terminal to ask at: repeat it with --yes")
     if not typer.confirm(question, err=True):
         raise typer.Exit(1)
 

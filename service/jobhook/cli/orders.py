@@ -46,7 +46,7 @@ _CANCELS_AT_ONCE = 8
 _PRICES_SECONDS = 5.0
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Their ids.")]
-All = Annotated[bool, typer.Option("--all", help="All that this can be done with.")]
+All = Annotated[bool, typer.Option("--all", help="All for which it can be done.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +61,9 @@ class OrderOptions:
         """Refuse an order that does not say what it is about, or says it in two ways."""
         by_filter = bool(which) or self.everything
         if self.ids and by_filter:
-            raise UsageError("name ids or say which with options, not both")
+            raise UsageError("name ids or give a filter, not both")
         if not (self.ids or by_filter):
-            raise UsageError(f"say which: ids, a filter such as {such_as}, or --all")
+            raise UsageError(f"say which: name ids, give a filter such as {such_as}, or say --all")
 
 
 def launches_order(deed: Deed, told: str) -> Callable[..., None]:
@@ -81,23 +81,23 @@ def launches_order(deed: Deed, told: str) -> Callable[..., None]:
         launches = asyncio.run(_select(settings, wanted, deed))
         # What is named but not there is told like everything else that cannot be done.
         chosen = [*dict.fromkeys(order.ids or [launch.id for launch in reversed(launches)])]
-        question = f"{deed.capitalize()} {count(len(chosen), 'launch', 'launches')}"
-        if deed != Deed.CANCEL:
-            question += f" that may cost {_most(launches, settings)}"
-        confirm(f"{question}?", count=len(chosen), yes=order.yes)
+        if chosen and not order.yes:
+            cost = "" if deed == Deed.CANCEL else _cost("This", launches, settings)
+            confirm(f"{cost}{deed.capitalize()} {count(len(chosen), 'launch', 'launches')}?")
         _carry_out_all(settings, deed, chosen, as_json=as_json)
 
     command.__doc__ = told
     return with_options(command)
 
 
-release = launches_order(Deed.RELEASE, "Let launches go that are held, in spite of what held them.")
+release = launches_order(Deed.RELEASE, "Let held launches go, in spite of what held them.")
 retry = launches_order(
     Deed.RETRY,
-    "Launch once more what is over: rejected, expired, failed, gone, or what you name.",
+    "Launch once more what was rejected, has expired, failed or is gone, or what you name.",
 )
 cancel = launches_order(
-    Deed.CANCEL, "Cancel launches: those that wait do not go, the jobs of the others are stopped."
+    Deed.CANCEL,
+    "Cancel launches: those that wait are not sent, the jobs of the others are stopped.",
 )
 
 
@@ -122,21 +122,21 @@ def replay(
 
     found, launches = asyncio.run(select())
     chosen = [*dict.fromkeys(order.ids or reversed(found))]
-    what = f"{count(len(chosen), 'delivery', 'deliveries')} again"
-    again = f"what they led to before may cost {_most(launches, settings)} again"
-    confirm(f"Decide {what}; {again}?", count=len(chosen), yes=order.yes)
+    if chosen and not order.yes:
+        cost = _cost("Launching again what they led to", launches, settings)
+        confirm(f"{cost}Decide {count(len(chosen), 'delivery', 'deliveries')} again?")
     _carry_out_all(settings, Deed.REPLAY, chosen, as_json=as_json)
 
 
 def pause(
     rule: OfRule = None,
     repo: OfTypedRepo = None,
-    reason: Annotated[str, typer.Option(help="Why, for whoever wonders.")] = "",
-    show: Annotated[bool, typer.Option("--list", help="Only say what is paused.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "",
+    show: Annotated[bool, typer.Option("--list", help="Only list what is paused.")] = False,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Launch nothing any more: of one rule, for one repo, or at all."""
+    """Stop launching: for one rule, for one repo, or altogether; deliveries are still taken in."""
     settings = settings_with(database=database)
     if show:
         _print_pauses(settings, as_json=as_json)
@@ -180,18 +180,25 @@ def _carry_out_all(settings: Settings, deed: Deed, ids: Collection[str], *, as_j
         order = Order(deed=deed, by=who(), ids=some)
         outcomes += asyncio.run(carry_out(settings, order))
         if len(outcomes) < len(ids):
-            warn(f"jobhook: {len(outcomes)} of {len(ids)}")
-    _print_outcomes(outcomes, as_json=as_json)
+            warn(f"jobhook: {len(outcomes)} of {len(ids)} are done")
+    thing = "delivery" if deed == Deed.REPLAY else "launch"
+    _print_outcomes(outcomes, empty=f"there is no {thing} to {deed}", as_json=as_json)
 
 
-def _most(launches: Collection[Launch], settings: Settings) -> str:
-    """Return what *launches* may cost at most, in words."""
+def _cost(what: str, launches: Collection[Launch], settings: Settings) -> str:
+    """Return a sentence on what *launches* may cost; nothing if there are none."""
+    if not launches:
+        return ""
     prices = asyncio.run(_prices(settings))
     known = [launch for launch in launches if launch.spec.flavor in prices]
     micro_usd = sum(cost_of(prices[each.spec.flavor], each.spec.timeout) for each in known)
-    most = f"${micro_usd / 1_000_000:.2f} at most"
-    unknown = len(launches) - len(known)
-    return f"{most}, and {unknown} at a price that the Hub does not tell" if unknown else most
+    if not known:
+        return f"{what} costs money, and the Hub does not tell how much. "
+    most = f"{what} may cost up to ${micro_usd / 1_000_000:.2f}"
+    if unknown := len(launches) - len(known):
+        whose = count(unknown, "launch", "launches")
+        return f"{most}, and more for {whose} whose price the Hub does not tell. "
+    return f"{most}. "
 
 
 async def _prices(settings: Settings) -> Mapping[str, float]:
@@ -223,12 +230,14 @@ def _print_pauses(settings: Settings, *, as_json: bool) -> None:
         )
 
 
-def _print_outcomes(outcomes: Collection[Outcome], *, as_json: bool) -> None:
+def _print_outcomes(
+    outcomes: Collection[Outcome], *, empty: str = "nothing was done", as_json: bool
+) -> None:
     if as_json:
         print_json([{"id": o.id, "done": o.done, "told": o.told} for o in outcomes])
     else:
         rows = ((outcome.id, outcome.told) for outcome in outcomes)
-        print_table(("ID", "OUTCOME"), rows, empty="there is nothing to do that with")
+        print_table(("ID", "OUTCOME"), rows, empty=empty)
     if not all(outcome.done for outcome in outcomes):
         raise typer.Exit(1)
 
@@ -245,5 +254,5 @@ def _check_rule(settings: Settings, rule: str) -> None:
 
 def _scope(rule: str | None, repo: str | None) -> str:
     if rule and repo:
-        raise UsageError("pause a rule or a repo, one at a time")
+        raise UsageError("name a rule or a repo, not both")
     return f"rule:{rule}" if rule else f"repo:{typed_repo(repo)}" if repo else EVERYTHING

@@ -27,7 +27,8 @@ def stop_all(
     settings = settings_with(database=database)
     if not settings.hf_token:
         raise SettingsError("no Hub token is set: put one into HF_TOKEN")
-    confirm(f"Pause everything and cancel all jobs of instance {settings.instance}?", yes=yes)
+    if not yes:
+        confirm(f"Pause everything and cancel all jobs of instance {settings.instance}?")
     order = Order(deed=Deed.PAUSE, by=who(), reason="stop-all")
     try:
         asyncio.run(carry_out(settings, order))
@@ -61,5 +62,6 @@ def _print_stopped(rows: Collection[tuple[str, str | None]], *, as_json: bool) -
     if as_json:
         print_json([{"job_id": job_id, "error": failure} for job_id, failure in rows])
     else:
-        say(f"{count(len(rows) - failures, 'job', 'jobs')} cancelled, {failures} could not be")
+        told = f"{count(len(rows) - failures, 'job was', 'jobs were')} cancelled"
+        say(f"{told}, and {failures} could not be" if failures else told)
     return failures

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 
 import structlog
 
+from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import HubError, LaunchMoved
 from jobhook.core.filters import LaunchFilter
 from jobhook.core.launches import Launch, LaunchState, latest, moved
@@ -80,11 +81,11 @@ class Operations:
     async def _pause(self, order: Order) -> Outcome:
         pause = Pause(scope=order.scope, since=self._clock(), by=order.by, reason=order.reason)
         await self._store.pause(pause)
-        return Outcome(order.scope, done=True, told="paused: nothing of it is launched any more")
+        return Outcome(order.scope, done=True, told=_until_resumed(order.scope))
 
     async def _resume(self, order: Order) -> Outcome:
         if await self._store.resume(self._clock(), order.scope):
-            return Outcome(order.scope, done=True, told="goes on")
+            return Outcome(order.scope, done=True, told="goes on, within the limits")
         return Outcome(order.scope, done=False, told="was not paused")
 
     async def _replay(self, delivery_id: str) -> Outcome:
@@ -95,17 +96,20 @@ class Operations:
     async def _why_not(self, delivery_id: str) -> str:
         delivery = await self._store.delivery(delivery_id)
         if delivery is None:
-            return "there is no such delivery"
+            return "there is no delivery with this id: `jobhook deliveries ls` lists them"
         launches = await self._store.launches(LaunchFilter(delivery=delivery_id), limit=0)
         waiting = next((launch for launch in launches if not launch.state.is_final), None)
         if waiting:
             return f"its launch {waiting.id} is {waiting.state}: cancel it first, or let it end"
-        return f"it is {delivery.state}"
+        if delivery.state == DeliveryState.CONFLICT:
+            return "it is a conflict: only the first delivery with its Webhook-Id is decided"
+        return "it waits to be decided anyway"
 
     async def _with_launch(self, launch_id: str, order: Order) -> Outcome:
         launch = await self._store.launch(launch_id)
         if launch is None:
-            return Outcome(launch_id, done=False, told="there is no such launch")
+            told = "there is no launch with this id: `jobhook launches ls` lists them"
+            return Outcome(launch_id, done=False, told=told)
         try:
             if order.deed == Deed.RELEASE:
                 return await self._release(launch, order.by)
@@ -114,7 +118,8 @@ class Operations:
             return await self._cancel(launch, order.by)
         except LaunchMoved:
             # A worker or another order was faster.
-            return Outcome(launch_id, done=False, told="it has just moved on: look again")
+            told = f"it has just changed: see `jobhook launches show {launch_id}`, and try again"
+            return Outcome(launch_id, done=False, told=told)
 
     async def _release(self, launch: Launch, by: str) -> Outcome:
         if launch.state != LaunchState.HELD:
@@ -151,9 +156,9 @@ class Operations:
 
     async def _cancel(self, launch: Launch, by: str) -> Outcome:
         if launch.state in _UNDECIDED:
-            return _not(launch, "nobody knows yet whether it has a job; wait for that")
+            return _not(launch, "wait until it is known whether it has a job")
         if launch.state.is_final:
-            return _not(launch, "it is over")
+            return _not(launch, "there is nothing left to cancel")
         if launch.job_id:
             told = replace(launch, reason=f"cancelled by {by}")
             await self._store.replace(launch, told)
@@ -162,7 +167,7 @@ class Operations:
         await self._store.replace(
             launch, moved(launch, LaunchState.CANCELLED, now=self._clock(), reason=reason)
         )
-        return Outcome(launch.id, done=True, told="cancelled before it went")
+        return Outcome(launch.id, done=True, told="cancelled before it was sent")
 
     async def _cancel_job(self, launch: Launch, job_id: str) -> Outcome:
         try:
@@ -170,6 +175,13 @@ class Operations:
         except HubError as exc:
             return Outcome(launch.id, done=False, told=str(exc))
         return Outcome(launch.id, done=True, told=f"its job {job_id} is being cancelled")
+
+
+def _until_resumed(scope: str) -> str:
+    kind, _, name = scope.partition(":")
+    if not name:
+        return "paused: nothing is launched until `jobhook resume`"
+    return f"paused: nothing of it is launched until `jobhook resume --{kind} {name}`"
 
 
 def _not(launch: Launch, why: str) -> Outcome:
