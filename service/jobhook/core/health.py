@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from jobhook.core.launches import Launch
-from jobhook.core.records import EVERYTHING, Pause
+from jobhook.core.records import Pause
 from jobhook.core.rules import RuleSet
 
 _SECRET_CHARACTERS = 32
@@ -144,8 +144,8 @@ def of_pauses(pauses: Sequence[Pause], rules: Collection[str], *, by_setting: bo
         return warn(check, f"{unknown[0]} is paused, but there is no such rule: is it misspelt?")
     if pauses:
         scopes = ", ".join(pause.scope for pause in pauses)
-        how = "" if EVERYTHING in (pause.scope for pause in pauses) else " --rule or --repo"
-        return warn(check, f"paused: {scopes}; `jobhook resume{how}` ends it")
+        commands = " and ".join(pause.ended_by for pause in pauses)
+        return warn(check, f"paused: {scopes}; {commands} {'end' if pauses[1:] else 'ends'} that")
     return ok(check, "nothing is paused")
 
 

@@ -74,6 +74,12 @@ class Pause:
     by: str
     reason: str = ""
 
+    @property
+    def ended_by(self) -> str:
+        """The command that ends it."""
+        kind, _, name = self.scope.partition(":")
+        return f"`jobhook resume --{kind} {name}`" if name else "`jobhook resume`"
+
 
 EVERYTHING = "everything"
 

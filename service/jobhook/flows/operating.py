@@ -14,7 +14,7 @@ from jobhook.core.filters import LaunchFilter
 from jobhook.core.launches import Launch, LaunchState, latest, moved
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.planning import KEY_VARIABLE, Origin, planned_again
-from jobhook.core.records import Pause
+from jobhook.core.records import EVERYTHING, Pause
 from jobhook.flows.intake import SOURCE
 from jobhook.ports import Clock, Hub, Store
 
@@ -81,7 +81,9 @@ class Operations:
     async def _pause(self, order: Order) -> Outcome:
         pause = Pause(scope=order.scope, since=self._clock(), by=order.by, reason=order.reason)
         await self._store.pause(pause)
-        return Outcome(order.scope, done=True, told=_until_resumed(order.scope))
+        what = "nothing" if order.scope == EVERYTHING else "nothing of it"
+        told = f"paused: {what} is launched until {pause.ended_by}"
+        return Outcome(order.scope, done=True, told=told)
 
     async def _resume(self, order: Order) -> Outcome:
         if await self._store.resume(self._clock(), order.scope):
@@ -175,13 +177,6 @@ class Operations:
         except HubError as exc:
             return Outcome(launch.id, done=False, told=str(exc))
         return Outcome(launch.id, done=True, told=f"its job {job_id} is being cancelled")
-
-
-def _until_resumed(scope: str) -> str:
-    kind, _, name = scope.partition(":")
-    if not name:
-        return "paused: nothing is launched until `jobhook resume`"
-    return f"paused: nothing of it is launched until `jobhook resume --{kind} {name}`"
 
 
 def _not(launch: Launch, why: str) -> Outcome:
