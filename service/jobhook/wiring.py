@@ -148,7 +148,10 @@ async def carry_out(settings: Settings, order: Order) -> tuple[Outcome, ...]:
             return await give_order(settings.database.path, order)
         if not settings.database.path.exists():
             # A new one in the wrong place would say "paused" while the real service goes on.
-            raise StoreError(f"there is no database at {settings.database.path}")
+            raise StoreError(
+                f"there is no database at {settings.database.path}: go where the service runs, "
+                "or say where its database is with JOBHOOK_DATABASE"
+            )
     bells = Bells()
     async with (
         open_store(settings.database, bells) as store,

@@ -22,6 +22,7 @@ from jobhook.cli import demo as demo_module
 from jobhook.core.errors import HubBusy
 from jobhook.devhub import TOKEN
 from jobhook.hub import AsyncHub
+from jobhook.web.serving import listen
 
 pytestmark = pytest.mark.anyio
 
@@ -151,6 +152,18 @@ async def test_a_second_service_on_the_same_database_is_refused(
         assert b"another jobhook already uses this database" in err
         assert b"Traceback" not in err
         assert await first.end(signal.SIGINT) == 0
+
+
+async def test_a_port_that_the_devhub_cannot_have_is_told_with_its_option(
+    own_environment: Environment,
+) -> None:
+    with listen("127.0.0.1", 0) as listener:
+        taken = str(listener.getsockname()[1])
+        words = ("serve", "--devhub", "--port", "0", "--devhub-port", taken)
+        async with jobhook(own_environment(), *words) as running:
+            out, err = await running.process.communicate()
+    assert (running.process.returncode, out) == (2, b"")
+    assert err.endswith(b"give another --devhub-port\n")
 
 
 async def test_an_acknowledged_delivery_outlives_a_kill(own_environment: Environment) -> None:

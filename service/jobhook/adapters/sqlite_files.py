@@ -87,7 +87,9 @@ def reopen_writer(path: Path, connect: Connect = connect) -> sqlite3.Connection:
 def open_reader(path: Path, connect: Connect = connect) -> sqlite3.Connection:
     """Open the database for reading only; it must exist and be of this version."""
     if not path.exists():
-        raise StoreError(f"there is no database at {path}: run `jobhook serve` first")
+        raise StoreError(
+            f"there is no database at {path}: run `jobhook serve` first, or go where it runs"
+        )
     with translated(path), _unless_failed(connect(path, "ro")) as connection:
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA wal_autocheckpoint=0")

@@ -118,7 +118,9 @@ async def _serve(settings: Settings, role: Role, devhub_port: int | None) -> Non
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
         if devhub_port is not None:
-            hub_listener = stack.enter_context(listen("127.0.0.1", devhub_port))
+            hub_listener = stack.enter_context(
+                listen("127.0.0.1", devhub_port, options="--devhub-port")
+            )
             hub_url = url_of(hub_listener)
             secret = secrets.token_urlsafe(32)
             settings = for_devhub(

@@ -54,14 +54,14 @@ class OpenProtocol(HttpToolsProtocol):
         self.scope["extensions"] = extension  # type: ignore[typeddict-item]
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, options: str = "--host or --port") -> socket.socket:
     """
     Return a listening socket, so that its address is known before anything is served.
 
     *port* 0 takes a free one.
 
     Raises:
-        UsageError: If the address is taken or is not of this machine.
+        UsageError: If the address is taken or is not of this machine; it names the *options*.
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(
@@ -76,7 +76,7 @@ def listen(host: str, port: int) -> socket.socket:
             return listener
     except OSError as exc:
         raise UsageError(
-            f"cannot listen on {host}:{port} ({exc.strerror}): give another --host or --port"
+            f"cannot listen on {host}:{port} ({exc.strerror}): give another {options}"
         ) from exc
 
 
