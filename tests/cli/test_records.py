@@ -160,11 +160,11 @@ def test_one_launch_is_shown_with_what_happened_to_it(run: Run, kept: tuple[str,
     told = run("launches", "show", kept[1], "--json").json["timeline"]
     assert told[1:] == [
         {"at": WHEN, "what": "planned, as rule retrain fired on commit.pushed"},
-        {"at": WHEN, "what": "claimed to be sent, attempt 1"},
+        {"at": WHEN, "what": "claimed and sent, attempt 1"},
         {"at": WHEN, "what": "the Hub has its job"},
     ]
     assert told[0]["what"] == "its delivery came in"
-    assert f"{WHEN}  claimed to be sent, attempt 1" in run("launches", "show", kept[1]).out
+    assert f"{WHEN}  claimed and sent, attempt 1" in run("launches", "show", kept[1]).out
 
 
 @pytest.mark.parametrize("thing", ["delivery", "launch"])

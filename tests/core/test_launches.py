@@ -205,6 +205,8 @@ def test_values_of_secrets_do_not_reach_the_database() -> None:
     [
         pytest.param("held", "ambiguous: no job", "look for its job on the Hub", id="ambiguous"),
         pytest.param("held", "loop: …", "launches release l1` lets it go", id="held"),
+        pytest.param("held", "price: none", "launches cancel l1` gives it up", id="held, a price"),
+        pytest.param("held", "secret: set X", "do what the reason says; then", id="held, a secret"),
         pytest.param("unknown", "lost", "none: its job is being looked for", id="unknown"),
         pytest.param("rejected", "bad image", "mend what the reason says", id="rejected"),
         *(

@@ -22,8 +22,14 @@ PLANNED = "planned, as rule retrain fired on commit.pushed"
             id="on its way",
         ),
         pytest.param(
-            {"state": S.COMPLETED, "attempts": 1, "claimed_at": 1, "updated_at": 9},
-            [(0, PLANNED), (1, "claimed to be sent, attempt 1"), (9, "completed")],
+            {
+                "state": S.COMPLETED,
+                "job_id": "j1",
+                "attempts": 1,
+                "claimed_at": 1,
+                "updated_at": 9,
+            },
+            [(0, PLANNED), (1, "claimed and sent, attempt 1"), (9, "completed")],
             id="over",
         ),
         pytest.param(
@@ -65,8 +71,8 @@ PLANNED = "planned, as rule retrain fired on commit.pushed"
             id="an orphan",
         ),
         pytest.param(
-            {"state": S.CANCELLED, "generation": 1, "asked_by": "ana"},
-            [(0, "planned again, asked for by ana"), (0, "cancelled")],
+            {"state": S.CANCELLED, "generation": 1, "asked_by": "ana", "reason": "cancelled by bo"},
+            [(0, "planned again, asked for by ana"), (0, "cancelled by bo")],
             id="a retry",
         ),
         pytest.param(

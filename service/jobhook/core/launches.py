@@ -112,6 +112,9 @@ def next_step(launch: Launch) -> str | None:
             return f"look for its job on the Hub; if there is none, {go}"
         case LaunchState.HELD if launch.reason.startswith(LOOP_PRESUMED):
             return f"wait until it is found out who set it off, or {go}"
+        case LaunchState.HELD if launch.reason.startswith("secret: "):
+            released = f"`jobhook launches release {launch.id}` lets it go"
+            return f"do what the reason says; then {released}"
         case LaunchState.HELD:
             return f"{go}, `jobhook launches cancel {launch.id}` gives it up"
         case LaunchState.UNKNOWN:

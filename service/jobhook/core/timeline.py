@@ -66,10 +66,13 @@ def _planned(launch: Launch) -> str:
 def _claimed(launch: Launch) -> str:
     if _is_found(launch):
         return "its job was made"
-    return f"claimed to be sent, attempt {launch.attempts}"
+    claimed = "claimed and sent" if launch.job_id else "claimed to be sent"
+    return f"{claimed}, attempt {launch.attempts}"
 
 
 def _came_to(launch: Launch) -> str:
     what = _CAME_TO.get(launch.state, str(launch.state))
     looks = f"{what}; {launch.looks} looks found none" if launch.looks else what
+    if launch.reason.startswith(what):  # "cancelled by ana"
+        return launch.reason
     return f"{looks}: {launch.reason}" if launch.reason else looks
