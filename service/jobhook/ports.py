@@ -45,7 +45,7 @@ class Reads(Protocol):
         """
 
     async def began_at(self) -> int:
-        """Return when this database was made, in milliseconds since 1970."""
+        """Return when this database was made, or put back, in milliseconds since 1970."""
 
     async def followed(self) -> tuple[Launch, ...]:
         """Return the launches whose jobs have not been seen to end."""
@@ -160,6 +160,9 @@ class Store(Reads, Protocol):
 
     async def remember(self, name: str, value: int) -> None:
         """Keep a number for whoever comes after this process."""
+
+    async def begin_anew(self, now: int) -> None:
+        """Let the database count as made *now*, because it may lack what was done before."""
 
     async def replay(self, delivery_id: str) -> bool:
         """

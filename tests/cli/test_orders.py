@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -313,7 +315,23 @@ def test_what_is_paused_is_listed_until_it_goes_on(
     assert run("resume").code == 1
 
 
-@pytest.mark.parametrize("words", [("pause",), ("resume",)], ids=" ".join)
+def test_a_database_that_was_put_back_begins_anew(
+    run: Run, keep: Callable[..., list[Launch]], tmp_path: Path
+) -> None:
+    keep(S.READY)
+    database = tmp_path / "jobhook.db"
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("UPDATE epoch SET began_at = 0")
+        connection.commit()
+    (tmp_path / "jobhook.db.seal").unlink()
+    ran = run("launches", "look-first", "--json")
+    assert (ran.code, [each["done"] for each in ran.json]) == (0, [True])
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        ((began_at,),) = connection.execute("SELECT began_at FROM epoch")
+    assert 0 <= now_ms() - began_at < 3_600_000
+
+
+@pytest.mark.parametrize("words", [("pause",), ("resume",), ("launches", "look-first")], ids=str)
 def test_no_database_is_made_in_the_wrong_place(
     run: Run, tmp_path: Path, words: tuple[str, ...]
 ) -> None:

@@ -378,6 +378,11 @@ async def test_a_database_knows_when_it_was_made(store: Store) -> None:
     assert abs(await store.began_at() - time.time() * 1000) < 3_600_000
 
 
+async def test_a_database_that_was_put_back_counts_as_made_then(store: Store) -> None:
+    await store.begin_anew(NOON)
+    assert await store.began_at() == NOON
+
+
 async def family(store: Store, count: int, **given: object) -> None:
     """So many ready launches of one rule for one repo, each of another action."""
     delivery = await stored_delivery(store)

@@ -503,6 +503,30 @@ async def test_a_young_database_looks_before_it_sends(
     assert hub.started == []
 
 
+@pytest.mark.parametrize(
+    ("hours", "sent"),
+    [
+        pytest.param(0, 0, id="at once"),
+        pytest.param(48, 0, id="for 48 hours"),
+        pytest.param(49, 1, id="and no longer"),
+    ],
+)
+async def test_an_old_database_that_was_put_back_looks_before_it_sends(
+    dispatcher: Dispatcher,
+    store: SqliteStore,
+    hub: ScriptedHub,
+    clock: HandClock,
+    hours: int,
+    sent: int,
+) -> None:
+    await store.begin_anew(NOON)
+    clock.now += hours * 3_600_000
+    launch = await ready(store, created_at=clock.now, updated_at=clock.now)
+    hub.jobs["old"] = make_job("old", "RUNNING", labels={"jobhook-launch": launch.id})
+    await send(dispatcher)
+    assert len(hub.started) == sent
+
+
 async def test_a_young_database_sends_what_it_does_not_find(
     dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
 ) -> None:

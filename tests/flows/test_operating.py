@@ -454,6 +454,15 @@ async def test_a_pause_lasts_until_it_is_ended(
     assert await operations.carry_out(order) == (Outcome(scope, done=False, told="was not paused"),)
 
 
+async def test_after_a_restored_backup_the_hub_knows_better_for_48_hours(
+    operations: Operations, store: SqliteStore
+) -> None:
+    (outcome,) = await operations.carry_out(Order(deed=Deed.LOOK_FIRST, by="ana"))
+    told = "for 48 hours each launch is looked for on the Hub before it is sent"
+    assert outcome == Outcome(EVERYTHING, done=True, told=told)
+    assert await store.began_at() == NOON
+
+
 async def test_a_pause_leaves_alone_what_is_on_its_way(
     operations: Operations, store: SqliteStore, hub: ScriptedHub
 ) -> None:

@@ -239,7 +239,8 @@ def _refuse_damage(path: Path, connect: Connect) -> None:
     if sealed and seal.read_text(encoding="utf-8") != _digest(path):
         raise StoreError(
             f"{path} is not as it was left: put an undamaged copy back, or delete {seal.name} "
-            "beside it if it was changed on purpose"
+            "beside it if it was changed on purpose; after a backup was put back, "
+            "`jobhook launches look-first` keeps what it does not know from being launched again"
         )
     # A connection that cannot write leaves all files as they are, also when it is closed.
     with contextlib.closing(connect(path, "ro")) as probe:
@@ -252,7 +253,10 @@ def _refuse_unsound(probe: sqlite3.Connection, path: Path) -> None:
     check = "integrity_check" if path.stat().st_size <= _CHECKED_BYTES else "quick_check"
     (found,) = probe.execute(f"PRAGMA {check}(1)").fetchone()
     if found != "ok":
-        raise StoreError(f"{path} is damaged ({found}); it was left alone: put a copy back")
+        raise StoreError(
+            f"{path} is damaged ({found}); it was left alone: put a copy back, and then "
+            "run `jobhook launches look-first`"
+        )
 
 
 def _unseal(path: Path) -> None:

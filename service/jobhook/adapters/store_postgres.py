@@ -173,6 +173,9 @@ class PostgresStore(PostgresReads):
             value,
         )
 
+    async def begin_anew(self, now: int) -> None:
+        await self._count("UPDATE epoch SET began_at = $1", now)
+
     async def replay(self, delivery_id: str) -> bool:
         replayed = await self._count(
             "UPDATE delivery d SET state = 'stored', tries = 0, routed_until = 0,"  # noqa: S608

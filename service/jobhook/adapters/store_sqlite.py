@@ -265,6 +265,11 @@ class SqliteStore(SqliteReads):
             )
         )
 
+    async def begin_anew(self, now: int) -> None:
+        await self._writer.submit(
+            lambda connection: connection.execute("UPDATE epoch SET began_at = ?", (now,))
+        )
+
     async def replay(self, delivery_id: str) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             return bool(

@@ -1,4 +1,4 @@
-"""What an operator does: release, retry, cancel and replay; pause and resume."""
+"""What an operator does: release, retry, cancel and replay; pause, resume and look first."""
 
 from __future__ import annotations
 
@@ -157,6 +157,13 @@ def resume(
     """End a pause: what waited for it is launched, within the limits."""
     settings = settings_with(database=database)
     order = Order(deed=Deed.RESUME, by=who(), scope=_scope(rule, repo))
+    _print_outcomes(asyncio.run(carry_out(settings, order)), as_json=as_json)
+
+
+def look_first(database: Database = None, as_json: AsJson = False) -> None:
+    """For 48 hours look on the Hub before each launch, as a restored database knows too little."""
+    settings = settings_with(database=database)
+    order = Order(deed=Deed.LOOK_FIRST, by=who())
     _print_outcomes(asyncio.run(carry_out(settings, order)), as_json=as_json)
 
 

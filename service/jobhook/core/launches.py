@@ -17,6 +17,9 @@ from jobhook.core.jobs import JobSpec, Stage
 
 # How long an unknown launch may be left alone between two looks for its job.
 LONGEST_LOOK_PAUSE_MS = 120_000
+# So long after a database began, the job of a launch is looked for before it is sent: what an
+# older one knew may be lost.
+LOOK_FIRST_MS = 48 * 3_600_000
 # How long a launch that is ready may be put off.
 LONGEST_WAIT_MS = 3_600_000
 # How the reason begins while a loop is presumed and nobody has looked at what set the launch off.

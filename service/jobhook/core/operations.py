@@ -20,6 +20,7 @@ class Deed(StrEnum):
     REPLAY = "replay"  # deliveries are decided again
     PAUSE = "pause"
     RESUME = "resume"
+    LOOK_FIRST = "look-first"  # the database was put back: what it does not know is looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Order:
 
     Attributes:
         by: Who asks, for the record.
-        ids: The launches or deliveries that it is about; none for a pause.
+        ids: The launches or deliveries that it is about, if it is about some.
         scope: What is paused or resumed, see `Pause`.
         reason: Why it is paused.
     """

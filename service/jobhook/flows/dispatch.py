@@ -22,7 +22,14 @@ from jobhook.core.errors import (
     UsageError,
 )
 from jobhook.core.guards import Guard, Limits
-from jobhook.core.launches import LONGEST_WAIT_MS, MOVES, Launch, LaunchState, moved
+from jobhook.core.launches import (
+    LONGEST_WAIT_MS,
+    LOOK_FIRST_MS,
+    MOVES,
+    Launch,
+    LaunchState,
+    moved,
+)
 from jobhook.core.planning import LAUNCH_LABEL, job_of
 from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
@@ -41,8 +48,6 @@ _TOO_MANY_REQUESTS = 429
 _PROBE_SECONDS = 60.0
 _AUTH = "auth: "
 _OF_ITS_JOB = ("namespace", "job_id", "job_url", "claimed_at", "micro_usd")
-# A database that is younger may be new because an older one was lost.
-_YOUNG_MS = 48 * 3_600_000
 
 log = structlog.get_logger()
 
@@ -204,7 +209,7 @@ class Dispatcher(Worker):
     async def _started_earlier(self, launch: Launch) -> Launch | None:
         """Look for the job of *launch* while this database is too young to know what was done."""
         now = self._clock()
-        if now - await self._store.began_at() > _YOUNG_MS:
+        if now - await self._store.began_at() > LOOK_FIRST_MS:
             return None
         jobs = await self._hub.list_jobs(
             namespace=self._identity.namespace, labels={LAUNCH_LABEL: launch.id}

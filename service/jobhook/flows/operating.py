@@ -1,4 +1,4 @@
-"""Carry out what people ask for: release, retry, cancel, replay, pause and resume."""
+"""Carry out what people ask for: release, retry, cancel, replay, pause, resume, look first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import HubError, LaunchMoved
 from jobhook.core.filters import LaunchFilter
-from jobhook.core.launches import Launch, LaunchState, latest, moved
+from jobhook.core.launches import LOOK_FIRST_MS, Launch, LaunchState, latest, moved
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.planning import KEY_VARIABLE, Origin, planned_again
 from jobhook.core.records import EVERYTHING, Pause
@@ -20,7 +20,7 @@ from jobhook.ports import Clock, Hub, Store
 
 # Where nobody knows yet whether a job was started, no order may add a second one.
 _UNDECIDED = {LaunchState.SENDING, LaunchState.UNKNOWN}
-_OF_SCOPES = {Deed.PAUSE, Deed.RESUME}
+_OF_SCOPES = {Deed.PAUSE, Deed.RESUME, Deed.LOOK_FIRST}
 _CANCELS_AT_ONCE = 8
 
 log = structlog.get_logger()
@@ -74,6 +74,8 @@ class Operations:
                 return await self._pause(order)
             case Deed.RESUME:
                 return await self._resume(order)
+            case Deed.LOOK_FIRST:
+                return await self._look_first(order)
             case Deed.REPLAY:
                 return await self._replay(about)
         return await self._with_launch(about, order)
@@ -89,6 +91,12 @@ class Operations:
         if await self._store.resume(self._clock(), order.scope):
             return Outcome(order.scope, done=True, told="goes on, within the limits")
         return Outcome(order.scope, done=False, told="was not paused")
+
+    async def _look_first(self, order: Order) -> Outcome:
+        await self._store.begin_anew(self._clock())
+        hours = LOOK_FIRST_MS // 3_600_000
+        told = f"for {hours} hours each launch is looked for on the Hub before it is sent"
+        return Outcome(order.scope, done=True, told=told)
 
     async def _replay(self, delivery_id: str) -> Outcome:
         if await self._store.replay(delivery_id):
