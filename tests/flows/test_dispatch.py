@@ -503,6 +503,17 @@ async def test_a_young_database_looks_before_it_sends(
     assert hub.started == []
 
 
+async def test_a_young_database_knows_a_job_whose_labels_were_replaced(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    clock.now = await store.began_at() + 1000
+    launch = await ready(store, created_at=clock.now, updated_at=clock.now)
+    hub.jobs["old"] = make_job("old", environment={"JOBHOOK_LAUNCH_ID": launch.id})
+    await send(dispatcher)
+    assert (await kept(store, launch)).job_id == "old"
+    assert hub.started == []
+
+
 @pytest.mark.parametrize(
     ("hours", "sent"),
     [
@@ -534,7 +545,7 @@ async def test_a_young_database_sends_what_it_does_not_find(
     await ready(store, created_at=clock.now, updated_at=clock.now)
     await send(dispatcher)
     assert len(hub.started) == 1
-    assert hub.calls == [("hardware",), ("list", "acme", "jobhook-launch=l1")]
+    assert hub.calls == [("hardware",), ("list", "acme")]
 
 
 async def test_a_list_that_cannot_be_read_sends_nothing(

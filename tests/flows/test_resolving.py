@@ -14,7 +14,7 @@ from jobhook.core.guards import Guard
 from jobhook.core.launches import Launch, LaunchState, moved
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
-from jobhook.flows.resolving import Resolver, Visibility, found_among
+from jobhook.flows.resolving import Resolver, Visibility
 from jobhook.hub.models import JobInfo
 
 pytestmark = pytest.mark.anyio
@@ -223,13 +223,6 @@ async def test_somebody_else_may_have_resolved_it_meanwhile(
     await resolver.step()
     await resolver._resolve(stale)
     assert (await kept(store, launch)).state == LaunchState.LAUNCHED
-
-
-def test_jobs_without_a_date_are_ordered_by_their_ids() -> None:
-    launch = make_launch()
-    found = found_among([job_of(launch, "b"), job_of(launch, "a")], launch)
-    assert found is not None
-    assert (found.job.id, [job.id for job in found.extra]) == ("a", ["b"])
 
 
 def test_the_quarantine_grows_with_the_lag_that_was_seen() -> None:

@@ -30,11 +30,12 @@ from jobhook.core.launches import (
     LaunchState,
     moved,
 )
-from jobhook.core.planning import LAUNCH_LABEL, job_of
+from jobhook.core.planning import job_of
 from jobhook.failpoints import failpoint
+from jobhook.flows.finding import Finder
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
-from jobhook.flows.resolving import Visibility, adopted, found_among
+from jobhook.flows.resolving import Visibility, adopted
 from jobhook.flows.worker import Worker, backoff
 from jobhook.ports import Clock, Hub, Store
 
@@ -74,6 +75,7 @@ class Dispatcher(Worker):
         super().__init__()
         self._store = store
         self._hub = hub
+        self._finder = Finder(hub)
         self._clock = clock
         self._monotonic = monotonic
         self._identity = identity
@@ -211,11 +213,8 @@ class Dispatcher(Worker):
         now = self._clock()
         if now - await self._store.began_at() > LOOK_FIRST_MS:
             return None
-        jobs = await self._hub.list_jobs(
-            namespace=self._identity.namespace, labels={LAUNCH_LABEL: launch.id}
-        )
-        found = found_among(jobs, launch)
         namespace = self._identity.namespace
+        found = await self._finder.anywhere(launch, namespace)
         return adopted(launch, found.job, namespace=namespace, now=now) if found else None
 
     def _mind(self, exc: HubBusy | HubRefused | OutcomeUnknown) -> None:

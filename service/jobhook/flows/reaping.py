@@ -18,9 +18,10 @@ from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import MOVES, Launch, LaunchState
 from jobhook.core.planning import INSTANCE_LABEL, LAUNCH_LABEL, LAUNCH_VARIABLE, orphaned
 from jobhook.failpoints import failpoint
+from jobhook.flows.finding import by_age
 from jobhook.flows.intake import SOURCE
 from jobhook.flows.prices import Prices
-from jobhook.flows.resolving import adopted, by_age
+from jobhook.flows.resolving import adopted
 from jobhook.flows.worker import Worker
 from jobhook.hub.models import JobInfo
 from jobhook.ports import Clock, Hub, Store

@@ -10,14 +10,13 @@ on suspicion).
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
 from jobhook.core.errors import HubRefused, LaunchMoved
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState, moved
-from jobhook.core.planning import LAUNCH_LABEL, LAUNCH_VARIABLE
+from jobhook.flows.finding import Finder, Found
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
 from jobhook.flows.worker import Worker
@@ -76,38 +75,6 @@ class Visibility:
         return max(self._floor, 10 * self.worst_ms)
 
 
-def is_of(launch: Launch, job: JobInfo) -> bool:
-    """
-    Whether *job* was started for *launch*.
-
-    Its label or its environment says so: labels can be replaced by anybody, and a list can hold
-    jobs that do not carry the label that was asked for.
-    """
-    return launch.id in (job.labels.get(LAUNCH_LABEL), job.environment.get(LAUNCH_VARIABLE))
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The job that counts for a launch, and copies of it that cost money for nothing."""
-
-    job: JobInfo
-    extra: tuple[JobInfo, ...]
-
-
-def by_age(job: JobInfo) -> tuple[float, str]:
-    """Return a key that puts the oldest job first: of two for one launch, that one counts."""
-    # Job ids are made in the order of time, and stand in where a date is missing.
-    return job.created_at.timestamp() if job.created_at else 0.0, job.id
-
-
-def found_among(jobs: Iterable[JobInfo], launch: Launch) -> Found | None:
-    """Return the first job that was started for *launch*, or None; every stage counts."""
-    ours = sorted((job for job in jobs if is_of(launch, job)), key=by_age)
-    if not ours:
-        return None
-    return Found(ours[0], tuple(job for job in ours[1:] if not job.is_over))
-
-
 def adopted(launch: Launch, job: JobInfo, *, namespace: str, now: int) -> Launch:
     """Return *launch* with the job that was found for it."""
     launched = moved(launch, LaunchState.LAUNCHED, now=now, reason="found by its label")
@@ -156,6 +123,7 @@ class Resolver(Worker):
         super().__init__()
         self._store = store
         self._hub = hub
+        self._finder = Finder(hub)
         self._clock = clock
         self._identity = identity
         self._prices = prices
@@ -192,10 +160,9 @@ class Resolver(Worker):
         # Both may change while the list is on its way, and what it is asked for depends on them.
         began, quarantine_ms = self._clock(), self._visibility.quarantine_ms
         over = waited_ms(launch, began) >= quarantine_ms
-        # The look that decides asks for all jobs: somebody may have replaced the labels of ours.
-        labels = {} if over else {LAUNCH_LABEL: launch.id}
-        jobs = await self._hub.list_jobs(namespace=self._namespace_of(launch), labels=labels)
-        found = found_among(jobs, launch)
+        # The look that decides is one for all jobs.
+        look = self._finder.anywhere if over else self._finder.by_label
+        found = await look(launch, self._namespace_of(launch))
         if found:
             await self._adopt(launch, found)
             return

@@ -1,0 +1,108 @@
+"""Find the jobs that were started for a launch, for whoever has to know before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from jobhook.core.errors import HubBusy, HubError
+from jobhook.core.launches import Launch
+from jobhook.core.planning import LAUNCH_LABEL, LAUNCH_VARIABLE
+from jobhook.hub.models import JobInfo
+from jobhook.ports import Hub
+
+
+def is_of(launch: Launch, job: JobInfo) -> bool:
+    """
+    Whether *job* was started for *launch*.
+
+    Its label or its environment says so: labels can be replaced by anybody, and a list can hold
+    jobs that do not carry the label that was asked for.
+    """
+    return launch.id in _ids_on(job)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The job that counts for a launch, and copies of it that cost money for nothing."""
+
+    job: JobInfo
+    extra: tuple[JobInfo, ...]
+
+
+def by_age(job: JobInfo) -> tuple[float, str]:
+    """Return a key that puts the oldest job first: of two for one launch, that one counts."""
+    # Job ids are made in the order of time, and stand in where a date is missing.
+    return job.created_at.timestamp() if job.created_at else 0.0, job.id
+
+
+def found_among(jobs: Iterable[JobInfo], launch: Launch) -> Found | None:
+    """Return the first job that was started for *launch*, or None; every stage counts."""
+    ours = sorted((job for job in jobs if is_of(launch, job)), key=by_age)
+    if not ours:
+        return None
+    return Found(ours[0], tuple(job for job in ours[1:] if not job.is_over))
+
+
+class Finder:
+    """Looks for jobs of launches on the Hub; a list that cannot be read is no list (`HubError`)."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._waiting: dict[str, _Round] = {}
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def by_label(self, launch: Launch, namespace: str) -> Found | None:
+        """Look among the jobs that carry the label of *launch*: that is one call."""
+        return found_among(await self._taken({launch.id}, namespace, _label(launch)), launch)
+
+    async def anywhere(self, launch: Launch, namespace: str) -> Found | None:
+        """
+        Look among all jobs, because somebody may have replaced the labels of ours.
+
+        That costs a call for each page. So those who ask while a list is on its way share the
+        next one, which begins after each of them has asked.
+        """
+        mine = self._waiting.setdefault(namespace, _Round())
+        mine.wanted.add(launch.id)
+        async with self._turns[namespace]:
+            if self._waiting.get(namespace) is mine:
+                del self._waiting[namespace]
+                await self._list(mine, namespace)
+        if mine.failure:
+            raise mine.failure
+        return found_among(mine.jobs, launch)
+
+    async def _list(self, round_: _Round, namespace: str) -> None:
+        try:
+            round_.jobs = await self._taken(round_.wanted, namespace, {})
+            round_.failure = None
+        except HubError as exc:
+            round_.failure = exc
+
+    async def _taken(
+        self, wanted: set[str], namespace: str, labels: Mapping[str, str]
+    ) -> list[JobInfo]:
+        # Page by page: of a long list only ours have to be kept.
+        pages = self._hub.job_pages(namespace=namespace, labels=labels)
+        return [job async for page in pages for job in page if wanted & _ids_on(job)]
+
+
+@dataclass(slots=True)
+class _Round:
+    """One list of all jobs, for everybody who waits for it."""
+
+    wanted: set[str] = field(default_factory=set)
+    jobs: list[JobInfo] = field(default_factory=list)
+    # Until it has been read to its end, nobody may take it for an answer.
+    failure: HubError | None = field(default_factory=lambda: HubBusy("the look was broken off"))
+
+
+def _label(launch: Launch) -> Mapping[str, str]:
+    return {LAUNCH_LABEL: launch.id}
+
+
+def _ids_on(job: JobInfo) -> set[str | None]:
+    return {job.labels.get(LAUNCH_LABEL), job.environment.get(LAUNCH_VARIABLE)}
