@@ -20,7 +20,7 @@ from jobhook.core.guards import (
     cost_of,
     judged,
     link_after,
-    scopes_of,
+    paused_by,
 )
 from jobhook.core.launches import LaunchState
 
@@ -144,9 +144,19 @@ def test_a_launch_that_begins_a_chain_goes_on_beginning_it(
     assert link_after(Link(2, "d0"), launch) == link
 
 
-def test_a_launch_belongs_to_the_scopes_of_its_rule_and_its_repo() -> None:
+@pytest.mark.parametrize(
+    ("paused", "by"),
+    [
+        pytest.param(set(), None, id="nothing"),
+        pytest.param({"rule:other", "repo:model:acme/corpus"}, None, id="something else"),
+        pytest.param({"everything", "rule:retrain"}, "everything", id="everything"),
+        pytest.param({"rule:retrain"}, "rule:retrain", id="its rule"),
+        pytest.param({"repo:dataset:acme/corpus"}, "repo:dataset:acme/corpus", id="its repo"),
+    ],
+)
+def test_a_launch_is_paused_by_what_it_belongs_to(paused: set[str], by: str | None) -> None:
     launch = make_launch(rule="retrain", repo="dataset:acme/corpus")
-    assert scopes_of(launch) == ("rule:retrain", "repo:dataset:acme/corpus")
+    assert paused_by(launch, paused) == by
 
 
 @pytest.mark.parametrize(

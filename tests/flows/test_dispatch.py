@@ -26,9 +26,12 @@ from jobhook.core.filters import LaunchFilter
 from jobhook.core.guards import Limits
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import Launch, LaunchState, moved
+from jobhook.core.operations import Deed, Order
+from jobhook.core.records import EVERYTHING, Pause
 from jobhook.flows import dispatch
 from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
+from jobhook.flows.operating import Operations
 from jobhook.flows.prices import Prices
 from jobhook.flows.resolving import Visibility
 from jobhook.hub.models import JobInfo
@@ -574,6 +577,79 @@ async def test_a_sender_that_was_held_up_for_long_sends_nothing(
     launch = await ready(store, created_at=clock.now, updated_at=clock.now)
     await send(dispatcher)
     assert (await kept(store, launch)).state == LaunchState.READY
+    assert hub.started == []
+
+
+class Overlooked(ScriptedHub):
+    """While a launch is looked for, somebody does something."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    async def list_jobs(self, **asked: Any) -> list[JobInfo]:
+        await self.meanwhile()
+        return await super().list_jobs(**asked)
+
+
+@pytest.mark.parametrize("scope", [EVERYTHING, "rule:retrain", "repo:dataset:acme/corpus"])
+async def test_a_pause_that_came_while_a_launch_was_looked_for_wins(
+    store: SqliteStore, clock: HandClock, bell: Bell, scope: str
+) -> None:
+    hub = Overlooked(lambda: store.pause(Pause(scope=scope, since=NOON, by="ana")))
+    dispatcher = make_dispatcher(store, hub, clock, bell)
+    clock.now = await store.began_at() + 1000
+    at = {"created_at": clock.now, "updated_at": clock.now}
+    launch = await ready(store, repo="dataset:acme/corpus", **at)
+    await send(dispatcher)
+    found = await kept(store, launch)
+    assert (found.state, found.reason, found.micro_usd, hub.started) == (
+        LaunchState.READY,
+        f"paused: {scope}",
+        0,
+        [],
+    )
+    await store.resume(clock.now, scope)
+    hub.meanwhile = store.pauses
+    await send(dispatcher)
+    assert len(hub.started) == 1
+
+
+@pytest.mark.parametrize("scope", ["rule:another", "repo:dataset:acme/corpus"])
+async def test_a_pause_of_something_else_lets_it_go(
+    store: SqliteStore, clock: HandClock, bell: Bell, scope: str
+) -> None:
+    hub = Overlooked(lambda: store.pause(Pause(scope=scope, since=NOON, by="ana")))
+    clock.now = await store.began_at() + 1000
+    await ready(store, created_at=clock.now, updated_at=clock.now)
+    await send(make_dispatcher(store, hub, clock, bell))
+    assert len(hub.started) == 1
+
+
+async def test_a_launch_that_is_cancelled_while_it_was_looked_for_does_not_go(
+    store: SqliteStore, clock: HandClock, bell: Bell
+) -> None:
+    async def cancel() -> None:
+        operations = Operations(store, hub, clock, instance="jobhook", on_change=bell)
+        await operations.carry_out(Order(deed=Deed.CANCEL, by="ana", ids=("l1",)))
+
+    hub = Overlooked(cancel)
+    clock.now = await store.began_at() + 1000
+    launch = await ready(store, created_at=clock.now, updated_at=clock.now)
+    await send(make_dispatcher(store, hub, clock, bell))
+    found = await kept(store, launch)
+    assert (found.state, found.reason) == (LaunchState.CANCELLED, "cancelled by ana")
+    assert hub.started == []
+
+
+async def test_a_launch_that_was_taken_for_abandoned_while_it_was_looked_for_does_not_go(
+    store: SqliteStore, clock: HandClock, bell: Bell
+) -> None:
+    hub = Overlooked(lambda: store.abandon_sending(clock.now, older_than_ms=-1))
+    clock.now = await store.began_at() + 1000
+    launch = await ready(store, created_at=clock.now, updated_at=clock.now)
+    await send(make_dispatcher(store, hub, clock, bell))
+    assert (await kept(store, launch)).state == LaunchState.UNKNOWN
     assert hub.started == []
 
 

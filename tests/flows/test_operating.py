@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -215,8 +216,13 @@ async def test_the_job_of_what_runs_is_cancelled_and_the_launch_follows_it(
     assert await now(store) == replace(launch, reason="cancelled by ana")
 
 
-@pytest.mark.parametrize("deed", [Deed.CANCEL, Deed.RETRY, Deed.RELEASE])
-@pytest.mark.parametrize("state", [LaunchState.SENDING, LaunchState.UNKNOWN])
+@pytest.mark.parametrize(
+    ("deed", "state"),
+    [
+        (Deed.CANCEL, LaunchState.UNKNOWN),
+        *product((Deed.RETRY, Deed.RELEASE), (LaunchState.SENDING, LaunchState.UNKNOWN)),
+    ],
+)
 async def test_no_order_touches_what_may_be_on_its_way(
     operations: Operations, store: SqliteStore, deed: Deed, state: LaunchState
 ) -> None:
@@ -224,6 +230,16 @@ async def test_no_order_touches_what_may_be_on_its_way(
     outcome = await carried_out(operations, deed, "l1")
     assert not outcome.done
     assert await store.launches(limit=0) == (launch,)
+
+
+async def test_who_cancels_what_may_be_on_its_way_leaves_word_for_its_sender(
+    operations: Operations, store: SqliteStore
+) -> None:
+    launch = await kept(store, state=LaunchState.SENDING)
+    outcome = await carried_out(operations, Deed.CANCEL, "l1")
+    told = "it is sending: it is not sent if it has not been sent yet; look again"
+    assert outcome == Outcome("l1", done=False, told=told)
+    assert await now(store) == replace(launch, reason="cancelled by ana")
 
 
 @pytest.mark.parametrize("state", OVER)

@@ -24,7 +24,7 @@ from jobhook.core.guards import (
     Spent,
     judged,
     link_after,
-    scopes_of,
+    paused_by,
 )
 from jobhook.core.launches import LONGEST_WAIT_MS, Launch, LaunchState
 from jobhook.core.records import EVERYTHING
@@ -153,7 +153,7 @@ class _Reserved:
             same_commit=before["same_commit"] or self.of_commit.get(_commit(launch)),
             link=link,
             of_root=before["of_root"] + self.of_root[link.root],
-            paused=next((scope for scope in scopes_of(launch) if scope in paused), None),
+            paused=paused_by(launch, paused),
         )
 
 

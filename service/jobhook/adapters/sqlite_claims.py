@@ -21,7 +21,7 @@ from jobhook.core.guards import (
     Spent,
     judged,
     link_after,
-    scopes_of,
+    paused_by,
 )
 from jobhook.core.launches import LONGEST_WAIT_MS, Launch, LaunchState
 from jobhook.core.records import EVERYTHING
@@ -84,7 +84,7 @@ def _spent(
         same_commit=_same_commit(connection, launch),
         link=link,
         of_root=_of_root(connection, link.root),
-        paused=next((scope for scope in scopes_of(launch) if scope in paused), None),
+        paused=paused_by(launch, paused),
     )
 
 

@@ -8,10 +8,11 @@ cost in truth takes the place of that when its job has ended.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from jobhook.core.launches import LOOP_PRESUMED, Launch, LaunchState, moved
+from jobhook.core.records import EVERYTHING
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -189,9 +190,10 @@ def judged(launch: Launch, permission: Permission, now: int) -> Launch:
     return moved(launch, LaunchState.SKIPPED, now=now, reason=permission.reason)
 
 
-def scopes_of(launch: Launch) -> tuple[str, str]:
-    """Return the scopes of a pause that *launch* belongs to, beside `everything`."""
-    return f"rule:{launch.rule}", f"repo:{launch.repo}"
+def paused_by(launch: Launch, paused: Collection[str]) -> str | None:
+    """Return which of the *paused* scopes keeps *launch* back, if any does."""
+    scopes = (EVERYTHING, f"rule:{launch.rule}", f"repo:{launch.repo}")
+    return next((scope for scope in scopes if scope in paused), None)
 
 
 def paused_reason(scope: str) -> str:

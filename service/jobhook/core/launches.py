@@ -22,6 +22,8 @@ LONGEST_LOOK_PAUSE_MS = 120_000
 LOOK_FIRST_MS = 48 * 3_600_000
 # How long a launch that is ready may be put off.
 LONGEST_WAIT_MS = 3_600_000
+# How the reason begins where a person has cancelled it.
+CANCELLED_BY = "cancelled by "
 # How the reason begins while a loop is presumed and nobody has looked at what set the launch off.
 LOOP_PRESUMED = "loop: "
 

@@ -21,8 +21,9 @@ from jobhook.core.errors import (
     StoreUnavailable,
     UsageError,
 )
-from jobhook.core.guards import Guard, Limits
+from jobhook.core.guards import Guard, Limits, paused_by, paused_reason
 from jobhook.core.launches import (
+    CANCELLED_BY,
     LONGEST_WAIT_MS,
     LOOK_FIRST_MS,
     MOVES,
@@ -195,6 +196,9 @@ class Dispatcher(Worker):
             if earlier:
                 return earlier
             failpoint("dispatch.sending")
+            back = await self._called_back(launch)
+            if back:
+                return back
             if lease.is_half_over(self._clock(), self._monotonic()):
                 # Somebody may take it for abandoned soon: what is not sent now is not sent twice.
                 return moved(launch, LaunchState.READY, now=self._clock(), reason="sent too late")
@@ -216,6 +220,17 @@ class Dispatcher(Worker):
         namespace = self._identity.namespace
         found = await self._finder.anywhere(launch, namespace)
         return adopted(launch, found.job, namespace=namespace, now=now) if found else None
+
+    async def _called_back(self, launch: Launch) -> Launch | None:
+        """Return *launch* as it goes back, unsent, if somebody stopped it since it was claimed."""
+        current = await self._store.launch(launch.id)
+        scope = paused_by(launch, {pause.scope for pause in await self._store.pauses()})
+        reason = paused_reason(scope) if scope else "it was moved on meanwhile"
+        back = moved(launch, LaunchState.READY, now=self._clock(), reason=reason)
+        if current and current.reason.startswith(CANCELLED_BY):
+            return moved(back, LaunchState.CANCELLED, now=self._clock(), reason=current.reason)
+        is_ours = current and (current.state, current.attempts) == (launch.state, launch.attempts)
+        return None if is_ours and not scope else back
 
     def _mind(self, exc: HubBusy | HubRefused | OutcomeUnknown) -> None:
         """Let the other launches wait as well when the answer is about all of them."""

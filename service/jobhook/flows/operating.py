@@ -11,15 +11,13 @@ import structlog
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import HubError, LaunchMoved
 from jobhook.core.filters import LaunchFilter
-from jobhook.core.launches import LOOK_FIRST_MS, Launch, LaunchState, latest, moved
+from jobhook.core.launches import CANCELLED_BY, LOOK_FIRST_MS, Launch, LaunchState, latest, moved
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.planning import KEY_VARIABLE, Origin, planned_again
 from jobhook.core.records import EVERYTHING, Pause
 from jobhook.flows.intake import SOURCE
 from jobhook.ports import Clock, Hub, Store
 
-# Where nobody knows yet whether a job was started, no order may add a second one.
-_UNDECIDED = {LaunchState.SENDING, LaunchState.UNKNOWN}
 _OF_SCOPES = {Deed.PAUSE, Deed.RESUME, Deed.LOOK_FIRST}
 _CANCELS_AT_ONCE = 8
 
@@ -165,15 +163,19 @@ class Operations:
         )
 
     async def _cancel(self, launch: Launch, by: str) -> Outcome:
-        if launch.state in _UNDECIDED:
+        reason = f"{CANCELLED_BY}{by}"
+        if launch.state == LaunchState.SENDING:
+            # Its sender looks at it once more, right before the first byte leaves.
+            await self._store.replace(launch, replace(launch, reason=reason))
+            return _not(launch, "it is not sent if it has not been sent yet; look again")
+        if launch.state == LaunchState.UNKNOWN:
             return _not(launch, "wait until it is known whether it has a job")
         if launch.state.is_final:
             return _not(launch, "there is nothing left to cancel")
         if launch.job_id:
-            told = replace(launch, reason=f"cancelled by {by}")
+            told = replace(launch, reason=reason)
             await self._store.replace(launch, told)
             return await self._cancel_job(told, launch.job_id)
-        reason = f"cancelled by {by}"
         await self._store.replace(
             launch, moved(launch, LaunchState.CANCELLED, now=self._clock(), reason=reason)
         )
