@@ -396,7 +396,7 @@ async def test_what_came_of_it_is_kept_even_if_the_disk_is_full_for_a_moment(
 
 
 async def test_a_job_that_is_told_too_late_is_kept_even_if_the_database_fails_for_a_moment(
-    dispatcher: Dispatcher, store: SqliteStore, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, clock: HandClock, bell: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatch, "_KEEP_PAUSE", 0.001)
     real, failures = store.launch, [StoreUnavailable("gone")]
@@ -406,11 +406,12 @@ async def test_a_job_that_is_told_too_late_is_kept_even_if_the_database_fails_fo
             raise failures.pop()
         return await real(launch_id)
 
+    async def give_up() -> None:
+        await store.abandon_sending(clock.now, older_than_ms=-1)
+        monkeypatch.setattr(store, "launch", gone_at_first)
+
     launch = await ready(store)
-    await dispatcher.step()
-    await store.abandon_sending(clock.now, older_than_ms=-1)
-    monkeypatch.setattr(store, "launch", gone_at_first)
-    await dispatcher.finish()
+    await send(make_dispatcher(store, OvertakenHub(give_up), clock, bell))
     assert (await kept(store, launch)).job_id == "j1"
 
 
@@ -560,6 +561,73 @@ async def test_a_list_that_cannot_be_read_sends_nothing(
     await send(dispatcher)
     assert (await kept(store, launch)).state == LaunchState.READY
     assert hub.started == []
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+async def test_a_refusal_of_the_look_is_no_refusal_of_the_launch(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock, status: int
+) -> None:
+    clock.now = await store.began_at() + 1000
+    launch = await ready(store, created_at=clock.now, updated_at=clock.now)
+    hub.list_failures += [HubRefused("no", status=status)] * 2
+    for wait in (1000, 2000):
+        await send(dispatcher)
+        found = await kept(store, launch)
+        assert (found.state, found.reason, found.due_at, hub.started) == (
+            LaunchState.READY,
+            "its job could not be looked for: no",
+            clock.now + wait,
+            [],
+        )
+        clock.now = found.due_at
+    await send(dispatcher)
+    assert len(hub.started) == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "state"),
+    [
+        pytest.param(HubUnauthorized("who?", status=401), LaunchState.HELD, id="token"),
+        pytest.param(HubForbidden("no", status=403), LaunchState.HELD, id="rights"),
+        pytest.param(HubBusy("slow", status=429, retry_after=60), LaunchState.READY, id="quota"),
+    ],
+)
+async def test_an_answer_to_the_look_that_is_about_all_launches_lets_all_of_them_wait(
+    dispatcher: Dispatcher,
+    store: SqliteStore,
+    hub: ScriptedHub,
+    clock: HandClock,
+    failure: HubError,
+    state: LaunchState,
+) -> None:
+    clock.now = await store.began_at() + 1000
+    launch = await ready(store, created_at=clock.now, updated_at=clock.now)
+    hub.list_failures.append(failure)
+    await send(dispatcher)
+    assert (await kept(store, launch)).state == state
+    delivery = (await store.deliveries(limit=1))[0][0]
+    at = {"created_at": clock.now, "updated_at": clock.now, "delivery": delivery.id}
+    others = [make_launch(id=f"o{n}", rule=f"o{n}", **at) for n in range(2)]
+    await store.route(delivery, events=(), verdicts=(), launches=others)
+    clock.now += 59_999
+    await send(dispatcher)
+    assert hub.started == []
+    clock.now += 1
+    await send(dispatcher)
+    assert len(hub.started) == 1
+
+
+async def test_a_database_that_fails_before_anything_was_sent_leaves_the_launch_ready(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone() -> None:
+        raise StoreUnavailable("gone")
+
+    launch = await ready(store)
+    monkeypatch.setattr(store, "pauses", gone)
+    await send(dispatcher)
+    found = await kept(store, launch)
+    assert (found.state, found.reason, hub.started) == (LaunchState.READY, "gone", [])
 
 
 async def test_a_sender_that_was_held_up_for_long_sends_nothing(

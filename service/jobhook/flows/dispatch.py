@@ -33,6 +33,7 @@ from jobhook.core.launches import (
 )
 from jobhook.core.planning import job_of
 from jobhook.failpoints import failpoint
+from jobhook.flows.answers import AUTH, after_look, after_sending, put_off
 from jobhook.flows.finding import Finder
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
@@ -41,14 +42,11 @@ from jobhook.flows.worker import Worker, backoff
 from jobhook.ports import Clock, Hub, Store
 
 _AT_ONCE = 16
-_LONGEST_BACKOFF = 5 * 60.0
 # About half a minute, which is what a process gets to end.
 _KEEP_ATTEMPTS = 10
 _KEEP_PAUSE = 4.0
-_PAYMENT_REQUIRED = 402
 _TOO_MANY_REQUESTS = 429
 _PROBE_SECONDS = 60.0
-_AUTH = "auth: "
 _OF_ITS_JOB = ("namespace", "job_id", "job_url", "claimed_at", "micro_usd")
 
 log = structlog.get_logger()
@@ -102,7 +100,7 @@ class Dispatcher(Worker):
             return False
         now = self._clock()
         if self._release_due:
-            await self._store.release(now, reason_prefix=_AUTH)
+            await self._store.release(now, reason_prefix=AUTH)
             self._release_due = False
         await self._store.expire(now, created_before=now - self._max_age_ms)
         # While it is not known whether the Hub lets us again, one launch finds out.
@@ -191,26 +189,37 @@ class Dispatcher(Worker):
             return moved(launch, LaunchState.HELD, now=now, reason=f"secret: {exc}")
         except UsageError as exc:
             return moved(launch, LaunchState.REJECTED, now=now, reason=str(exc))
+        unsent = await self._unsent(launch, lease)
+        if unsent:
+            return unsent
+        try:
+            job = await self._hub.start_job(self._identity.namespace, spec)
+            failpoint("dispatch.answered")
+        except (HubBusy, HubRefused, OutcomeUnknown) as exc:
+            self._mind(exc)
+            return after_sending(exc, launch, now=self._clock())
+        self._probing = False
+        launched = moved(launch, LaunchState.LAUNCHED, now=self._clock())
+        self._visibility.started(launch.id, launched.updated_at)
+        return replace(launched, namespace=self._identity.namespace, job_id=job.id, job_url=job.url)
+
+    async def _unsent(self, launch: Launch, lease: _Lease) -> Launch | None:
+        """Return what becomes of *launch* without its being sent, or None: it is to go now."""
         try:
             earlier = await self._started_earlier(launch)
             if earlier:
                 return earlier
             failpoint("dispatch.sending")
             back = await self._called_back(launch)
-            if back:
-                return back
-            if lease.is_half_over(self._clock(), self._monotonic()):
-                # Somebody may take it for abandoned soon: what is not sent now is not sent twice.
-                return moved(launch, LaunchState.READY, now=self._clock(), reason="sent too late")
-            job = await self._hub.start_job(self._identity.namespace, spec)
-            failpoint("dispatch.answered")
-        except (HubBusy, HubRefused, OutcomeUnknown) as exc:
+        except (HubBusy, HubRefused) as exc:
             self._mind(exc)
-            return _after(exc, launch, now=self._clock())
-        self._probing = False
-        launched = moved(launch, LaunchState.LAUNCHED, now=self._clock())
-        self._visibility.started(launch.id, launched.updated_at)
-        return replace(launched, namespace=self._identity.namespace, job_id=job.id, job_url=job.url)
+            return after_look(exc, launch, now=self._clock())
+        except StoreUnavailable as exc:
+            return put_off(launch, str(exc), now=self._clock())
+        if not back and lease.is_half_over(self._clock(), self._monotonic()):
+            # Somebody may take it for abandoned soon: what is not sent now is not sent twice.
+            return moved(launch, LaunchState.READY, now=self._clock(), reason="sent too late")
+        return back
 
     async def _started_earlier(self, launch: Launch) -> Launch | None:
         """Look for the job of *launch* while this database is too young to know what was done."""
@@ -262,22 +271,3 @@ class _Lease:
 
 def _may_be_launched(launch: Launch) -> bool:
     return LaunchState.LAUNCHED in MOVES[launch.state]
-
-
-def _after(exc: HubBusy | HubRefused | OutcomeUnknown, launch: Launch, *, now: int) -> Launch:
-    match exc:
-        case OutcomeUnknown():
-            return moved(launch, LaunchState.UNKNOWN, now=now, reason=str(exc))
-        case HubBusy():
-            due_at = now + _backoff(launch.attempts, exc.retry_after)
-            return moved(launch, LaunchState.READY, now=now, reason=str(exc), due_at=due_at)
-        case HubUnauthorized() | HubForbidden():
-            return moved(launch, LaunchState.HELD, now=now, reason=f"{_AUTH}{exc}")
-        case HubRefused(status=status) if status == _PAYMENT_REQUIRED:
-            return moved(launch, LaunchState.HELD, now=now, reason=f"budget-upstream: {exc}")
-    return moved(launch, LaunchState.REJECTED, now=now, reason=str(exc))
-
-
-def _backoff(attempts: int, retry_after: float | None) -> int:
-    seconds = backoff(attempts, _LONGEST_BACKOFF) if retry_after is None else retry_after
-    return min(int(seconds * 1000), LONGEST_WAIT_MS)
