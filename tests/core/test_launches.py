@@ -213,6 +213,12 @@ def test_values_of_secrets_do_not_reach_the_database() -> None:
             pytest.param(state, "", "launches retry l1` launches it once more", id=state)
             for state in ("expired", "failed", "gone")
         ),
+        pytest.param(
+            "held",
+            "price: the Hub names no price for cpu-basic",
+            "once the Hub names a price for cpu-basic, `jobhook launches release l1`",
+            id="without a price",
+        ),
     ],
 )
 def test_what_does_not_go_on_by_itself_has_a_next_step(state: str, reason: str, step: str) -> None:

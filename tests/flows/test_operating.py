@@ -132,7 +132,9 @@ async def test_what_is_over_is_launched_once_more_as_another_launch(
         NOON + 5,
     )
     assert new.spec.labels["jobhook-launch"] == new.id
-    ((claimed, body),) = await store.claim(clock.now, 5, Guard(PLENTY, {}, clock.now))
+    ((claimed, body),) = await store.claim(
+        clock.now, 5, Guard(PLENTY, {"cpu-basic": 0.01}, clock.now)
+    )
     assert (claimed.id, body) == (new.id, sample("14"))
 
 
@@ -280,6 +282,43 @@ async def test_several_jobs_are_cancelled_at_once_and_one_refusal_stops_no_other
     assert [outcome for outcome in outcomes if not outcome.done] == [
         Outcome("l3", done=False, told="there is no such job")
     ]
+
+
+@pytest.mark.parametrize(
+    ("deed", "state"), [(Deed.RELEASE, LaunchState.HELD), (Deed.RETRY, LaunchState.FAILED)]
+)
+async def test_what_has_no_price_is_not_let_go_and_the_order_says_so(
+    operations: Operations, store: SqliteStore, deed: Deed, state: LaunchState
+) -> None:
+    launch = await kept(store, state=state, spec=make_spec(flavor="new"))
+    told = f"it is {state}: the Hub names no price for new, and without one nothing is launched"
+    assert await carried_out(operations, deed, "l1") == Outcome("l1", done=False, told=told)
+    assert await store.launches(limit=0) == (launch,)
+
+
+async def test_a_launch_without_a_price_can_be_cancelled(
+    operations: Operations, store: SqliteStore
+) -> None:
+    await kept(store, state=LaunchState.HELD, spec=make_spec(flavor="new"))
+    assert (await carried_out(operations, Deed.CANCEL, "l1")).done
+
+
+async def test_where_no_prices_can_be_had_the_claim_decides(
+    operations: Operations, store: SqliteStore, hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    async def down() -> None:
+        nonlocal asked
+        asked += 1
+        raise HubBusy("down")
+
+    monkeypatch.setattr(hub, "list_hardware", down)
+    first = await kept(store, state=LaunchState.HELD)
+    await store.add(replace(first, id="l2", rule="other"))
+    outcomes = await operations.carry_out(Order(deed=Deed.RELEASE, by="ana", ids=("l1", "l2")))
+    assert [outcome.done for outcome in outcomes] == [True, True]
+    assert asked == 1
 
 
 # -- races --

@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from jobhook.core.launches import LOOP_PRESUMED, Launch, LaunchState, moved
+from jobhook.core.launches import LOOP_PRESUMED, PRICE_UNKNOWN, Launch, LaunchState, moved
 from jobhook.core.records import EVERYTHING
 
 HOUR_MS = 3_600_000
@@ -129,14 +129,14 @@ class Guard:
         if spent.same_commit:
             return Skip(f"launch {spent.same_commit} was sent for the same commit")
         price = self.usd_per_hour.get(launch.spec.flavor)
-        if not launch.asked_by:
-            # What a person asked for was looked at by that person.
-            reason = self._run_away(spent)
-            if price is None:
-                reason = f"price: the Hub names no price for {launch.spec.flavor}"
-            if reason:
-                return Hold(reason)
-        cost = cost_of(price or 0.0, launch.spec.timeout)
+        if price is None:
+            # Nothing can be reserved, whoever asked for it.
+            return Hold(f"{PRICE_UNKNOWN}{no_price_for(launch)}")
+        # What a person asked for was looked at by that person.
+        reason = None if launch.asked_by else self._run_away(spent)
+        if reason:
+            return Hold(reason)
+        cost = cost_of(price, launch.spec.timeout)
         reason = self._used_up(spent, cost)
         if reason:
             return Wait(reason, self.now + _ASK_AGAIN_MS)
@@ -194,6 +194,11 @@ def paused_by(launch: Launch, paused: Collection[str]) -> str | None:
     """Return which of the *paused* scopes keeps *launch* back, if any does."""
     scopes = (EVERYTHING, f"rule:{launch.rule}", f"repo:{launch.repo}")
     return next((scope for scope in scopes if scope in paused), None)
+
+
+def no_price_for(launch: Launch) -> str:
+    """Return why *launch* cannot go while its flavor has no price."""
+    return f"the Hub names no price for {launch.spec.flavor}"
 
 
 def paused_reason(scope: str) -> str:

@@ -22,6 +22,8 @@ LONGEST_LOOK_PAUSE_MS = 120_000
 LOOK_FIRST_MS = 48 * 3_600_000
 # How long a launch that is ready may be put off.
 LONGEST_WAIT_MS = 3_600_000
+# How the reason begins where nobody knows what the job would cost.
+PRICE_UNKNOWN = "price: "
 # How the reason begins where a person has cancelled it.
 CANCELLED_BY = "cancelled by "
 # How the reason begins while a loop is presumed and nobody has looked at what set the launch off.
@@ -120,6 +122,8 @@ def next_step(launch: Launch) -> str | None:
         case LaunchState.HELD if launch.reason.startswith("secret: "):
             released = f"`jobhook launches release {launch.id}` lets it go"
             return f"do what the reason says; then {released}"
+        case LaunchState.HELD if launch.reason.startswith(PRICE_UNKNOWN):
+            return f"once the Hub names a price for {launch.spec.flavor}, {go}"
         case LaunchState.HELD:
             return f"{go}, `jobhook launches cancel {launch.id}` gives it up"
         case LaunchState.UNKNOWN:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 
 import structlog
@@ -11,13 +11,16 @@ import structlog
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import HubError, LaunchMoved
 from jobhook.core.filters import LaunchFilter
+from jobhook.core.guards import no_price_for
 from jobhook.core.launches import CANCELLED_BY, LOOK_FIRST_MS, Launch, LaunchState, latest, moved
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.planning import KEY_VARIABLE, Origin, planned_again
 from jobhook.core.records import EVERYTHING, Pause
 from jobhook.flows.intake import SOURCE
+from jobhook.flows.prices import Prices
 from jobhook.ports import Clock, Hub, Store
 
+_STARTS_JOBS = {Deed.RELEASE, Deed.RETRY}
 _OF_SCOPES = {Deed.PAUSE, Deed.RESUME, Deed.LOOK_FIRST}
 _CANCELS_AT_ONCE = 8
 
@@ -41,6 +44,7 @@ class Operations:
         self._clock = clock
         self._instance = instance
         self._on_change = on_change
+        self._prices = Prices(hub, clock)
 
     async def carry_out(self, order: Order) -> tuple[Outcome, ...]:
         """
@@ -50,23 +54,33 @@ class Operations:
             StoreUnavailable: The database cannot be used; what was done before stands.
         """
         if order.deed in _OF_SCOPES:
-            return (await self._logged(order, order.scope),)
+            return (await self._logged(order, order.scope, {}),)
+        prices = await self._usd_per_hour() if order.deed in _STARTS_JOBS else {}
         # Cancelling asks the Hub, which may be slow; whoever gave the order waits for all of it.
         at_once = _CANCELS_AT_ONCE if order.deed == Deed.CANCEL else 1
         outcomes: list[Outcome] = []
         for start in range(0, len(order.ids), at_once):
             some = order.ids[start : start + at_once]
-            outcomes += await asyncio.gather(*(self._logged(order, each) for each in some))
+            outcomes += await asyncio.gather(*(self._logged(order, each, prices) for each in some))
         return tuple(outcomes)
 
-    async def _logged(self, order: Order, about: str) -> Outcome:
-        outcome = await self._carry_out_one(order, about)
+    async def _usd_per_hour(self) -> Mapping[str, float]:
+        """Return the prices, asked for once an order; none if the Hub does not tell them now."""
+        try:
+            return await self._prices.usd_per_hour()
+        except HubError:
+            return {}
+
+    async def _logged(self, order: Order, about: str, prices: Mapping[str, float]) -> Outcome:
+        outcome = await self._carry_out_one(order, about, prices)
         # Said and heard at once: the next one may fail.
         log.info("order.carried_out", deed=order.deed, by=order.by, **asdict(outcome))
         self._on_change()
         return outcome
 
-    async def _carry_out_one(self, order: Order, about: str) -> Outcome:
+    async def _carry_out_one(
+        self, order: Order, about: str, prices: Mapping[str, float]
+    ) -> Outcome:
         match order.deed:
             case Deed.PAUSE:
                 return await self._pause(order)
@@ -76,7 +90,7 @@ class Operations:
                 return await self._look_first(order)
             case Deed.REPLAY:
                 return await self._replay(about)
-        return await self._with_launch(about, order)
+        return await self._with_launch(about, order, prices)
 
     async def _pause(self, order: Order) -> Outcome:
         pause = Pause(scope=order.scope, since=self._clock(), by=order.by, reason=order.reason)
@@ -113,11 +127,15 @@ class Operations:
             return "it is a conflict: only the first delivery with its Webhook-Id is decided"
         return "it waits to be decided anyway"
 
-    async def _with_launch(self, launch_id: str, order: Order) -> Outcome:
+    async def _with_launch(
+        self, launch_id: str, order: Order, prices: Mapping[str, float]
+    ) -> Outcome:
         launch = await self._store.launch(launch_id)
         if launch is None:
             told = "there is no launch with this id: `jobhook launches ls` lists them"
             return Outcome(launch_id, done=False, told=told)
+        if prices and launch.spec.flavor not in prices:
+            return _not(launch, f"{no_price_for(launch)}, and without one nothing is launched")
         try:
             if order.deed == Deed.RELEASE:
                 return await self._release(launch, order.by)
