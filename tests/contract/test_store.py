@@ -419,6 +419,38 @@ async def test_the_windows_of_the_limits_move_on(store: Store) -> None:
     assert claims == [1, 1, 0, 1]
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param(replace(PLENTY, rule_repo_per_day=1), id="launches"),
+        pytest.param(replace(PLENTY, rule_usd_per_day=0.005), id="the rule's dollars"),
+        pytest.param(replace(PLENTY, usd_per_day=0.005), id="all dollars"),
+    ],
+)
+async def test_what_was_claimed_by_a_clock_far_ahead_counts_for_a_day(
+    store: Store, limits: Limits
+) -> None:
+    await family(store, 3)
+    month = 30 * 24 * 3_600_000
+    assert len(await store.claim(NOON + month, 1, guard(NOON + month, limits))) == 1
+    claims = []
+    for hours in (0, 12, 23, 24, 25, 47, 48):
+        now = NOON + hours * 3_600_000
+        claims.append(len(await store.claim(now, 1, guard(now, limits))))
+    assert claims == [0, 0, 0, 1, 0, 0, 1]
+
+
+async def test_a_clock_that_is_far_behind_for_a_while_forgets_nothing(store: Store) -> None:
+    await family(store, 3)
+    limits = replace(PLENTY, rule_repo_per_day=1)
+    hour = 3_600_000
+    claims = [
+        len(await store.claim(now, 1, guard(now, limits)))
+        for now in (NOON, 0, 23 * hour, NOON + hour, NOON + 30 * hour, NOON + 26 * hour)
+    ]
+    assert claims == [1, 0, 0, 0, 1, 0]
+
+
 async def test_a_flavor_without_a_price_is_held(store: Store) -> None:
     await family(store, 1, spec=make_spec(flavor="new"))
     assert await store.claim(NOON, 1, guard(NOON)) == ()

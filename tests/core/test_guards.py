@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from factories import NOON, make_launch, make_spec
 from jobhook.core.guards import (
+    AHEAD_MS,
     Go,
     Guard,
     Hold,
@@ -18,6 +19,7 @@ from jobhook.core.guards import (
     Spent,
     Wait,
     cost_of,
+    counted_until,
     judged,
     link_after,
     paused_by,
@@ -203,3 +205,17 @@ def test_every_permission_has_its_state(
     assert (new.attempts, new.claimed_at, new.micro_usd, new.depth, new.root) == (
         (1, NOON + 1, 7, 2, "d0") if gone else (0, 0, 0, 0, "")
     )
+
+
+@pytest.mark.parametrize(
+    ("hours", "forever"),
+    [
+        pytest.param(0, True, id="just seen"),
+        pytest.param(23, True, id="within a day"),
+        pytest.param(24, False, id="a day later"),
+    ],
+)
+def test_claims_that_lie_ahead_count_for_a_day(hours: int, forever: bool) -> None:
+    now = NOON + hours * 3_600_000
+    assert (counted_until(now, NOON) > now + AHEAD_MS) is forever
+    assert counted_until(now, NOON) >= now + AHEAD_MS

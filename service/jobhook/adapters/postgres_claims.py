@@ -16,12 +16,15 @@ from jobhook.adapters.postgres import Connection, Row
 from jobhook.adapters.postgres_launches import replace_launches
 from jobhook.adapters.rows import launch_of
 from jobhook.core.guards import (
+    AHEAD_MS,
     CHILD_WINDOW_MS,
+    CLAIMS_AHEAD,
     DAY_MS,
     HOUR_MS,
     Guard,
     Link,
     Spent,
+    counted_until,
     judged,
     link_after,
     paused_by,
@@ -46,10 +49,11 @@ FROM launch l
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE s.claimed_at > $2) AS hour, count(*) AS day FROM launch s
     WHERE s.rule = l.rule AND s.repo = l.repo AND s.claimed_at > $3 AND s.claimed_at > 0
+    AND s.claimed_at <= $5
 ) AS of_pair
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(s.micro_usd), 0)::bigint AS micro_usd FROM launch s
-    WHERE s.rule = l.rule AND s.claimed_at > $3 AND s.claimed_at > 0
+    WHERE s.rule = l.rule AND s.claimed_at > $3 AND s.claimed_at > 0 AND s.claimed_at <= $5
 ) AS of_rule
 LEFT JOIN LATERAL (
     SELECT s.id FROM launch s
@@ -80,20 +84,43 @@ async def claim(
     paused = {row["scope"] for row in await connection.fetch("SELECT scope FROM pause")}
     if EVERYTHING in paused:
         return ()
+    until = await _until(connection, now)
     claimed: list[Launch] = []
     seq = 0
     for _ in range(_PAGES_MAX):
         rows = await connection.fetch(_DUE, now, now + LONGEST_WAIT_MS, seq, _PAGE)
         page = [launch_of(row) for row in rows]
-        claimed += await _judge(connection, page, guard, paused, limit - len(claimed))
+        claimed += await _judge(connection, page, guard, until, paused, limit - len(claimed))
         if len(rows) < _PAGE or len(claimed) == limit:
             break
         seq = rows[-1]["seq"]
     return await _with_bodies(connection, claimed)
 
 
+async def _until(connection: Connection, now: int) -> int:
+    """Return up to which date claims count; see `counted_until`."""
+    if not await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM launch WHERE claimed_at > $1 AND claimed_at > 0)",
+        now + AHEAD_MS,
+    ):
+        await connection.execute("DELETE FROM memory WHERE name = $1", CLAIMS_AHEAD)
+        return now + AHEAD_MS
+    since: int = await connection.fetchval(
+        "INSERT INTO memory (name, value) VALUES ($1, $2) ON CONFLICT (name)"
+        " DO UPDATE SET value = least(memory.value, EXCLUDED.value) RETURNING value",
+        CLAIMS_AHEAD,
+        now,
+    )
+    return counted_until(now, since)
+
+
 async def _judge(
-    connection: Connection, page: Sequence[Launch], guard: Guard, paused: set[str], limit: int
+    connection: Connection,
+    page: Sequence[Launch],
+    guard: Guard,
+    until: int,
+    paused: set[str],
+    limit: int,
 ) -> list[Launch]:
     """Keep what *guard* says of *page*, until *limit* are permitted; return these."""
     if not page:
@@ -101,11 +128,12 @@ async def _judge(
     now = guard.now
     micro_usd = await connection.fetchval(
         "SELECT coalesce(sum(micro_usd), 0)::bigint FROM launch"
-        " WHERE claimed_at > $1 AND claimed_at > 0",
+        " WHERE claimed_at > $1 AND claimed_at > 0 AND claimed_at <= $2",
         now - DAY_MS,
+        until,
     )
     ids = [launch.id for launch in page]
-    rows = await connection.fetch(_SPENT, ids, now - HOUR_MS, now - DAY_MS, CHILD_WINDOW_MS)
+    rows = await connection.fetch(_SPENT, ids, now - HOUR_MS, now - DAY_MS, CHILD_WINDOW_MS, until)
     spent_before = {row["id"]: row for row in rows}
     reserved = _Reserved(micro_usd)
     decided: list[tuple[Launch, Launch]] = []

@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from jobhook.adapters.rows import launch_of
 from jobhook.adapters.sqlite_rows import replace_launch
 from jobhook.core.guards import (
+    AHEAD_MS,
     CHILD_WINDOW_MS,
+    CLAIMS_AHEAD,
     DAY_MS,
     HOUR_MS,
     Guard,
     Link,
     Spent,
+    counted_until,
     judged,
     link_after,
     paused_by,
@@ -37,9 +40,10 @@ def claimed(connection: sqlite3.Connection, now: int, guard: Guard) -> Iterator[
     if EVERYTHING in paused:
         return
     # All dollars of a day are many rows: they are added up once, and then what is reserved here.
-    micro_usd = _micro_usd(connection, now)
+    until = _until(connection, now)
+    micro_usd = _micro_usd(connection, now, until)
     for launch in _due(connection, now):
-        spent = _spent(connection, launch, now, micro_usd=micro_usd, paused=paused)
+        spent = _spent(connection, launch, now, until, micro_usd=micro_usd, paused=paused)
         new = judged(launch, guard.permit(launch, spent), now)
         replace_launch(connection, launch, new)
         if new.state == LaunchState.SENDING:
@@ -61,18 +65,47 @@ def _due(connection: sqlite3.Connection, now: int) -> Iterator[Launch]:
         seq = rows[-1]["seq"]
 
 
+def _until(connection: sqlite3.Connection, now: int) -> int:
+    """Return up to which date claims count; see `counted_until`."""
+    ahead = connection.execute(
+        "SELECT 1 FROM launch WHERE claimed_at > ? AND claimed_at > 0 LIMIT 1", (now + AHEAD_MS,)
+    ).fetchone()
+    if not ahead:
+        connection.execute("DELETE FROM memory WHERE name = ?", (CLAIMS_AHEAD,))
+        return now + AHEAD_MS
+    row = connection.execute(
+        "INSERT INTO memory VALUES (?, ?) ON CONFLICT (name)"
+        " DO UPDATE SET value = min(value, excluded.value) RETURNING value",
+        (CLAIMS_AHEAD, now),
+    ).fetchone()
+    return counted_until(now, row["value"])
+
+
 def _spent(
-    connection: sqlite3.Connection, launch: Launch, now: int, *, micro_usd: int, paused: set[str]
+    connection: sqlite3.Connection,
+    launch: Launch,
+    now: int,
+    until: int,
+    *,
+    micro_usd: int,
+    paused: set[str],
 ) -> Spent:
-    day = {"rule": launch.rule, "repo": launch.repo, "hour": now - HOUR_MS, "day": now - DAY_MS}
+    day = {
+        "rule": launch.rule,
+        "repo": launch.repo,
+        "hour": now - HOUR_MS,
+        "day": now - DAY_MS,
+        "until": until,
+    }
     counts = connection.execute(
         "SELECT count(*) FILTER (WHERE claimed_at > :hour) AS hour, count(*) AS day FROM launch"
-        " WHERE rule = :rule AND repo = :repo AND claimed_at > :day AND claimed_at > 0",
+        " WHERE rule = :rule AND repo = :repo AND claimed_at > :day AND claimed_at > 0"
+        " AND claimed_at <= :until",
         day,
     ).fetchone()
     of_rule = connection.execute(
         "SELECT coalesce(sum(micro_usd), 0) AS micro_usd FROM launch"
-        " WHERE rule = :rule AND claimed_at > :day AND claimed_at > 0",
+        " WHERE rule = :rule AND claimed_at > :day AND claimed_at > 0 AND claimed_at <= :until",
         day,
     ).fetchone()
     link = link_after(_parent(connection, launch), launch)
@@ -88,11 +121,11 @@ def _spent(
     )
 
 
-def _micro_usd(connection: sqlite3.Connection, now: int) -> int:
+def _micro_usd(connection: sqlite3.Connection, now: int, until: int) -> int:
     row = connection.execute(
         "SELECT coalesce(sum(micro_usd), 0) AS micro_usd FROM launch"
-        " WHERE claimed_at > ? AND claimed_at > 0",
-        (now - DAY_MS,),
+        " WHERE claimed_at > ? AND claimed_at > 0 AND claimed_at <= ?",
+        (now - DAY_MS, until),
     ).fetchone()
     total: int = row["micro_usd"]
     return total

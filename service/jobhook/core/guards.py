@@ -18,6 +18,11 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 # Until when a launch that is over a limit is left alone.
 _ASK_AGAIN_MS = 60_000
+# What was claimed further ahead than this was claimed while the clock was wrong.
+AHEAD_MS = HOUR_MS
+# The name under which the store keeps since when it has seen such claims.
+CLAIMS_AHEAD = "claims_ahead_since"
+_FOREVER = 2**62
 # What comes so soon after a launch has ended is presumed to come from it.
 CHILD_WINDOW_MS = 10 * 60_000
 
@@ -194,6 +199,16 @@ def paused_by(launch: Launch, paused: Collection[str]) -> str | None:
     """Return which of the *paused* scopes keeps *launch* back, if any does."""
     scopes = (EVERYTHING, f"rule:{launch.rule}", f"repo:{launch.repo}")
     return next((scope for scope in scopes if scope in paused), None)
+
+
+def counted_until(now: int, ahead_since: int) -> int:
+    """
+    Return up to which date claims count, where some were seen *ahead_since* that lie ahead.
+
+    When these were made nobody knows. They count for a day from when they were first seen; if they
+    never did, a clock that is wrong for a moment would let everything be spent once more.
+    """
+    return now + AHEAD_MS if now - ahead_since >= DAY_MS else _FOREVER
 
 
 def no_price_for(launch: Launch) -> str:
