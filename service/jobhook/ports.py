@@ -47,6 +47,9 @@ class Reads(Protocol):
     async def began_at(self) -> int:
         """Return when this database was made, or put back, in milliseconds since 1970."""
 
+    async def namespaces(self, since: int) -> frozenset[str]:
+        """Return where launches were sent to that were claimed since then, or may go once more."""
+
     async def followed(self) -> tuple[Launch, ...]:
         """Return the launches whose jobs have not been seen to end."""
 

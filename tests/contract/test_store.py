@@ -282,6 +282,25 @@ async def test_only_launched_and_running_jobs_are_followed(store: Store) -> None
     }
 
 
+async def test_where_launches_were_sent_to_lately_is_known(store: Store) -> None:
+    delivery = await stored_delivery(store)
+    given: list[dict[str, object]] = [
+        {"state": LaunchState.COMPLETED, "namespace": "now", "claimed_at": NOON},
+        {"state": LaunchState.COMPLETED, "namespace": "now", "claimed_at": NOON},
+        {"state": LaunchState.COMPLETED, "namespace": "before", "claimed_at": NOON - 1},
+        {"state": LaunchState.HELD, "namespace": "held"},
+        {"state": LaunchState.READY, "namespace": "again"},
+        {"state": LaunchState.READY},
+        {"state": LaunchState.REJECTED, "namespace": "refused"},
+    ]
+    launches = [
+        make_launch(id=f"l{n}", action=n, delivery=delivery.id, **each)
+        for n, each in enumerate(given)
+    ]
+    await store.route(delivery, events=(), verdicts=(), launches=launches)
+    assert await store.namespaces(NOON - 1) == {"now", "held", "again"}
+
+
 async def test_lists_are_newest_first_filtered_and_bounded(store: Store) -> None:
     for number in range(3):
         await store.record(make_received(f"w{number}", at=NOON + number))

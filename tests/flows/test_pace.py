@@ -66,6 +66,9 @@ class MemoryStore:
     async def followed(self) -> tuple[Launch, ...]:
         return tuple(each for each in self.kept.values() if not each.state.is_final)
 
+    async def namespaces(self, since: int) -> frozenset[str]:
+        return frozenset(each.namespace for each in self.kept.values() if each.namespace)
+
     async def replace(self, old: Launch, new: Launch) -> None:
         assert self.kept[old.id] == old
         self.kept[old.id] = new

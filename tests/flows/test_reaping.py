@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -90,6 +92,42 @@ async def test_a_copy_that_was_cancelled_since_it_was_listed_takes_nobodys_place
     launch = await store.launch("l1")
     assert launch is not None
     assert launch.job_id == "j2"
+
+
+class Town(ScriptedHub):
+    """Knows every job in its own namespace only."""
+
+    homes: Mapping[str, str] = MappingProxyType({"j1": "earlier", "j2": "acme"})
+
+    async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
+        assert self.homes[job_id] == namespace
+        return await super().inspect_job(job_id, namespace=namespace)
+
+    async def cancel_job(self, job_id: str, *, namespace: str) -> JobInfo:
+        assert self.homes[job_id] == namespace
+        return await super().cancel_job(job_id, namespace=namespace)
+
+
+@pytest.mark.parametrize(
+    ("known", "where", "copy", "listed_in"),
+    [
+        pytest.param("j1", "earlier", "j2", "acme", id="the later one was found"),
+        pytest.param("j2", "acme", "j1", "earlier", id="the one that counts was found"),
+    ],
+)
+async def test_of_two_in_two_namespaces_the_later_one_is_cancelled_where_it_runs(
+    store: SqliteStore, known: str, where: str, copy: str, listed_in: str
+) -> None:
+    hub = Town()
+    hub.jobs = {each: job(each) for each in ("j1", "j2")}
+    await launched(store, job_id=known, namespace=where, state=LaunchState.RUNNING)
+    reaper = make_reaper(store, hub)
+    reaper.judge(listed_in, [hub.jobs[copy]])
+    await reaper.step()
+    assert [call for call in hub.calls if call[0] == "cancel"] == [("cancel", "acme", "j2")]
+    launch = await store.launch("l1")
+    assert launch is not None
+    assert (launch.job_id, launch.namespace) == ("j1", "earlier")
 
 
 async def test_a_copy_without_its_label_is_known_by_its_environment(

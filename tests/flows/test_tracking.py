@@ -244,6 +244,57 @@ async def test_each_namespace_with_launches_has_a_list_of_its_own(
     ]
 
 
+async def test_copies_are_looked_for_where_jobs_ran_in_the_last_48_hours(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    strays = Strays()
+    tracker = make_tracker(store, hub, clock, strays)
+    sent = {"state": LaunchState.COMPLETED, "namespace": "earlier", "claimed_at": NOON}
+    await launched(store, "j1", **sent)
+    hub.jobs["j9"] = make_job("j9", "RUNNING")
+    await tracker.step()
+    assert strays.seen == [("acme", ["j9"]), ("earlier", ["j9"])]
+    clock.now = NOON + 48 * 3_600_000
+    await tracker.step()
+    assert strays.seen[2:] == [("acme", ["j9"])]
+
+
+async def test_where_nothing_is_followed_is_looked_at_every_four_minutes_only(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    strays = Strays()
+    tracker = make_tracker(store, hub, clock, strays)
+    sent = {"state": LaunchState.COMPLETED, "namespace": "earlier", "claimed_at": NOON}
+    await launched(store, "j1", **sent)
+    await launched(store, "j2")
+    hub.jobs["j2"] = make_job("j2", "RUNNING")
+    while clock.now < NOON + 180_000:
+        await look_again(tracker, clock)
+    seen = [namespace for namespace, _ in strays.seen]
+    assert seen.count("earlier") == 1 < seen.count("acme")
+    clock.now = NOON + 300_000
+    await tracker.step()
+    assert strays.seen[-1][0] == "earlier"
+
+
+async def test_a_namespace_that_is_not_ours_any_more_disturbs_no_other(
+    store: SqliteStore, clock: HandClock
+) -> None:
+    class Left(ScriptedHub):
+        async def list_jobs(self, *, namespace: str, **asked: Any) -> list[JobInfo]:
+            if namespace == "earlier":
+                raise HubForbidden("not yours")
+            return await super().list_jobs(namespace=namespace, **asked)
+
+    hub, strays = Left(), Strays()
+    tracker = make_tracker(store, hub, clock, strays)
+    for number, namespace in enumerate(("earlier", "elsewhere")):
+        sent = {"state": LaunchState.COMPLETED, "namespace": namespace, "claimed_at": NOON}
+        await launched(store, f"j{number}", **sent)
+    await tracker.step()
+    assert [namespace for namespace, _ in strays.seen] == ["acme", "elsewhere"]
+
+
 async def test_a_namespace_that_cannot_be_listed_does_not_hide_the_others(
     tracker: Tracker, store: SqliteStore, hub: ScriptedHub
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from jobhook.adapters.postgres import Database
-from jobhook.adapters.rows import DELIVERY_COLUMNS, delivery_of, launch_of, verdicts_of
+from jobhook.adapters.rows import DELIVERY_COLUMNS, NAMESPACES, delivery_of, launch_of, verdicts_of
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
 from jobhook.core.records import Pause, StoredDelivery, Verdict
@@ -102,6 +102,10 @@ class PostgresReads:
         (row,) = await self._database.fetch("SELECT began_at FROM epoch")
         began_at: int = row["began_at"]
         return began_at
+
+    async def namespaces(self, since: int) -> frozenset[str]:
+        rows = await self._database.fetch(NAMESPACES.format("$1"), since)
+        return frozenset(row["namespace"] for row in rows)
 
     async def followed(self) -> tuple[Launch, ...]:
         rows = await self._database.fetch(

@@ -30,6 +30,12 @@ CHANGING = (
 # The states in which a launch is not over, and those in which it is, for SQL.
 OPEN_STATES = f"({', '.join(repr(str(state)) for state in LaunchState if not state.is_final)})"
 FINAL_STATES = f"({', '.join(repr(str(state)) for state in LaunchState if state.is_final)})"
+# Where launches were sent to; those of the second half do not count towards the limits any more.
+NAMESPACES = (
+    "SELECT namespace FROM launch WHERE claimed_at > {0} AND claimed_at > 0"
+    " AND namespace IS NOT NULL UNION SELECT namespace FROM launch"
+    " WHERE state IN ('ready', 'held') AND namespace IS NOT NULL"
+)
 CONFLICT_REASON = "its Webhook-Id was used before, for another body"
 
 

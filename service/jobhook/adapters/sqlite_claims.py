@@ -73,11 +73,12 @@ def _until(connection: sqlite3.Connection, now: int) -> int:
     if not ahead:
         connection.execute("DELETE FROM memory WHERE name = ?", (CLAIMS_AHEAD,))
         return now + AHEAD_MS
-    row = connection.execute(
+    connection.execute(
         "INSERT INTO memory VALUES (?, ?) ON CONFLICT (name)"
-        " DO UPDATE SET value = min(value, excluded.value) RETURNING value",
+        " DO UPDATE SET value = min(value, excluded.value)",
         (CLAIMS_AHEAD, now),
-    ).fetchone()
+    )
+    row = connection.execute("SELECT value FROM memory WHERE name = ?", (CLAIMS_AHEAD,)).fetchone()
     return counted_until(now, row["value"])
 
 

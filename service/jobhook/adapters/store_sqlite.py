@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jobhook.adapters.rows import (
     DELIVERY_COLUMNS,
+    NAMESPACES,
     OPEN_STATES,
     delivery_of,
     launch_of,
@@ -124,6 +125,10 @@ class SqliteReads:
         (row,) = await self._reader.fetch("SELECT began_at FROM epoch")
         began_at: int = row["began_at"]
         return began_at
+
+    async def namespaces(self, since: int) -> frozenset[str]:
+        rows = await self._reader.fetch(NAMESPACES.format("?"), (since,))
+        return frozenset(row["namespace"] for row in rows)
 
     async def followed(self) -> tuple[Launch, ...]:
         rows = await self._reader.fetch(

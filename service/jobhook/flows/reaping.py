@@ -123,15 +123,18 @@ class Reaper(Worker):
         )
 
     async def _cancel_copy(self, namespace: str, job: JobInfo, launch: Launch) -> None:
-        copy, known = job.id, launch.job_id or ""
-        if not launch.state.is_final and await self._counts(namespace, job, known):
-            copy = known
-            await self._store.replace(launch, replace(launch, job_id=job.id, job_url=job.url))
-        await self._cancel(namespace, copy, launch)
+        # The known one may run where jobs ran before, or run since.
+        known, home = launch.job_id or "", launch.namespace or namespace
+        if launch.state.is_final or not await self._counts(namespace, job, known, home):
+            await self._cancel(namespace, job.id, launch)
+            return
+        found = replace(launch, namespace=namespace, job_id=job.id, job_url=job.url)
+        await self._store.replace(launch, found)
+        await self._cancel(home, known, launch)
 
-    async def _counts(self, namespace: str, job: JobInfo, known: str) -> bool:
+    async def _counts(self, namespace: str, job: JobInfo, known: str, home: str) -> bool:
         """
-        Whether *job* counts, and the *known* one is the copy.
+        Whether *job* counts, and the *known* one in *home* is the copy.
 
         The older one counts, whoever looks: two services that share a name by mistake then do not
         cancel each other's. What has been cancelled since it was listed counts no more.
@@ -139,7 +142,7 @@ class Reaper(Worker):
         now = await self._hub.inspect_job(job.id, namespace=namespace)
         if now.is_over:
             return False
-        return by_age(now) < by_age(await self._hub.inspect_job(known, namespace=namespace))
+        return by_age(now) < by_age(await self._hub.inspect_job(known, namespace=home))
 
     async def _cancel(self, namespace: str, job_id: str, launch: Launch) -> None:
         log.error("job.copy_cancelled", launch=launch.id, job=job_id)

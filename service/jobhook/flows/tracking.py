@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -28,6 +28,8 @@ from jobhook.hub.models import JobInfo
 from jobhook.ports import Clock, Hub, Store
 
 _SEEN_BY_THEN_MS = 30_000
+# How long after its launch a copy of a job is still looked for.
+_SWEPT_MS = 48 * 3_600_000
 # When the list of ended jobs is of no use.
 _SINGLES_ONLY = 12
 _LONGEST_BACKOFF = 60.0
@@ -43,7 +45,8 @@ class Tracker(Worker):
 
     Jobs that are no longer among them are looked up in the list of ended ones when they are many,
     and singly when they are few. How soon it looks again is decided in `core.pacing`. Active jobs
-    that no followed launch knows go to *on_strays*, at least every five minutes.
+    that no followed launch knows go to *on_strays*, at least every five minutes, also from
+    namespaces where nothing is followed any more.
 
     *monotonic* is a clock that nobody can set; pauses go by it.
     """
@@ -106,10 +109,13 @@ class Tracker(Worker):
         open_ids = {launch.id for launch in launches}
         self._inspected = {id_: at for id_, at in self._inspected.items() if id_ in open_ids}
         self._failed_looks += 1
+        theirs = self._by_namespace(launches)
         try:
-            await self._look_everywhere(look, launches)
+            await self._look_everywhere(look, theirs)
             self._failed_looks = 0
-            self._sweep_due = self._seconds() + LONGEST
+            if self._seconds() >= self._sweep_due:
+                await self._sweep(look, theirs)
+                self._sweep_due = self._seconds() + LONGEST
         finally:
             self._plan(look.calls, launches)
 
@@ -124,11 +130,24 @@ class Tracker(Worker):
             for seconds in (unchanged, 0.0)
         )
 
-    async def _look_everywhere(self, look: Look, launches: Sequence[Launch]) -> None:
+    def _by_namespace(self, launches: Sequence[Launch]) -> Mapping[str, Sequence[Launch]]:
         own = self._identity.namespace
         theirs: dict[str, list[Launch]] = {own: []}
         for launch in launches:
             theirs.setdefault(launch.namespace or own, []).append(launch)
+        return theirs
+
+    async def _sweep(self, look: Look, known: Collection[str]) -> None:
+        """Look for copies where jobs ran before, and nothing is followed any more."""
+        namespaces = await self._store.namespaces(self._clock() - _SWEPT_MS)
+        for namespace in sorted(namespaces.difference(known)):
+            try:
+                self._on_strays(namespace, await look.active(namespace))
+            except HubError as exc:
+                # It may be none of ours any more, and those that are must not suffer from that.
+                log.warning("namespace.not_swept", namespace=namespace, error=str(exc))
+
+    async def _look_everywhere(self, look: Look, theirs: Mapping[str, Sequence[Launch]]) -> None:
         failure: HubError | None = None
         for namespace, followed in theirs.items():
             try:
