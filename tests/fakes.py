@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from factories import NOON, make_job
-from jobhook.core.errors import HubError, HubNotFound
+from jobhook.core.errors import HubError, HubNotFound, ListTooLong
 from jobhook.core.health import Account
 from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.pacing import Quota
@@ -26,6 +26,8 @@ class ScriptedHub:
         self.failures: list[HubError] = []
         self.list_failures: list[HubError] = []
         self.ignores_labels = False
+        # Why no list ends, after what it has told.
+        self.cut: ListTooLong | None = None
         self.quota = Quota()
 
     def _maybe_fail(self) -> None:
@@ -59,6 +61,8 @@ class ScriptedHub:
         self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
     ) -> AsyncGenerator[list[JobInfo], None]:
         yield await self.list_jobs(namespace=namespace, labels=labels, stages=stages)
+        if self.cut and (LAUNCH_LABEL not in labels or self.ignores_labels):
+            raise self.cut
 
     def _carries(self, job: JobInfo, labels: Mapping[str, str]) -> bool:
         wanted = {LAUNCH_LABEL: labels[LAUNCH_LABEL]} if LAUNCH_LABEL in labels else {}

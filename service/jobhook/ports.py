@@ -207,15 +207,15 @@ class Hub(Protocol):
     async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
         """Start a job; `OutcomeUnknown` if it may have started, any other error if it has not."""
 
-    async def list_jobs(
-        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
-    ) -> list[JobInfo]:
-        """Return the jobs that carry all *labels*, in one of *stages* or, if none, in any."""
-
     def job_pages(
         self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
     ) -> AsyncGenerator[list[JobInfo], None]:
-        """Yield what `list_jobs` returns page by page, one at least; each is one call."""
+        """
+        Yield the jobs that carry all *labels*, in one of *stages* or, if none, in any.
+
+        They come page by page, one page at least; each is one call. `ListTooLong` comes after the
+        last page that is read, if there are more.
+        """
 
     async def cancel_job(self, job_id: str, *, namespace: str) -> JobInfo:
         """Cancel a job; one that has ended is left as it is."""

@@ -19,6 +19,7 @@ from jobhook.core.errors import (
     HubNotFound,
     HubRefused,
     HubUnauthorized,
+    ListTooLong,
     OutcomeUnknown,
     StoreUnavailable,
 )
@@ -516,6 +517,25 @@ async def test_a_young_database_knows_a_job_whose_labels_were_replaced(
     await send(dispatcher)
     assert (await kept(store, launch)).job_id == "old"
     assert hub.started == []
+
+
+@pytest.mark.parametrize("labelled", [True, False], ids=["found", "not found"])
+async def test_where_not_all_jobs_can_be_listed_a_young_database_looks_by_label(
+    store: SqliteStore, clock: HandClock, bell: Bell, labelled: bool
+) -> None:
+    class Long(ScriptedHub):
+        async def list_jobs(self, **asked: Any) -> list[JobInfo]:
+            return await super().list_jobs(**asked) if asked["labels"] else []
+
+    hub = Long()
+    hub.cut = ListTooLong("the list goes on")
+    dispatcher = make_dispatcher(store, hub, clock, bell)
+    clock.now = await store.began_at() + 1000
+    launch = await ready(store, created_at=clock.now, updated_at=clock.now)
+    labels = {"jobhook-launch": launch.id} if labelled else {}
+    hub.jobs["old"] = make_job("old", labels=labels)
+    await send(dispatcher)
+    assert len(hub.started) == (0 if labelled else 1)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from factories import LEASE_MS, NOON, PLENTY, make_job, make_launch, make_received, make_spec
 from fakes import HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
-from jobhook.core.errors import HubBusy, HubForbidden
+from jobhook.core.errors import HubBusy, HubForbidden, ListTooLong
 from jobhook.core.guards import Guard
 from jobhook.core.launches import Launch, LaunchState, moved
 from jobhook.flows.identity import Identity
@@ -268,6 +268,32 @@ async def test_the_worst_lag_outlives_the_process_that_saw_it(
     later = Visibility()
     await make_resolver(store, hub, clock, later).step()
     assert later.quarantine_ms == 36_000_000
+
+
+async def test_a_list_that_is_too_long_to_be_read_never_says_that_a_job_is_not_there(
+    resolver: Resolver, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    launch = await unknown(store)
+    hub.cut, hub.ignores_labels = ListTooLong("the list goes on"), True
+    await look_on(resolver, clock, NOON + QUARANTINE - MINUTE)
+    waiting = await kept(store, launch)
+    assert (waiting.state, waiting.looks) == (LaunchState.UNKNOWN, 0)
+    assert waiting.due_at - clock.now <= MINUTE
+    calls = len(hub.calls)
+    assert calls <= QUARANTINE // MINUTE
+    await look_on(resolver, clock, NOON + QUARANTINE + 3 * MINUTE)
+    found = await kept(store, launch)
+    assert (found.state, found.reason) == (LaunchState.HELD, "ambiguous: the list goes on")
+
+
+async def test_what_stands_on_a_list_that_is_too_long_is_found(
+    resolver: Resolver, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await unknown(store)
+    hub.cut, hub.ignores_labels = ListTooLong("the list goes on"), True
+    hub.jobs["j1"] = job_of(launch)
+    await resolver.step()
+    assert (await kept(store, launch)).job_id == "j1"
 
 
 class AnsweredMeanwhile(ScriptedHub):

@@ -6,7 +6,14 @@ import pytest
 
 from factories import make_job
 from fakes import ScriptedHub
-from jobhook.core.errors import HubBusy, HubError, HubForbidden, HubUnauthorized, OutcomeUnknown
+from jobhook.core.errors import (
+    HubBusy,
+    HubError,
+    HubForbidden,
+    HubUnauthorized,
+    ListTooLong,
+    OutcomeUnknown,
+)
 from jobhook.core.jobs import Stage
 from jobhook.flows.stopping import stop_all_jobs
 from jobhook.hub.models import JobInfo
@@ -101,6 +108,14 @@ async def test_a_list_that_fails_for_a_moment_is_asked_for_again() -> None:
     hub = Workshop(make_job("j1", "RUNNING", labels=OURS))
     hub.list_failures += [HubBusy("down")] * 2
     assert await stopped(hub) == [("j1", None)]
+
+
+async def test_a_list_that_is_too_long_is_cancelled_so_far_and_not_said_to_be_all() -> None:
+    hub = Workshop(*(make_job(f"j{n}", "RUNNING", labels=OURS) for n in range(3)))
+    hub.cut = ListTooLong("the list goes on")
+    with pytest.raises(ListTooLong):
+        await stopped(hub)
+    assert hub.cancelled() == ["j0", "j1", "j2"]
 
 
 @pytest.mark.parametrize(

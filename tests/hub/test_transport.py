@@ -13,6 +13,7 @@ from jobhook.core.errors import (
     HubNotFound,
     HubRefused,
     HubUnauthorized,
+    ListTooLong,
     OutcomeUnknown,
     UsageError,
 )
@@ -223,6 +224,25 @@ async def test_pages_are_followed_to_the_end(server: CannedServer) -> None:
         pages = [page async for page in transport.pages("/api/x", [("stage", "RUNNING")])]
     assert pages == [[1], [2]]
     assert [asked.target for asked in server.asked] == ["/api/x?stage=RUNNING", "/api/x?cursor=2"]
+
+
+async def test_a_list_that_does_not_end_is_read_so_far_and_no_further(
+    server: CannedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobhook.hub.transport.PAGES_MAX", 3)
+    again = f'<{server.url}/api/x>; rel="next"'
+    server.answers = [answer(200, [number], link=again) for number in range(9)]
+    pages: list[object] = []
+
+    async def read(transport: HubTransport) -> None:
+        async for page in transport.pages("/api/x"):
+            pages.append(page)  # noqa: PERF401
+
+    async with hub(server) as transport:
+        with pytest.raises(ListTooLong, match="goes on after 3 pages"):
+            await read(transport)
+    assert pages == [[0], [1], [2]]
+    assert len(server.asked) == 3
 
 
 async def test_the_token_is_not_carried_to_another_host(server: CannedServer) -> None:

@@ -18,6 +18,7 @@ Everything jobhook raises on purpose, grouped by whose fault it is.
       * HubUnauthorized          the token is missing or unknown (401)
       * HubForbidden             the token may not do this (403)
       * HubNotFound              there is no such thing, or not for us (404)
+      * ListTooLong              what is asked for may stand where nobody reads
     * HubBusy                  a clear no for now; nothing was done, try later
     * OutcomeUnknown           it may have been done; look before asking again
 
@@ -137,6 +138,10 @@ class HubForbidden(HubRefused):
 
 class HubNotFound(HubRefused):
     """There is no such thing, or it is not ours to see."""
+
+
+class ListTooLong(HubRefused):
+    """The Hub's list goes on for longer than it is read: what was not seen may still be there."""
 
 
 class HubBusy(HubError):

@@ -16,6 +16,7 @@ from jobhook.core.errors import (
     HubRefused,
     HubUnauthorized,
     LaunchMoved,
+    ListTooLong,
     MissingSecret,
     OutcomeUnknown,
     StoreUnavailable,
@@ -227,7 +228,11 @@ class Dispatcher(Worker):
         if now - await self._store.began_at() > LOOK_FIRST_MS:
             return None
         namespace = self._identity.namespace
-        found = await self._finder.anywhere(launch, namespace)
+        try:
+            found = await self._finder.anywhere(launch, namespace)
+        except ListTooLong:
+            # Nobody has a reason to think that this one was sent: its label is enough here.
+            found = await self._finder.by_label(launch, namespace)
         return adopted(launch, found.job, namespace=namespace, now=now) if found else None
 
     async def _called_back(self, launch: Launch) -> Launch | None:

@@ -56,7 +56,9 @@ class Finder:
 
     async def by_label(self, launch: Launch, namespace: str) -> Found | None:
         """Look among the jobs that carry the label of *launch*: that is one call."""
-        return found_among(await self._taken({launch.id}, namespace, _label(launch)), launch)
+        mine = _Round({launch.id})
+        await self._list(mine, namespace, {LAUNCH_LABEL: launch.id})
+        return mine.answer(launch)
 
     async def anywhere(self, launch: Launch, namespace: str) -> Found | None:
         """
@@ -70,38 +72,35 @@ class Finder:
         async with self._turns[namespace]:
             if self._waiting.get(namespace) is mine:
                 del self._waiting[namespace]
-                await self._list(mine, namespace)
-        if mine.failure:
-            raise mine.failure
-        return found_among(mine.jobs, launch)
+                await self._list(mine, namespace, {})
+        return mine.answer(launch)
 
-    async def _list(self, round_: _Round, namespace: str) -> None:
+    async def _list(self, round_: _Round, namespace: str, labels: Mapping[str, str]) -> None:
         try:
-            round_.jobs = await self._taken(round_.wanted, namespace, {})
+            # Page by page: of a long list only ours have to be kept.
+            async for page in self._hub.job_pages(namespace=namespace, labels=labels):
+                round_.jobs += [job for job in page if round_.wanted & _ids_on(job)]
             round_.failure = None
         except HubError as exc:
             round_.failure = exc
 
-    async def _taken(
-        self, wanted: set[str], namespace: str, labels: Mapping[str, str]
-    ) -> list[JobInfo]:
-        # Page by page: of a long list only ours have to be kept.
-        pages = self._hub.job_pages(namespace=namespace, labels=labels)
-        return [job async for page in pages for job in page if wanted & _ids_on(job)]
-
 
 @dataclass(slots=True)
 class _Round:
-    """One list of all jobs, for everybody who waits for it."""
+    """One list of jobs, for everybody who waits for it."""
 
     wanted: set[str] = field(default_factory=set)
     jobs: list[JobInfo] = field(default_factory=list)
     # Until it has been read to its end, nobody may take it for an answer.
     failure: HubError | None = field(default_factory=lambda: HubBusy("the look was broken off"))
 
-
-def _label(launch: Launch) -> Mapping[str, str]:
-    return {LAUNCH_LABEL: launch.id}
+    def answer(self, launch: Launch) -> Found | None:
+        """Return what the list says of *launch*; raises why it could not be read to its end."""
+        found = found_among(self.jobs, launch)
+        # What is there is there; only that something is not takes all of the list.
+        if self.failure and not found:
+            raise self.failure
+        return found
 
 
 def _ids_on(job: JobInfo) -> set[str | None]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import structlog
 
-from jobhook.core.errors import HubRefused, LaunchMoved
+from jobhook.core.errors import HubRefused, LaunchMoved, ListTooLong
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState, moved
 from jobhook.flows.finding import Finder, Found
 from jobhook.flows.identity import Identity
@@ -162,12 +162,26 @@ class Resolver(Worker):
         over = waited_ms(launch, began) >= quarantine_ms
         # The look that decides is one for all jobs.
         look = self._finder.anywhere if over else self._finder.by_label
-        found = await look(launch, self._namespace_of(launch))
+        try:
+            found = await look(launch, self._namespace_of(launch))
+        except ListTooLong as exc:
+            await self._keep(launch, self._not_looked_through(launch, exc, began=began, over=over))
+            return
         if found:
             await self._adopt(launch, found)
             return
         again = looked_in_vain(launch, began=began, now=self._clock(), quarantine_ms=quarantine_ms)
         await self._keep(launch, again or await self._given_up(launch))
+
+    def _not_looked_through(
+        self, launch: Launch, exc: ListTooLong, *, began: int, over: bool
+    ) -> Launch:
+        """Return *launch* as a list leaves it that may hold its job where nobody read."""
+        now = self._clock()
+        if over:
+            return moved(launch, LaunchState.HELD, now=now, reason=f"ambiguous: {exc}")
+        waited, due_at = waited_ms(launch, began), now + _LOOK_EVERY_MS
+        return replace(launch, waited_ms=waited, due_at=due_at, updated_at=now)
 
     async def _adopt(self, launch: Launch, found: Found) -> None:
         namespace = self._namespace_of(launch)

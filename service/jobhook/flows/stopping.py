@@ -11,7 +11,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from jobhook.core.errors import HubBusy, HubError, HubRefused
+from jobhook.core.errors import HubBusy, HubError, HubRefused, ListTooLong
 from jobhook.core.jobs import ACTIVE_STAGES
 from jobhook.core.planning import INSTANCE_LABEL
 from jobhook.hub.models import JobInfo
@@ -43,8 +43,11 @@ async def stop_all_jobs(
     done: set[str] = set()
     clean_looks = 0
     while clean_looks < _CLEAN_LOOKS:
-        jobs = await _listed(hub, namespace, instance, sleep)
+        jobs, cut = await _listed(hub, namespace, instance, sleep)
         left = [job for job in jobs if job.id not in done]
+        if cut and not left:
+            # Others may run that nobody can see.
+            raise cut
         clean_looks = 0 if left else clean_looks + 1
         for start in range(0, len(left), _AT_ONCE):
             for job_id, failure in await _cancelled(hub, left[start : start + _AT_ONCE], namespace):
@@ -59,7 +62,7 @@ async def stop_all_jobs(
 
 async def _listed(
     hub: Hub, namespace: str, instance: str, sleep: Callable[[float], Awaitable[None]]
-) -> list[JobInfo]:
+) -> tuple[list[JobInfo], ListTooLong | None]:
     for _ in range(_TRIES - 1):
         with contextlib.suppress(HubBusy):
             return await _ours(hub, namespace, instance)
@@ -67,12 +70,18 @@ async def _listed(
     return await _ours(hub, namespace, instance)
 
 
-async def _ours(hub: Hub, namespace: str, instance: str) -> list[JobInfo]:
-    jobs = await hub.list_jobs(
-        namespace=namespace, labels={INSTANCE_LABEL: instance}, stages=ACTIVE_STAGES
-    )
-    # The Hub may list what was not asked for.
-    return [job for job in jobs if job.labels.get(INSTANCE_LABEL) == instance]
+async def _ours(
+    hub: Hub, namespace: str, instance: str
+) -> tuple[list[JobInfo], ListTooLong | None]:
+    """Return the jobs that are listed, and why there may be more."""
+    labels, ours = {INSTANCE_LABEL: instance}, []
+    try:
+        async for page in hub.job_pages(namespace=namespace, labels=labels, stages=ACTIVE_STAGES):
+            # The Hub may list what was not asked for.
+            ours += [job for job in page if job.labels.get(INSTANCE_LABEL) == instance]
+    except ListTooLong as exc:
+        return ours, exc
+    return ours, None
 
 
 async def _cancelled(

@@ -59,7 +59,8 @@ class JobsApi:
         """
         Return the jobs that carry all *labels*, in any of *stages*, from all pages.
 
-        The filter is the Hub's: whoever decides on money checks the labels again.
+        The filter is the Hub's: whoever decides on money checks the labels again. `ListTooLong` if
+        there are more than are read.
         """
         jobs: list[JobInfo] = []
         async for page in self.job_pages(namespace=namespace, labels=labels, stages=stages):

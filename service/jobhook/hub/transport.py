@@ -30,6 +30,7 @@ from jobhook.core.errors import (
     HubNotFound,
     HubRefused,
     HubUnauthorized,
+    ListTooLong,
     OutcomeUnknown,
     UsageError,
 )
@@ -37,6 +38,8 @@ from jobhook.core.pacing import Quota
 from jobhook.hub.quota import read_quota, retry_after
 
 ANSWER_MAX_BYTES = 5 * 1024 * 1024
+# The Hub puts about a hundred on a page. Of 1,000 calls in five minutes a list must leave some.
+PAGES_MAX = 100
 DEADLINE_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
 _REFUSALS: Mapping[int, type[HubRefused]] = {
@@ -158,14 +161,20 @@ class HubTransport:
         return await self._send(method, path, content=content, headers=sent)
 
     async def pages(self, path: str, query: Query = ()) -> AsyncIterator[Any]:
-        """Yield the body of every page of a list, following `Link` within the same origin."""
-        while True:
+        """
+        Yield the body of every page of a list, following `Link` within the same origin.
+
+        Raises:
+            ListTooLong: There are more than `PAGES_MAX`; these were yielded before.
+        """
+        for _ in range(PAGES_MAX):
             answer = await self.get(path, query)
             yield answer.body
             following = _next_link(answer.headers)
             if following is None:
                 return
             path, query = self._own_path(following), ()
+        raise ListTooLong(f"the Hub's list goes on after {PAGES_MAX} pages and was read no further")
 
     @contextlib.asynccontextmanager
     async def stream(
