@@ -477,14 +477,61 @@ async def test_a_flavor_without_a_price_is_held(store: Store) -> None:
     assert held.reason == "price: the Hub names no price for new"
 
 
-async def test_the_same_commit_is_launched_once(store: Store) -> None:
+async def two_of_one_commit(store: Store) -> Launch:
+    """Two deliveries of one commit; return the launch of the first, which is claimed."""
     for number in range(2):
         delivery = await stored_delivery(store, f"w{number}")
         launch = make_launch(id=f"l{number}", delivery=delivery.id, repo="r", subject="main@abc")
         await store.route(delivery, events=(), verdicts=(), launches=[launch])
-    assert [launch.id for launch, _ in await store.claim(NOON, 10, guard(NOON))] == ["l0"]
+    ((first, _),) = await store.claim(NOON, 10, guard(NOON))
+    assert first.id == "l0"
+    waiting = await store.launch("l1")
+    assert waiting is not None
+    assert (waiting.state, waiting.reason) == (
+        LaunchState.READY,
+        "commit: launch l0 is on its way for the same commit",
+    )
+    return first
+
+
+async def test_the_same_commit_is_launched_once(store: Store) -> None:
+    first = await two_of_one_commit(store)
+    launched = replace(moved(first, LaunchState.LAUNCHED, now=NOON), job_id="j1")
+    await store.replace(first, launched)
+    failed = moved(launched, LaunchState.FAILED, now=NOON)
+    await store.replace(launched, failed)
+    assert await store.claim(NOON + 60_000, 10, guard(NOON + 60_000)) == ()
     (skipped,) = await store.launches(LaunchFilter(states=[LaunchState.SKIPPED]), limit=0)
     assert skipped.reason == "launch l0 was sent for the same commit"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param([LaunchState.REJECTED], id="refused"),
+        pytest.param([LaunchState.HELD, LaunchState.EXPIRED], id="held until it expired"),
+        pytest.param([LaunchState.READY, LaunchState.CANCELLED], id="cancelled before it went"),
+        pytest.param([LaunchState.UNKNOWN, LaunchState.HELD], id="not found"),
+    ],
+)
+async def test_a_launch_that_never_had_a_job_stands_in_nobodys_way(
+    store: Store, path: list[LaunchState]
+) -> None:
+    launch = await two_of_one_commit(store)
+    for state in path:
+        before, launch = launch, moved(launch, state, now=NOON)
+        await store.replace(before, launch)
+    ((second, _),) = await store.claim(NOON + 60_000, 10, guard(NOON + 60_000))
+    assert second.id == "l1"
+
+
+async def test_while_nobody_knows_of_a_job_the_same_commit_waits(store: Store) -> None:
+    first = await two_of_one_commit(store)
+    await store.replace(first, moved(first, LaunchState.UNKNOWN, now=NOON))
+    for minute in (1, 2):
+        now = NOON + minute * 60_000
+        assert await store.claim(now, 10, guard(now)) == ()
+    assert len(await store.launches(LaunchFilter(states=[LaunchState.READY]), limit=0)) == 1
 
 
 # -- chains and pauses, inside the claim --

@@ -78,6 +78,11 @@ def spent(**given: Any) -> Spent:
             Skip("launch l0 was sent for the same commit"),
             id="same commit",
         ),
+        pytest.param(
+            spent(on_its_way="l0"),
+            Wait("commit: launch l0 is on its way for the same commit", NOON + 60_000),
+            id="perhaps the same commit",
+        ),
         pytest.param(spent(link=Link(3, "d0")), Go(300_000, Link(3, "d0")), id="deep enough"),
         pytest.param(
             spent(link=Link(4, "d0")),

@@ -44,7 +44,7 @@ ORDER BY seq LIMIT $4 FOR UPDATE SKIP LOCKED
 """
 _SPENT = """
 SELECT l.id, of_pair.hour, of_pair.day, of_rule.micro_usd, same.id AS same_commit,
-       parent.depth, parent.root, of_root.launches AS of_root
+       same.job_id, parent.depth, parent.root, of_root.launches AS of_root
 FROM launch l
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE s.claimed_at > $2) AS hour, count(*) AS day FROM launch s
@@ -56,9 +56,10 @@ CROSS JOIN LATERAL (
     WHERE s.rule = l.rule AND s.claimed_at > $3 AND s.claimed_at > 0 AND s.claimed_at <= $5
 ) AS of_rule
 LEFT JOIN LATERAL (
-    SELECT s.id FROM launch s
+    SELECT s.id, s.job_id FROM launch s
     WHERE s.rule = l.rule AND s.repo = l.repo AND s.subject = l.subject AND s.action = l.action
-    AND s.generation = l.generation AND s.claimed_at > 0 AND s.id != l.id LIMIT 1
+    AND s.generation = l.generation AND s.claimed_at > 0 AND s.id != l.id
+    ORDER BY s.job_id IS NULL LIMIT 1
 ) AS same ON true
 LEFT JOIN LATERAL (
     SELECT s.depth, s.root FROM launch s
@@ -178,7 +179,8 @@ class _Reserved:
             rule_repo_day=before["day"] + here,
             rule_micro_usd=before["micro_usd"] + self.of_rule[launch.rule],
             micro_usd=self.micro_usd,
-            same_commit=before["same_commit"] or self.of_commit.get(_commit(launch)),
+            same_commit=before["same_commit"] if before["job_id"] else None,
+            on_its_way=before["same_commit"] or self.of_commit.get(_commit(launch)),
             link=link,
             of_root=before["of_root"] + self.of_root[link.root],
             paused=paused_by(launch, paused),

@@ -110,12 +110,14 @@ def _spent(
         day,
     ).fetchone()
     link = link_after(_parent(connection, launch), launch)
+    same_commit, on_its_way = _same_commit(connection, launch)
     return Spent(
         rule_repo_hour=counts["hour"],
         rule_repo_day=counts["day"],
         rule_micro_usd=of_rule["micro_usd"],
         micro_usd=micro_usd,
-        same_commit=_same_commit(connection, launch),
+        same_commit=same_commit,
+        on_its_way=on_its_way,
         link=link,
         of_root=_of_root(connection, link.root),
         paused=paused_by(launch, paused),
@@ -132,10 +134,12 @@ def _micro_usd(connection: sqlite3.Connection, now: int, until: int) -> int:
     return total
 
 
-def _same_commit(connection: sqlite3.Connection, launch: Launch) -> str | None:
+def _same_commit(connection: sqlite3.Connection, launch: Launch) -> tuple[str | None, str | None]:
+    """Return the launch that has a job for the same commit, or else one that may get it."""
     row = connection.execute(
-        "SELECT id FROM launch WHERE rule = :rule AND repo = :repo AND subject = :subject"
-        " AND action = :action AND claimed_at > 0 AND id != :id AND generation = :generation",
+        "SELECT id, job_id FROM launch WHERE rule = :rule AND repo = :repo AND subject = :subject"
+        " AND action = :action AND claimed_at > 0 AND id != :id AND generation = :generation"
+        " ORDER BY job_id IS NULL LIMIT 1",
         {
             "rule": launch.rule,
             "repo": launch.repo,
@@ -145,7 +149,9 @@ def _same_commit(connection: sqlite3.Connection, launch: Launch) -> str | None:
             "generation": launch.generation,
         },
     ).fetchone()
-    return row["id"] if row else None
+    if row is None:
+        return None, None
+    return (row["id"], None) if row["job_id"] else (None, row["id"])
 
 
 def _parent(connection: sqlite3.Connection, launch: Launch) -> Link | None:

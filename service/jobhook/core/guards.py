@@ -63,7 +63,8 @@ class Spent:
         rule_repo_day: The same within a day.
         rule_micro_usd: What the rule reserved or cost within a day, in millionths of a dollar.
         micro_usd: What all rules did.
-        same_commit: The launch that was sent for the same rule, action, repo, ref and commit.
+        same_commit: The launch that has a job for the same rule, action, repo, ref and commit.
+        on_its_way: One of which nobody can tell yet whether it will have.
         link: Where the launch stands in its chain; see `link_after`.
         of_root: Launches of the same chain, of all rules.
         paused: What a person has paused that the launch belongs to, if anything.
@@ -74,6 +75,7 @@ class Spent:
     rule_micro_usd: int = 0
     micro_usd: int = 0
     same_commit: str | None = None
+    on_its_way: str | None = None
     link: Link
     of_root: int = 0
     paused: str | None = None
@@ -133,6 +135,10 @@ class Guard:
             return Wait(paused_reason(spent.paused), self.now + _ASK_AGAIN_MS)
         if spent.same_commit:
             return Skip(f"launch {spent.same_commit} was sent for the same commit")
+        if spent.on_its_way:
+            # Should that one be refused, this one is all that is left of its event.
+            told = f"commit: launch {spent.on_its_way} is on its way for the same commit"
+            return Wait(told, self.now + _ASK_AGAIN_MS)
         price = self.usd_per_hour.get(launch.spec.flavor)
         if price is None:
             # Nothing can be reserved, whoever asked for it.
