@@ -45,6 +45,7 @@ auth_type = plain
 auth_file = {folder}/users
 pool_mode = transaction
 default_pool_size = 4
+server_idle_timeout = 10
 max_client_conn = 200
 """
 
