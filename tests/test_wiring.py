@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import socket
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
@@ -127,30 +130,70 @@ async def test_a_paused_service_takes_deliveries_in_and_launches_nothing(town: T
         assert await until(lambda: ended(service)) == LaunchState.COMPLETED
 
 
-async def test_a_lost_database_launches_nothing_again(town: Town) -> None:
-    town.rule("print", PRINT.replace("  secrets: [HF_TOKEN]\n", ""))
+async def pushed(town: Town) -> list[tuple[str, bytes | None]]:
+    """Push something, wait until its job is over, and return what was delivered."""
     async with town.service() as service:
         await town.push()
         await until(lambda: ended(service))
-        pushes = [
+        return [
             (each.webhook_id or "", await service.store.body(each.id))
             for each, _ in await service.store.deliveries(limit=0)
         ]
-    for path in town.folder.glob("town.db*"):
-        path.unlink()
+
+
+async def jobs_after(town: Town, deliveries: list[tuple[str, bytes | None]]) -> list[str]:
+    """Deliver the same to a service that does not know it, and return all jobs that there are."""
     async with (
         town.service() as service,
         town.hub() as hub,
         httpx2.AsyncClient(verify=False) as client,
     ):
-        for webhook_id, body in pushes:
+        for webhook_id, body in deliveries:
             headers = {"X-Webhook-Secret": SECRET, "Webhook-Id": webhook_id}
             answer = await client.post(f"{service.url}/webhooks/hub", content=body, headers=headers)
             assert answer.status_code == 202
         assert await until(lambda: ended(service)) == LaunchState.COMPLETED
-        (job,) = await hub.list_jobs(namespace="dev")
         (launch,) = await service.store.launches(limit=0)
-    assert launch.job_id == job.id
+        jobs = [job.id for job in await hub.list_jobs(namespace="dev")]
+    assert launch.job_id in jobs
+    return jobs
+
+
+async def test_a_lost_database_launches_nothing_again(town: Town) -> None:
+    town.rule("print", PRINT.replace("  secrets: [HF_TOKEN]\n", ""))
+    deliveries = await pushed(town)
+    for path in town.folder.glob("town.db*"):
+        path.unlink()
+    assert len(await jobs_after(town, deliveries)) == 1
+
+
+async def test_a_backup_that_was_put_back_launches_nothing_again_after_a_persons_word(
+    town: Town,
+) -> None:
+    town.rule("print", PRINT.replace("  secrets: [HF_TOKEN]\n", ""))
+    database, backup = town.folder / "town.db", town.folder / "backup"
+    async with town.service():
+        pass
+    shutil.copy(database, backup)
+    with contextlib.closing(sqlite3.connect(backup)) as connection:
+        connection.execute("UPDATE epoch SET began_at = 0")
+        connection.commit()
+    deliveries = await pushed(town)
+    for path in town.folder.glob("town.db*"):
+        path.unlink()
+    shutil.copy(backup, database)
+    (outcome,) = await carry_out(town.settings(), Order(deed=Deed.LOOK_FIRST, by="ana"))
+    assert outcome.done
+    assert len(await jobs_after(town, deliveries)) == 1
+
+
+async def test_a_running_service_is_told_to_look_first(town: Town) -> None:
+    town.rule("print", PRINT)
+    async with town.service() as service:
+        await service.store.begin_anew(0)
+        (outcome,) = await carry_out(town.settings(), Order(deed=Deed.LOOK_FIRST, by="ana"))
+        assert outcome.done
+        assert await service.store.began_at() > 0
 
 
 async def test_a_service_whose_hub_is_away_still_takes_deliveries_in(town: Town) -> None:
