@@ -37,9 +37,9 @@ class Reads(Protocol):
     async def pauses(self) -> tuple[Pause, ...]:
         """Return what is paused."""
 
-    async def unresolved(self, now: int) -> tuple[Launch, ...]:
+    async def unresolved(self, now: int, *, limit: int) -> tuple[Launch, ...]:
         """
-        Return the launches in `unknown` that are to be looked for by *now*.
+        Return the first *limit* launches in `unknown` that are to be looked for by *now*.
 
         One that would have to wait over `LONGEST_LOOK_PAUSE_MS` is due: the clock was set back.
         """

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from campaign.crashes import CRASHES, crash_everywhere
@@ -70,12 +70,12 @@ async def run_kills(setting: Setting) -> Result:
     verdict = await kills(
         setting.folder, url, count=KILLS, seed=setting.seed, replicas=replicas, per_kill=8
     )
-    return Result(verdict.holds, f"{KILLS} kills of {replicas}: {asdict(verdict)}")
+    return Result(verdict.holds, f"{KILLS} kills of {replicas}: {verdict}")
 
 
 async def run_wipes(setting: Setting) -> Result:
     verdict = await wipe(setting.folder, deliveries=1000, wipes=20, seed=setting.seed)
-    return Result(verdict.holds, f"20 wipes: {asdict(verdict)}")
+    return Result(verdict.holds, f"20 wipes: {verdict}")
 
 
 async def run_power_cuts(setting: Setting) -> Result:
@@ -104,7 +104,7 @@ async def run_replicas(setting: Setting) -> Result:
         per_second=200,
         seed=setting.seed,
     )
-    return Result(verdict.holds, f"4 processes, 5 restarts: {asdict(verdict)}")
+    return Result(verdict.holds, f"4 processes, 5 restarts: {verdict}")
 
 
 Campaign = Callable[[Setting], Coroutine[None, None, Result]]

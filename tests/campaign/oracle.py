@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from campaign.databases import database
@@ -33,6 +33,11 @@ class Verdict:
     def holds(self) -> bool:
         """Whether nothing was lost and nothing launched twice."""
         return not (self.lost or self.changed or self.missing or self.unfinished or self.twice)
+
+    def __str__(self) -> str:
+        numbers = {**asdict(self), "unfinished": len(self.unfinished)}
+        told = ", ".join(f"{number:,} {name}" for name, number in numbers.items())
+        return "; for instance ".join([told, *self.unfinished[:3]])
 
 
 DONE = frozenset({LaunchState.COMPLETED})

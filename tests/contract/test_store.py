@@ -358,11 +358,11 @@ async def test_unknown_launches_are_looked_for_when_they_are_due(store: Store) -
     ((claimed, _),) = await store.claim(NOON, 1, guard(NOON))
     unknown = moved(claimed, LaunchState.UNKNOWN, now=NOON, due_at=NOON + 5)
     await store.replace(claimed, unknown)
-    assert await store.unresolved(NOON + 4) == ()
-    assert await store.unresolved(NOON + 5) == (unknown,)
+    assert await store.unresolved(NOON + 4, limit=9) == ()
+    assert await store.unresolved(NOON + 5, limit=9) == (unknown,)
     looked = replace(unknown, looks=2, due_at=NOON + 50)
     await store.replace(unknown, looked)
-    assert await store.unresolved(NOON + 50) == (looked,)
+    assert await store.unresolved(NOON + 50, limit=9) == (looked,)
 
 
 async def test_what_waits_too_long_expires_and_what_was_sent_does_not(store: Store) -> None:
@@ -895,8 +895,8 @@ async def test_a_clock_that_was_set_back_keeps_no_unknown_launch_waiting(store: 
     ((claimed, _),) = await store.claim(NOON, 1, guard(NOON))
     unknown = moved(claimed, LaunchState.UNKNOWN, now=NOON, due_at=NOON + 3_600_000)
     await store.replace(claimed, unknown)
-    assert await store.unresolved(NOON) == (unknown,)
-    assert await store.unresolved(NOON + 3_600_000 - LONGEST_LOOK_PAUSE_MS) == ()
+    assert await store.unresolved(NOON, limit=9) == (unknown,)
+    assert await store.unresolved(NOON + 3_600_000 - LONGEST_LOOK_PAUSE_MS, limit=9) == ()
 
 
 async def test_a_clock_that_was_set_back_puts_no_launch_off_for_as_long(store: Store) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.errors import HubBusy, HubForbidden, ListTooLong
 from jobhook.core.guards import Guard
 from jobhook.core.launches import Launch, LaunchState, moved
+from jobhook.flows import resolving
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
 from jobhook.flows.resolving import Resolver, Visibility
@@ -221,7 +223,7 @@ async def test_somebody_else_may_have_resolved_it_meanwhile(
     hub.jobs["j1"] = job_of(launch)
     stale = launch
     await resolver.step()
-    await resolver._resolve(stale)
+    await resolver._resolve(stale, many=False)
     assert (await kept(store, launch)).state == LaunchState.LAUNCHED
 
 
@@ -368,6 +370,53 @@ async def test_a_namespace_that_cannot_be_looked_into_hides_no_other(
     with pytest.raises(HubForbidden):
         await resolver.step()
     assert (await kept(store, launch)).job_id == "j1"
+
+
+async def test_a_namespace_that_refuses_leaves_the_first_places_to_others(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolving, "_AT_ONCE", 1)
+    resolver = make_resolver(store, hub, clock, Visibility())
+    refused = await unknown(store, namespace="earlier", rule="other")
+    launch = await unknown(store, id="l2")
+    hub.jobs["j1"] = job_of(launch)
+    hub.list_failures.append(HubForbidden("not yours", status=403))
+    with pytest.raises(HubForbidden):
+        await resolver.step()
+    assert await resolver.step()
+    assert (await kept(store, launch)).job_id == "j1"
+    assert (await kept(store, refused)).waited_ms == 0
+
+
+class Distant(ScriptedHub):
+    """Answers only when others had their turn, as everybody does who is on a network."""
+
+    async def list_jobs(self, **named: Any) -> list[JobInfo]:
+        await asyncio.sleep(0)
+        return await super().list_jobs(**named)
+
+
+async def test_many_are_looked_for_in_one_list(store: SqliteStore, clock: HandClock) -> None:
+    hub = Distant()
+    resolver = make_resolver(store, hub, clock, Visibility())
+    launches = [await unknown(store, id=f"l{number}", rule=f"r{number}") for number in range(50)]
+    hub.jobs = {launch.id: job_of(launch, launch.id) for launch in launches[1:]}
+    await resolver.step()
+    states = [(await kept(store, launch)).state for launch in launches]
+    assert states == [LaunchState.UNKNOWN] + [LaunchState.LAUNCHED] * 49
+    # One that the first began at once, and one for all who asked meanwhile.
+    assert [call for call in hub.calls if call[0] == "list"] == [("list", "acme")] * 2
+
+
+async def test_many_are_looked_for_one_by_one_where_the_list_has_no_end(
+    resolver: Resolver, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launches = [await unknown(store, id=f"l{number}", rule=f"r{number}") for number in range(50)]
+    hub.jobs = {launches[7].id: job_of(launches[7])}
+    hub.cut = ListTooLong("the list goes on")
+    await resolver.step()
+    assert (await kept(store, launches[7])).state == LaunchState.LAUNCHED
+    assert (await kept(store, launches[8])).looks == 0
 
 
 class QuickAgain(ScriptedHub):

@@ -105,11 +105,11 @@ class SqliteReads:
         rows = await self._reader.fetch("SELECT * FROM launch WHERE id = ?", (launch_id,))
         return launch_of(rows[0]) if rows else None
 
-    async def unresolved(self, now: int) -> tuple[Launch, ...]:
+    async def unresolved(self, now: int, *, limit: int) -> tuple[Launch, ...]:
         rows = await self._reader.fetch(
             "SELECT * FROM launch WHERE state = 'unknown' AND (due_at <= ?1 OR due_at > ?1 + ?2)"
-            " ORDER BY due_at, seq",
-            (now, LONGEST_LOOK_PAUSE_MS),
+            " ORDER BY due_at, seq LIMIT ?3",
+            (now, LONGEST_LOOK_PAUSE_MS, limit),
         )
         return tuple(map(launch_of, rows))
 

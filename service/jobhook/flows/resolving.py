@@ -9,6 +9,8 @@ on suspicion).
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import OrderedDict, deque
 from dataclasses import replace
 
@@ -31,6 +33,9 @@ _LOOK_AFTER_MS = (2_000, 5_000, 15_000, 30_000, 60_000, LONGEST_LOOK_PAUSE_MS)
 _LOOK_EVERY_MS = 60_000
 _CLEAN_LOOKS = 3
 _ATTEMPTS_MAX = 5
+_AT_ONCE = 1000
+# So many are looked for one by one, which is a call each.
+_FEW = 10
 _LAGS_KEPT = 10_000
 # The name under which the store keeps it.
 _WORST_LAG = "worst_lag_ms"
@@ -135,16 +140,16 @@ class Resolver(Worker):
         now = self._clock()
         await self._learn()
         await self._store.abandon_sending(now, older_than_ms=self._lease_ms)
-        failure: HubRefused | None = None
-        for launch in await self._store.unresolved(now):
-            try:
-                await self._resolve(launch)
-            except HubRefused as exc:
-                # A namespace that we may not look into does not hide the others.
-                failure = exc
-        if failure:
+        due = await self._store.unresolved(now, limit=_AT_ONCE)
+        ends = await asyncio.gather(
+            *(self._resolve(launch, many=len(due) > _FEW) for launch in due),
+            return_exceptions=True,
+        )
+        failures = [end for end in ends if end]
+        # A namespace that we may not look into does not hide what is wrong with the others.
+        for failure in sorted(failures, key=lambda end: isinstance(end, HubRefused)):
             raise failure
-        return False
+        return len(due) == _AT_ONCE
 
     async def _learn(self) -> None:
         """Know the worst lag that earlier processes saw, and let later ones know of ours."""
@@ -156,22 +161,35 @@ class Resolver(Worker):
             await self._store.remember(_WORST_LAG, worst)
             self._worst_kept = worst
 
-    async def _resolve(self, launch: Launch) -> None:
+    async def _resolve(self, launch: Launch, *, many: bool) -> None:
         # Both may change while the list is on its way, and what it is asked for depends on them.
         began, quarantine_ms = self._clock(), self._visibility.quarantine_ms
         over = waited_ms(launch, began) >= quarantine_ms
-        # The look that decides is one for all jobs.
-        look = self._finder.anywhere if over else self._finder.by_label
         try:
-            found = await look(launch, self._namespace_of(launch))
+            found = await self._look(launch, over=over, many=many)
         except ListTooLong as exc:
             await self._keep(launch, self._not_looked_through(launch, exc, began=began, over=over))
             return
+        except HubRefused:
+            # The others have their turn first; the time in which nobody could look does not count.
+            now = self._clock()
+            await self._keep(launch, replace(launch, due_at=now + _LOOK_EVERY_MS, updated_at=now))
+            raise
         if found:
             await self._adopt(launch, found)
             return
         again = looked_in_vain(launch, began=began, now=self._clock(), quarantine_ms=quarantine_ms)
         await self._keep(launch, again or await self._given_up(launch))
+
+    async def _look(self, launch: Launch, *, over: bool, many: bool) -> Found | None:
+        namespace = self._namespace_of(launch)
+        if many:
+            # One list serves all who wait for it; a call for each would use up the quota.
+            with contextlib.suppress(ListTooLong):
+                return await self._finder.anywhere(launch, namespace)
+        found = await self._finder.by_label(launch, namespace)
+        # Whether there is none is decided by a list of everything.
+        return await self._finder.anywhere(launch, namespace) if over and not found else found
 
     def _not_looked_through(
         self, launch: Launch, exc: ListTooLong, *, began: int, over: bool
