@@ -205,7 +205,7 @@ def test_values_of_secrets_do_not_reach_the_database() -> None:
     [
         pytest.param("held", "ambiguous: no job", "look for its job on the Hub", id="ambiguous"),
         pytest.param("held", "loop: …", "launches release l1` lets it go", id="held"),
-        pytest.param("held", "price: none", "launches cancel l1` gives it up", id="held, a price"),
+        pytest.param("held", "fan-out: …", "launches cancel l1` gives it up", id="fan-out"),
         pytest.param("held", "secret: set X", "do what the reason says; then", id="held, a secret"),
         pytest.param("unknown", "lost", "none: its job is being looked for", id="unknown"),
         pytest.param("rejected", "bad image", "mend what the reason says", id="rejected"),
@@ -216,7 +216,7 @@ def test_values_of_secrets_do_not_reach_the_database() -> None:
         pytest.param(
             "held",
             "price: the Hub names no price for cpu-basic",
-            "once the Hub names a price for cpu-basic, `jobhook launches release l1`",
+            "once the Hub names a price for cpu-basic, `jobhook launches release l1` lets it go",
             id="without a price",
         ),
     ],

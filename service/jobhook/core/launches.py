@@ -113,19 +113,19 @@ def moved(
 def next_step(launch: Launch) -> str | None:
     """Return what a person can do about a launch that will not go on by itself, in one line."""
     again = f"`jobhook launches retry {launch.id}` launches it once more"
-    go = f"`jobhook launches release {launch.id}` lets it go all the same"
+    released = f"`jobhook launches release {launch.id}` lets it go"
+    go, cancelled = f"{released} all the same", f"`jobhook launches cancel {launch.id}` gives it up"
     match launch.state:
         case LaunchState.HELD if launch.reason.startswith("ambiguous"):
             return f"look for its job on the Hub; if there is none, {go}"
         case LaunchState.HELD if launch.reason.startswith(LOOP_PRESUMED):
             return f"wait until it is found out who set it off, or {go}"
         case LaunchState.HELD if launch.reason.startswith("secret: "):
-            released = f"`jobhook launches release {launch.id}` lets it go"
             return f"do what the reason says; then {released}"
         case LaunchState.HELD if launch.reason.startswith(PRICE_UNKNOWN):
-            return f"once the Hub names a price for {launch.spec.flavor}, {go}"
+            return f"{cancelled}; once the Hub names a price for {launch.spec.flavor}, {released}"
         case LaunchState.HELD:
-            return f"{go}, `jobhook launches cancel {launch.id}` gives it up"
+            return f"{go}, {cancelled}"
         case LaunchState.UNKNOWN:
             return "none: its job is being looked for"
         case LaunchState.REJECTED:
