@@ -148,6 +148,15 @@ async def test_jobs_are_listed_from_all_pages_with_all_filters(
     assert server.asked[0].target == "/api/jobs/acme?label=a%3Db&stage=RUNNING&stage=SCHEDULING"
 
 
+async def test_a_page_of_jobs_with_the_longest_payloads_is_read(
+    hub: AsyncHub, server: CannedServer
+) -> None:
+    payload = '{"a":"' + "x" * 130_000 + '"}'
+    jobs = [{**JOB, "environment": {"WEBHOOK_PAYLOAD": payload}}] * 100
+    server.answers = [answer(200, jobs)]
+    assert len(await hub.list_jobs(namespace="acme")) == 100
+
+
 async def test_what_is_left_of_the_quota_is_known_without_asking(
     hub: AsyncHub, server: CannedServer
 ) -> None:

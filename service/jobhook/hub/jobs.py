@@ -12,6 +12,8 @@ from jobhook.core.jobs import JobSpec, Stage
 from jobhook.hub.models import JobHardware, JobInfo, LogLine, read_hardware, read_job
 from jobhook.hub.transport import HubTransport
 
+# A hundred jobs, each with the longest payload in its environment (131,055 bytes), escaped.
+PAGE_MAX_BYTES = 32 * 1024 * 1024
 _DATA = "data: {"
 _START_MARK = "===== Job started"
 # Keep-alives come about every 30 seconds.
@@ -78,7 +80,7 @@ class JobsApi:
         query = [("label", f"{key}={value}") for key, value in (labels or {}).items()]
         query += [("stage", stage.value) for stage in stages]
         path = f"/api/jobs/{quote(namespace, safe='')}"
-        async for page in self.transport.pages(path, query):
+        async for page in self.transport.pages(path, query, answer_max=PAGE_MAX_BYTES):
             if not isinstance(page, list):
                 raise HubBusy("the Hub's list of jobs is no list")
             yield [self._job(job) for job in page]

@@ -125,15 +125,17 @@ class HubTransport:
         """What the last answers said of the calls that are left, as it is now."""
         return self._quota.aged(self._monotonic() - self._quota_at)
 
-    async def get(self, path: str, query: Query = ()) -> Answer:
+    async def get(
+        self, path: str, query: Query = (), *, answer_max: int = ANSWER_MAX_BYTES
+    ) -> Answer:
         """
-        Read something; it is safe to ask again.
+        Read something of at most *answer_max* bytes; it is safe to ask again.
 
         Raises:
             HubRefused: The Hub said no.
             HubBusy: It could not be read this time.
         """
-        return await self._send("GET", path, query=query)
+        return await self._send("GET", path, query=query, answer_max=answer_max)
 
     async def change(
         self,
@@ -160,15 +162,19 @@ class HubTransport:
             sent["content-type"] = content_type
         return await self._send(method, path, content=content, headers=sent)
 
-    async def pages(self, path: str, query: Query = ()) -> AsyncIterator[Any]:
+    async def pages(
+        self, path: str, query: Query = (), *, answer_max: int = ANSWER_MAX_BYTES
+    ) -> AsyncIterator[Any]:
         """
         Yield the body of every page of a list, following `Link` within the same origin.
+
+        A page may have *answer_max* bytes.
 
         Raises:
             ListTooLong: There are more than `PAGES_MAX`; these were yielded before.
         """
         for _ in range(PAGES_MAX):
-            answer = await self.get(path, query)
+            answer = await self.get(path, query, answer_max=answer_max)
             yield answer.body
             following = _next_link(answer.headers)
             if following is None:
@@ -209,6 +215,7 @@ class HubTransport:
         query: Query = (),
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        answer_max: int = ANSWER_MAX_BYTES,
     ) -> Answer:
         changes = method != "GET"
         client = self._fresh if changes else self._pooled
@@ -225,7 +232,7 @@ class HubTransport:
                 response = await client.send(request, stream=True)
                 self._note_quota(response)
                 async with contextlib.aclosing(response):
-                    body = await _capped(response)
+                    body = await _capped(response, answer_max)
         except _NOT_SENT as exc:
             raise HubBusy(f"cannot reach the Hub at {self.endpoint}: {_why(exc)}") from exc
         except (httpx2.HTTPError, TimeoutError, _AnswerTooLarge) as exc:
@@ -269,12 +276,12 @@ class _AnswerTooLarge(Exception):
     pass
 
 
-async def _capped(response: httpx2.Response) -> bytes:
+async def _capped(response: httpx2.Response, most: int = ANSWER_MAX_BYTES) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > ANSWER_MAX_BYTES:
-            raise _AnswerTooLarge(f"over {ANSWER_MAX_BYTES:,} bytes")
+        if len(body) > most:
+            raise _AnswerTooLarge(f"over {most:,} bytes")
     return bytes(body)
 
 
