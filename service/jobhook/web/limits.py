@@ -9,9 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from typing import Any
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from jobhook.web.answers import AT_ONCE, Header, answer_at_once
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 HEADERS_MAX_BYTES = 16 * 1024
 HEADERS_MAX_COUNT = 64
@@ -57,7 +67,12 @@ class BoundedProtocol(HttpToolsProtocol):
         # would cost as much as checking the secret.
         self._deadline = _NEVER
         self._watch: asyncio.TimerHandle | None = None
-        self._extensions = {BODY_IS_HERE: self._body_is_here}
+        # The same for every request: one that held its own cycle would be garbage that only the
+        # collector finds.
+        self._extensions: dict[str, Any] = {
+            BODY_IS_HERE: self._body_is_here,
+            AT_ONCE: self._answer_at_once,
+        }
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -108,8 +123,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = True
         self._deadline = self.loop.time() + self.body_seconds
         super().on_headers_complete()
-        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
         self.cycle.transport = self._lingering  # type: ignore[assignment]
+        self.scope["extensions"] = self._extensions
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:
@@ -121,8 +136,23 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         super().on_message_complete()
-        if self.cycle.response_complete and not self.cycle.keep_alive:
-            self.transport.close()
+        if self.cycle.response_complete:
+            if self.cycle.keep_alive:
+                self._expect_nothing()
+            else:
+                self.transport.close()
+
+    def on_response_complete(self) -> None:
+        # What uvicorn's own does, but for its timer: made and cancelled for each request, it would
+        # cost as much as the deadlines here.
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._in_headers and not self._in_body:
+            self._expect_nothing()
 
     def _unsupported_upgrade_warning(self) -> None:
         # It is refused, and said so to the sender.
@@ -149,6 +179,16 @@ class BoundedProtocol(HttpToolsProtocol):
         chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
         return self.parser.get_http_version() == "1.0" and not chunked
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        # One at a time: those that follow on the same connection wait until it is answered.
+        self._begun = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _answer_at_once(
+        self, status: int, body: bytes, headers: tuple[Header, ...]
+    ) -> Awaitable[None]:
+        return answer_at_once(self._begun, status, body, headers)
+
     def _body_is_here(self) -> bool:
         return not self._in_body
 
@@ -156,6 +196,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_headers = True
         self._header_bytes = 0
         self._deadline = self.loop.time() + self.header_seconds
+
+    def _expect_nothing(self) -> None:
+        self._deadline = self.loop.time() + self.timeout_keep_alive
 
     def _unwatch(self) -> None:
         if self._watch is not None:
@@ -166,7 +209,7 @@ class BoundedProtocol(HttpToolsProtocol):
         # Nothing that begins later can be due before the next look.
         now = self.loop.time()
         if now < self._deadline:
-            soonest = now + min(self.header_seconds, self.body_seconds)
+            soonest = now + min(self.header_seconds, self.body_seconds, self.timeout_keep_alive)
             self._watch = self.loop.call_at(min(self._deadline, soonest), self._look_at_deadline)
         elif self._in_headers and not self._header_bytes:
             self.transport.close()

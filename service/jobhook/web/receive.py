@@ -26,6 +26,7 @@ from jobhook.core.errors import (
 )
 from jobhook.failpoints import failpoint
 from jobhook.flows.intake import Intake
+from jobhook.web.answers import CLOSE, Answer, Header, answer_in_two, answerer
 from jobhook.web.limits import BODY_IS_HERE
 
 if TYPE_CHECKING:
@@ -39,9 +40,8 @@ _REFUSALS = {
 _SECRET, _WEBHOOK_ID, _TRANSFER = b"x-webhook-secret", b"webhook-id", b"transfer-encoding"
 _ENCODINGS = {b"content-encoding": b"identity", _TRANSFER: b"chunked"}
 _READ = frozenset({_SECRET, _WEBHOOK_ID, *_ENCODINGS})
-_JSON = (b"content-type", b"application/json")
-_RETRY_AFTER = (b"retry-after", b"30")
-_CLOSE = (b"connection", b"close")
+_JSON: Header = (b"content-type", b"application/json")
+_RETRY_AFTER: Header = (b"retry-after", b"30")
 _TELL_EVERY_SECONDS = 60.0
 
 _Headers = dict[bytes, list[bytes]]
@@ -68,10 +68,12 @@ class Receiver:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["method"] != "POST":
+            # The answer to HEAD has no body, which `send` knows.
             message = _error("method_not_allowed", "POST only")
-            await _answer(send, 405, message, (b"allow", b"POST"))
+            await answer_in_two(send, 405, message, (_JSON, (b"allow", b"POST")))
             return
         headers = _headers(scope)
+        answer = answerer(scope, send)
         try:
             self._secrets.check(self._given_secrets(scope, headers))
             failpoint("receive.secret_checked")
@@ -81,20 +83,20 @@ class Receiver:
             receipt = await self._intake.accept(ids[0] if ids else None, body)
         except DeliveryError as exc:
             self._tell_refused(type(exc))
-            await _refuse(send, exc, may_go_on=_is_drained(scope, headers))
+            await _refuse(answer, exc, may_go_on=_is_drained(scope, headers))
         except StoreError as exc:
             log.error("delivery.not_stored", error=str(exc))  # noqa: TRY400 - the text says it all
-            await _ask_again(send)
+            await _ask_again(answer)
         except SenderGone:
             log.info("delivery.cut_off")
         except Exception:
             # A fault of ours: nothing is acknowledged, and the Hub sends it again.
             log.exception("delivery.broken")
-            await _ask_again(send)
+            await _ask_again(answer)
         else:
             status = 200 if receipt.duplicate else 202
             told = {"delivery": receipt.delivery, "duplicate": receipt.duplicate}
-            await _answer(send, status, orjson.dumps(told))
+            await answer(status, orjson.dumps(told), (_JSON,))
             failpoint("receive.answered")
 
     def _tell_refused(self, kind: type[DeliveryError]) -> None:
@@ -154,15 +156,15 @@ def _is_drained(scope: Scope, headers: _Headers) -> bool:
     return _TRANSFER not in headers and is_here is not None and is_here()
 
 
-async def _refuse(send: Send, exc: DeliveryError, *, may_go_on: bool) -> None:
+async def _refuse(answer: Answer, exc: DeliveryError, *, may_go_on: bool) -> None:
     status, code = _REFUSALS[type(exc)]
     message = _UNAUTHORIZED if status == 401 else _error(code, str(exc))
-    await _answer(send, status, message, *(() if may_go_on else (_CLOSE,)))
+    await answer(status, message, (_JSON,) if may_go_on else (_JSON, CLOSE))
 
 
-async def _ask_again(send: Send) -> None:
+async def _ask_again(answer: Answer) -> None:
     message = _error("unavailable", "not stored; send it again")
-    await _answer(send, 503, message, _RETRY_AFTER)
+    await answer(503, message, (_JSON, _RETRY_AFTER))
 
 
 def _error(code: str, message: str) -> bytes:
@@ -171,11 +173,3 @@ def _error(code: str, message: str) -> bytes:
 
 # The same words for every wrong secret: a stranger learns nothing.
 _UNAUTHORIZED = _error("unauthorized", "a valid X-Webhook-Secret is needed")
-
-
-async def _answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    length = (b"content-length", b"%d" % len(body))
-    await send(
-        {"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]}
-    )
-    await send({"type": "http.response.body", "body": body})
