@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -29,9 +29,14 @@ from jobhook.adapters.sqlite_files import (
 from jobhook.core.errors import StoreError, StoreUnavailable
 
 T = TypeVar("T")
+A = TypeVar("A")
 Work = Callable[[sqlite3.Connection], T]
+# Does for many at once what they would do one after the other, and answers each in turn.
+Batch = Callable[[sqlite3.Connection, Sequence[A]], Sequence[T]]
 
 _GROUP_MAX = 500
+# How many of a group are written between two looks at the clock.
+_BATCH_MAX = 100
 # A slow disk must not let those who came first wait for everybody after them.
 _GROUP_SECONDS = 0.5
 _WAITING_MAX = 10_000
@@ -96,6 +101,21 @@ class Writer:
                 or it waited for five seconds. Work that is *repeatable* hears that after five
                 seconds even if it may have been written in the end.
         """
+        result: T = await self._enter(_alone, work, size, repeatable)
+        return result
+
+    async def submit_to(self, batch: Batch[A, T], item: A, *, size: int = 0) -> T:
+        """
+        Let *batch* write *item* together with what waits beside it; else this is `submit`.
+
+        It is repeatable. An error in *batch* undoes it, and each is then given to it alone.
+        """
+        result: T = await self._enter(batch, item, size, True)
+        return result
+
+    def _enter(
+        self, batch: Batch[Any, Any], item: object, size: int, repeatable: bool
+    ) -> asyncio.Future[Any]:
         if self._closing:
             raise StoreUnavailable("the database is being closed")
         if (
@@ -103,7 +123,7 @@ class Writer:
             or self._in_bytes - self._out_bytes + size > _WAITING_BYTES
         ):
             raise StoreUnavailable(f"too much is waiting to be written to {self._path}")
-        task = _Task(work, self._loop.create_future(), size, repeatable)
+        task = _Task(batch, item, self._loop.create_future(), size, repeatable)
         self._in_count += 1
         self._in_bytes += size
         self._waiting.append(task)
@@ -111,8 +131,7 @@ class Writer:
             self._woken.set()
         if self._patrol is None:
             self._patrol = self._loop.call_later(_PATROL_SECONDS, self._shed)
-        result: T = await task.future
-        return result
+        return task.future
 
     async def aclose(self) -> None:
         """Finish what is waiting, then end the thread and close the connection."""
@@ -167,11 +186,23 @@ class Writer:
 
     def _attempt(self, connection: sqlite3.Connection, group: list[_Task]) -> None:
         end = time.monotonic() + _GROUP_SECONDS
-        while len(group) < _GROUP_MAX and (task := self._take()):
-            group.append(task)
-            task.attempt(connection)
+        while len(group) < _GROUP_MAX and (run := self._take_run(group)):
+            _attempt_run(connection, run)
             if time.monotonic() > end:
                 break
+
+    def _take_run(self, group: list[_Task]) -> list[_Task]:
+        """Move the next that go to the same batch into *group*, and return them."""
+        begin = len(group)
+        end = min(_GROUP_MAX, begin + _BATCH_MAX)
+        while len(group) < end and (task := self._take()):
+            if len(group) > begin and task.batch is not group[begin].batch:
+                self._waiting.appendleft(task)
+                break
+            group.append(task)
+            if task.batch is _alone:
+                break
+        return group[begin:]
 
     def _undo(self, connection: sqlite3.Connection, exc: BaseException) -> None:
         try:
@@ -232,9 +263,11 @@ class Writer:
         """Tell those who have waited for too long; the event loop calls this while any wait."""
         self._patrol = None
         late = time.monotonic() - _PATIENCE_SECONDS
-        while self._waiting and self._waiting[0].since < late and (task := self._take()):
+        while self._is_late(late) and (task := self._take()):
             if task.since >= late:
+                # The writer took the late one meanwhile, and may have found nothing more.
                 self._waiting.appendleft(task)
+                self._woken.set()
                 break
             self._in_count -= 1
             self._in_bytes -= task.size
@@ -244,6 +277,13 @@ class Writer:
                 self._refuse(task)
         if self._in_count != self._out_count:
             self._patrol = self._loop.call_later(_PATROL_SECONDS, self._shed)
+
+    def _is_late(self, late: float) -> bool:
+        # The writer takes from the same end at the same time.
+        try:
+            return self._waiting[0].since < late
+        except IndexError:
+            return False
 
     def _refuse(self, task: _Task) -> None:
         if not task.future.done():
@@ -264,12 +304,18 @@ class Writer:
 
 
 class _Task:
-    __slots__ = ("error", "future", "repeatable", "result", "since", "size", "work")
+    __slots__ = ("batch", "error", "future", "item", "repeatable", "result", "since", "size")
 
     def __init__(
-        self, work: Work[Any], future: asyncio.Future[Any], size: int, repeatable: bool
+        self,
+        batch: Batch[Any, Any],
+        item: Any,
+        future: asyncio.Future[Any],
+        size: int,
+        repeatable: bool,
     ) -> None:
-        self.work = work
+        self.batch = batch
+        self.item = item
         self.future = future
         self.size = size
         self.repeatable = repeatable
@@ -277,16 +323,31 @@ class _Task:
         self.result: Any = None
         self.error: Exception | None = None
 
-    def attempt(self, connection: sqlite3.Connection) -> None:
-        connection.execute("SAVEPOINT task")
-        try:
-            self.result = self.work(connection)
-        except Exception as exc:
-            if isinstance(exc, sqlite3.Error) and not isinstance(exc, _ITS_OWN):
-                raise
-            connection.execute("ROLLBACK TO task")
-            self.error = exc
-        connection.execute("RELEASE task")
+
+def _alone(connection: sqlite3.Connection, works: Sequence[Work[T]]) -> Sequence[T]:
+    """Be the batch of what goes to no other."""
+    return [work(connection) for work in works]
+
+
+def _attempt_run(connection: sqlite3.Connection, run: Sequence[_Task]) -> None:
+    """Give *run* its results or errors; whatever is no fault of one of them alone is raised."""
+    connection.execute("SAVEPOINT run")
+    try:
+        results = run[0].batch(connection, [task.item for task in run])
+        for task, result in zip(run, results, strict=True):
+            task.result = result
+    except Exception as exc:
+        if isinstance(exc, sqlite3.Error) and not isinstance(exc, _ITS_OWN):
+            raise
+        connection.execute("ROLLBACK TO run")
+        connection.execute("RELEASE run")
+        if len(run) == 1:
+            run[0].error = exc
+        else:
+            for task in run:
+                _attempt_run(connection, [task])
+    else:
+        connection.execute("RELEASE run")
 
 
 def _settle(group: list[_Task]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from itertools import groupby
 
 from jobhook.adapters.rows import CHANGING, CONFLICT_REASON, LAUNCH_COLUMNS
 from jobhook.core.deliveries import DeliveryState, delivery_id, short_digest
@@ -13,6 +15,11 @@ from jobhook.failpoints import failpoint
 INSERT_LAUNCH = (
     f"INSERT INTO launch ({', '.join(LAUNCH_COLUMNS)})"  # noqa: S608
     f" VALUES ({', '.join('?' * len(LAUNCH_COLUMNS))}) ON CONFLICT DO NOTHING"
+)
+_INSERT_DELIVERY = (
+    "INSERT INTO delivery (id, source, key, webhook_id, weak_key, received_at, state, reason, body)"
+    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"
+    " WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE id = ?1) ON CONFLICT (id) DO NOTHING"
 )
 
 
@@ -33,55 +40,90 @@ def replace_launch(connection: sqlite3.Connection, old: Launch, new: Launch) -> 
     return bool(done.rowcount)
 
 
-def record_delivery(connection: sqlite3.Connection, received: Received) -> Receipt:
-    key, weak_key = received.key.value, None
-    if received.key.is_weak:
-        weak_key = key
-        earlier = connection.execute(
-            "SELECT id FROM delivery WHERE source = ? AND weak_key = ? AND received_at > ?",
-            (received.source, weak_key, received.received_at - WEAK_WINDOW_MS),
-        ).fetchone()
-        if earlier:
-            return Receipt(earlier["id"], duplicate=True)
-        key = f"{key}@{received.received_at}"
+def record_deliveries(connection: sqlite3.Connection, group: Sequence[Received]) -> list[Receipt]:
+    """Store *group*, which came in this order, and return the receipts in the same order."""
+    receipts: list[Receipt] = []
+    # What is a copy by its body alone, only shows once all before it are stored.
+    for is_weak, run in groupby(group, lambda received: received.key.is_weak):
+        if is_weak:
+            receipts += [_record_weak(connection, received) for received in run]
+        else:
+            receipts += _record_named(connection, list(run))
+    return receipts
+
+
+def _record_weak(connection: sqlite3.Connection, received: Received) -> Receipt:
+    weak_key = received.key.value
+    earlier = connection.execute(
+        "SELECT id FROM delivery WHERE source = ? AND weak_key = ? AND received_at > ?",
+        (received.source, weak_key, received.received_at - WEAK_WINDOW_MS),
+    ).fetchone()
+    if earlier:
+        return Receipt(earlier["id"], duplicate=True)
+    key = f"{weak_key}@{received.received_at}"
     identity = delivery_id(received.source, key)
-    if _insert_delivery(connection, identity, key, weak_key, received, DeliveryState.STORED):
+    row = _row(identity, key, weak_key, received, DeliveryState.STORED)
+    if connection.execute(_INSERT_DELIVERY, row).rowcount:
         failpoint("store.inserted")
         return Receipt(identity, duplicate=False)
+    return _repeated(connection, identity, key, received)
+
+
+def _record_named(connection: sqlite3.Connection, group: Sequence[Received]) -> list[Receipt]:
+    """Store deliveries that have ids of their own, all new ones with one statement."""
+    ids = [delivery_id(received.source, received.key.value) for received in group]
+    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM delivery").fetchone()
+    done = connection.executemany(
+        _INSERT_DELIVERY,
+        [
+            _row(identity, received.key.value, None, received, DeliveryState.STORED)
+            for identity, received in zip(ids, group, strict=True)
+        ],
+    )
+    if done.rowcount:
+        failpoint("store.inserted")
+    if done.rowcount == len(group):
+        return [Receipt(identity, duplicate=False) for identity in ids]
+    rows = connection.execute("SELECT id FROM delivery WHERE seq > ?", (last,))
+    new = {row["id"] for row in rows}
+    receipts: list[Receipt] = []
+    for identity, received in zip(ids, group, strict=True):
+        if identity in new:
+            # The first of several that came together; the others are its copies.
+            new.remove(identity)
+            receipts.append(Receipt(identity, duplicate=False))
+        else:
+            receipts.append(_repeated(connection, identity, received.key.value, received))
+    return receipts
+
+
+def _repeated(
+    connection: sqlite3.Connection, identity: str, key: str, received: Received
+) -> Receipt:
+    """Answer a delivery that is known as *identity*, and keep it if its body is another one."""
     # Of a delivery that was forgotten there is no body to compare with.
     if body_of(connection, identity) not in (None, received.body):
         other = f"{key}#{short_digest(received.body.hex())}"
         conflict = delivery_id(received.source, other)
-        _insert_delivery(connection, conflict, other, None, received, DeliveryState.CONFLICT)
+        row = _row(conflict, other, None, received, DeliveryState.CONFLICT)
+        connection.execute(_INSERT_DELIVERY, row)
     return Receipt(identity, duplicate=True)
 
 
-def _insert_delivery(
-    connection: sqlite3.Connection,
-    identity: str,
-    key: str,
-    weak_key: str | None,
-    received: Received,
-    state: DeliveryState,
-) -> bool:
-    reason = CONFLICT_REASON if state == "conflict" else ""
-    done = connection.execute(
-        "INSERT INTO delivery (id, source, key, webhook_id, weak_key, received_at, state, reason,"
-        " body) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"
-        " WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE id = ?1) ON CONFLICT (id) DO NOTHING",
-        (
-            identity,
-            received.source,
-            key,
-            received.key.webhook_id,
-            weak_key,
-            received.received_at,
-            state,
-            reason,
-            received.body,
-        ),
+def _row(
+    identity: str, key: str, weak_key: str | None, received: Received, state: DeliveryState
+) -> tuple[object, ...]:
+    return (
+        identity,
+        received.source,
+        key,
+        received.key.webhook_id,
+        weak_key,
+        received.received_at,
+        state,
+        CONFLICT_REASON if state == DeliveryState.CONFLICT else "",
+        received.body,
     )
-    return bool(done.rowcount)
 
 
 def body_of(connection: sqlite3.Connection, delivery_id: str) -> bytes | None:

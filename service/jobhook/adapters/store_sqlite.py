@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from jobhook.adapters.rows import (
 from jobhook.adapters.sqlite import Reader, Writer
 from jobhook.adapters.sqlite_claims import claimed
 from jobhook.adapters.sqlite_files import Connect, WriterLock, connect, open_reader, open_writer
-from jobhook.adapters.sqlite_rows import INSERT_LAUNCH, body_of, record_delivery, replace_launch
+from jobhook.adapters.sqlite_rows import INSERT_LAUNCH, body_of, record_deliveries, replace_launch
 from jobhook.core.errors import LaunchMoved
 from jobhook.core.events import Event
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
@@ -145,9 +144,7 @@ class SqliteStore(SqliteReads):
         self._writer = writer
 
     async def record(self, received: Received) -> Receipt:
-        receipt = await self._writer.submit(
-            partial(record_delivery, received=received), size=len(received.body), repeatable=True
-        )
+        receipt = await self._writer.submit_to(record_deliveries, received, size=len(received.body))
         failpoint("store.committed")
         return receipt
 
