@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from jobhook.core.errors import StoreError, StoreUnavailable
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+# How often those who wait are looked at, as a part of how long they wait at most.
+_PATROL_PART = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +37,16 @@ class Bounds:
 class _Asked(Generic[A, B]):
     item: A
     size: int
-    answer: asyncio.Future[B] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    answer: asyncio.Future[B]
+    since: float
 
 
 class Grouping(Generic[A, B]):
     """
     Hands what waits to *work*, one group at a time, in the order in which it came.
 
-    *work* does all of a group or nothing of it, and answers each in turn.
+    *work* does all of a group or nothing of it, and answers each in turn. Made and used in one
+    event loop.
     """
 
     def __init__(
@@ -53,7 +56,10 @@ class Grouping(Generic[A, B]):
         self._bounds = bounds
         self._waiting: deque[_Asked[A, B]] = deque()
         self._bytes = 0
+        self._group: list[_Asked[A, B]] = []
+        self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
+        self._patrol: asyncio.TimerHandle | None = None
 
     async def submit(self, item: A, size: int) -> B:
         """
@@ -65,28 +71,48 @@ class Grouping(Generic[A, B]):
         bounds = self._bounds
         if len(self._waiting) >= bounds.waiting or self._bytes + size > bounds.waiting_bytes:
             raise StoreUnavailable("the database is too slow for what comes in: try again later")
-        asked: _Asked[A, B] = _Asked(item, size)
+        asked: _Asked[A, B] = _Asked(item, size, self._loop.create_future(), self._loop.time())
         self._waiting.append(asked)
         self._bytes += size
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="grouping")
-        try:
-            async with asyncio.timeout(bounds.seconds):
-                return await asked.answer
-        except TimeoutError as exc:
-            raise StoreUnavailable(
-                f"the database stored nothing within {bounds.seconds:.0f} seconds"
-            ) from exc
+        if self._patrol is None:
+            self._look_again()
+        return await asked.answer
 
     async def aclose(self) -> None:
         """Finish what is waiting."""
         if self._task is not None:
             await self._task
+        if self._patrol is not None:
+            self._patrol.cancel()
 
     async def _run(self) -> None:
         while self._waiting:
-            group = self._gather()
-            await self._do(group)
+            self._group = self._gather()
+            await self._do(self._group)
+        self._group = []
+
+    def _look_again(self) -> None:
+        # One timer for all: one for each of them costs more than to wake them.
+        self._patrol = self._loop.call_later(
+            self._bounds.seconds * _PATROL_PART, self._tell_those_who_are_late
+        )
+
+    def _tell_those_who_are_late(self) -> None:
+        self._patrol = None
+        late = self._loop.time() - self._bounds.seconds
+        for asked in (*self._group, *self._waiting):
+            if asked.since > late:
+                break
+            if not asked.answer.done():
+                asked.answer.set_exception(
+                    StoreUnavailable(
+                        f"the database stored nothing within {self._bounds.seconds:.0f} seconds"
+                    )
+                )
+        if self._group or self._waiting:
+            self._look_again()
 
     def _gather(self) -> list[_Asked[A, B]]:
         group: list[_Asked[A, B]] = []
