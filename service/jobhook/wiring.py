@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -22,7 +23,6 @@ from jobhook.core.errors import SettingsError, StoreError
 from jobhook.core.operations import Order, Outcome
 from jobhook.core.rules import RuleSet
 from jobhook.devhub import TOKEN as DEV_TOKEN
-from jobhook.devhub import DevHub
 from jobhook.flows.identity import Identity
 from jobhook.flows.intake import Intake
 from jobhook.flows.leading import Leader
@@ -37,6 +37,9 @@ from jobhook.web.limits import BoundedProtocol
 from jobhook.web.receive import Receiver
 from jobhook.web.serving import OpenProtocol, serving, url_of
 from jobhook.workers import workers_of
+
+if TYPE_CHECKING:
+    from jobhook.devhub import DevHub
 
 # A launch that is on its way gets its whole deadline before the service ends.
 GRACE_SECONDS = 35.0

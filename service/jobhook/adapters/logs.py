@@ -6,11 +6,13 @@ import logging
 import sys
 from collections.abc import Iterable, MutableMapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, BinaryIO
 
 import orjson
 import structlog
 
+_FORMAT = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 _HIDDEN = b"***"
 # A shorter value is no secret worth the name, and would be found in everything.
 _HIDE_FROM_LENGTH = 8
@@ -26,13 +28,9 @@ def configure_logs(
     process calls this.
     """
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.format_exc_info,
-            _Renderer(secrets),
-        ],
+        processors=[_Renderer(secrets)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.BytesLoggerFactory(stream or sys.stderr.buffer),
+        logger_factory=partial(_Lines, stream or sys.stderr.buffer),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
@@ -53,11 +51,25 @@ class _ToStructlog(logging.Handler):
         )
 
 
+class _Lines:
+    """Writes each line at once."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._write = stream.write
+        self._flush = stream.flush
+
+    def msg(self, line: bytes) -> None:
+        self._write(line)
+        self._flush()
+
+    debug = info = warning = error = critical = msg
+
+
 class _Renderer:
     """
-    The last processor: one line of JSON with the time and without secrets.
+    The only processor: one line of JSON with level, time and traceback, and without secrets.
 
-    It is on the way of every delivery, and structlog's own three cost twice as much.
+    It is on the way of every delivery, and with structlog's own four a line costs half as much again.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
@@ -66,9 +78,12 @@ class _Renderer:
             orjson.dumps(secret)[1:-1] for secret in secrets if len(secret) >= _HIDE_FROM_LENGTH
         ]
 
-    def __call__(self, _: Any, __: str, facts: MutableMapping[str, Any]) -> bytes:
+    def __call__(self, logger: Any, level: str, facts: MutableMapping[str, Any]) -> bytes:
+        if "exc_info" in facts:
+            facts = structlog.processors.format_exc_info(logger, level, facts)
+        facts["level"] = level
         facts["timestamp"] = datetime.now(UTC)
-        line = orjson.dumps(facts, default=str, option=orjson.OPT_UTC_Z)
+        line = orjson.dumps(facts, default=str, option=_FORMAT)
         for secret in self._secrets:
             line = line.replace(secret, _HIDDEN)
         return line

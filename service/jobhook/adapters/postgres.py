@@ -2,7 +2,7 @@
 PostgreSQL as a database that several processes share: connect, write in transactions, translate.
 
 Everything works through a pooler in transaction mode: whatever a transaction needs is set inside
-it, no statement stays prepared, and no lock outlives its transaction.
+it, no lock outlives its transaction, and statements stay prepared only where nobody stands between.
 """
 
 from __future__ import annotations
@@ -37,7 +37,14 @@ _BEGIN = (
     "SET LOCAL lock_timeout = '{0:.0f}s'; "
     "SET LOCAL idle_in_transaction_session_timeout = '{0:.0f}s'; "
 )
-_CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+# The next attempt may go well: two transactions met, or the schema was changed under a statement.
+_CLASHES = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InvalidCachedStatementError,
+)
+# Statements that each connection keeps prepared.
+_PREPARED = 100
 # What was given cannot be; everything else passes or is for whoever runs the database.
 _MISUSE = (asyncpg.DataError, asyncpg.exceptions._base.DataError, UnicodeEncodeError)
 _FAILURES = (
@@ -98,12 +105,37 @@ class Database:
 
         return await self.transact(work)
 
+    async def run(self, statement: str) -> None:
+        """Run *statement*, which has no parameters, in one round trip; errors as in `transact`."""
+        with translated(self._url):
+            async with asyncio.timeout(DEADLINE_SECONDS), self._connection() as connection:
+                await connection.execute(f"{_BEGIN.format(DEADLINE_SECONDS)}{statement}; COMMIT")
+
+    async def prepare_if_direct(self) -> None:
+        """Keep statements prepared from here on, if no pooler changes the server under them."""
+
+        async def work(connection: Connection) -> bool:
+            # What stands between makes up the number that a connection begins with.
+            number = await connection.fetchval("SELECT pg_backend_pid()")
+            return bool(number == connection.get_server_pid())
+
+        if await self.transact(work):
+            self._pool.set_connect_args(self._url, **connect_options(prepared=_PREPARED))
+            await self._pool.expire_connections()
+
     async def _attempt(self, begin: str, work: Work[T]) -> T:
+        async with self._connection() as connection:
+            await connection.execute(begin)
+            result = await work(connection)
+            await connection.execute("COMMIT")
+            return result
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection, and leave no transaction open on it."""
         async with self._pool.acquire() as connection:
             try:
-                await connection.execute(begin)
-                result = await work(connection)
-                await connection.execute("COMMIT")
+                yield connection
             except (JobHookError, asyncpg.PostgresError):
                 if not connection.is_closed():
                     await connection.execute("ROLLBACK")
@@ -112,7 +144,6 @@ class Database:
                 # It may be in the middle of anything.
                 connection.terminate()
                 raise
-            return result
 
 
 @asynccontextmanager
@@ -129,7 +160,9 @@ async def connected(url: str) -> AsyncIterator[Database]:
         except ValueError:
             raise StoreError("the database's URL is not one of PostgreSQL's") from None
     try:
-        yield Database(pool, url)
+        database = Database(pool, url)
+        await database.prepare_if_direct()
+        yield database
     finally:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DEADLINE_SECONDS):
@@ -137,10 +170,10 @@ async def connected(url: str) -> AsyncIterator[Database]:
         pool.terminate()
 
 
-def connect_options() -> dict[str, Any]:
-    """Return how every connection of ours is made."""
+def connect_options(*, prepared: int = 0) -> dict[str, Any]:
+    """Return how every connection of ours is made; so many statements stay *prepared* on it."""
     # A pooler hands each transaction to another server, where nothing was prepared.
-    return {"statement_cache_size": 0, "timeout": DEADLINE_SECONDS}
+    return {"statement_cache_size": prepared, "timeout": DEADLINE_SECONDS}
 
 
 @contextlib.contextmanager

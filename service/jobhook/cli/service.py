@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import uvloop
@@ -18,11 +18,14 @@ from jobhook.adapters.logs import configure_logs
 from jobhook.cli.options import Database, RulesFolder, settings_with
 from jobhook.cli.output import say, warn
 from jobhook.core.errors import UsageError
-from jobhook.devhub import FAULT_KEYS, DevHub
+from jobhook.devhub import FAULT_KEYS
 from jobhook.devhub import TOKEN as DEV_TOKEN
 from jobhook.settings import Settings
 from jobhook.web.serving import listen, url_of
 from jobhook.wiring import Role, for_devhub, running_devhub, running_service
+
+if TYPE_CHECKING:
+    from jobhook.devhub import DevHub
 
 DEVHUB_PORT = 7861
 _CHAOS_HELP = (
@@ -79,6 +82,8 @@ def devhub(
             f"devhub runs the commands of whoever reaches it, and is no sandbox: "
             f"it listens on a loopback address only, not on {host}"
         )
+    from jobhook.devhub import DevHub
+
     configure_logs()
     faults = tuple(chaos or ())
     _run(
@@ -118,6 +123,8 @@ async def _serve(settings: Settings, role: Role, devhub_port: int | None) -> Non
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
         if devhub_port is not None:
+            from jobhook.devhub import DevHub
+
             hub_listener = stack.enter_context(
                 listen("127.0.0.1", devhub_port, options="--devhub-port")
             )

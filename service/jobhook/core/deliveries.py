@@ -7,7 +7,6 @@ only the fields that route an event are modelled and everything else is left alo
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
@@ -108,9 +107,15 @@ def delivery_id(source: str, key: str) -> str:
 def short_digest(*parts: str) -> str:
     """Return 25 lower-case characters (125 bits) that stand for exactly these *parts*."""
     # Each part is counted: ("ab", "c") and ("a", "bc") must not meet.
-    packed = b"".join(b"%d:%s" % (len(p), p) for p in (part.encode() for part in parts))
-    # Of 16 bytes come 26 characters; encoding all 32 takes twice as long for the same 25.
-    return base64.b32encode(hashlib.sha256(packed).digest()[:16]).decode().lower()[:25]
+    packed = b"".join([b"%d:%s" % (len(part), part) for part in map(str.encode, parts)])
+    # Base 32, ten bits at a time: every delivery has one, and `base64` takes twice as long.
+    bits = int.from_bytes(hashlib.sha256(packed).digest()[:16], "big") >> 3
+    return "".join([_BASE_32[bits >> shift & 1023] for shift in _SHIFTS]) + _BASE_32[bits & 31][1]
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_BASE_32 = [first + second for first in _LETTERS for second in _LETTERS]
+_SHIFTS = range(115, 0, -10)
 
 
 class _Wire(BaseModel):
