@@ -459,7 +459,8 @@ async def test_a_database_that_a_killed_process_left_is_checked(path: Path) -> N
 
 def with_zeros(path: Path) -> bytes:
     data = bytearray(path.read_bytes())
-    data[4096 * 3 : 4096 * 5] = bytes(4096 * 2)
+    page = int.from_bytes(data[16:18], "big")
+    data[page * 3 : page * 5] = bytes(page * 2)
     path.write_bytes(data)
     return bytes(data)
 

@@ -43,6 +43,8 @@ _CLASHES = (
     asyncpg.SerializationError,
     asyncpg.InvalidCachedStatementError,
 )
+# What was prepared is not there, or is there already: somebody changes the server under us.
+_POOLED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 # Statements that each connection keeps prepared.
 _PREPARED = 100
 # What was given cannot be; everything else passes or is for whoever runs the database.
@@ -90,6 +92,8 @@ class Database:
                 for attempt in range(1, _ATTEMPTS):
                     try:
                         return await self._attempt(begin, work)
+                    except _POOLED:
+                        await self._prepare(0)
                     except _CLASHES:
                         # Those that clashed must not meet again.
                         pause = random.uniform(0, attempt * _LONGEST_PAUSE_SECONDS)  # noqa: S311
@@ -120,8 +124,11 @@ class Database:
             return bool(number == connection.get_server_pid())
 
         if await self.transact(work):
-            self._pool.set_connect_args(self._url, **connect_options(prepared=_PREPARED))
-            await self._pool.expire_connections()
+            await self._prepare(_PREPARED)
+
+    async def _prepare(self, statements: int) -> None:
+        self._pool.set_connect_args(self._url, **connect_options(prepared=statements))
+        await self._pool.expire_connections()
 
     async def _attempt(self, begin: str, work: Work[T]) -> T:
         async with self._connection() as connection:
