@@ -76,6 +76,7 @@ def test_what_libraries_log_has_our_shape(stream: io.BytesIO) -> None:
         "Invalid request",
         "warning",
     )
+    assert "exc_info" not in line
 
 
 def test_a_value_that_is_no_json_is_logged_as_text(stream: io.BytesIO) -> None:

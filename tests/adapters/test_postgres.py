@@ -154,6 +154,75 @@ async def test_a_url_that_cannot_be_is_said_and_not_shown(url: str) -> None:
     assert "geheim" not in str(caught.value)
 
 
+# -- prepared statements --
+
+_QUERY = "SELECT $1::int AS given"
+
+
+async def _count_prepared(database: Database) -> int:
+    """How many statements the server of one connection keeps, after two of the same query."""
+
+    async def work(connection: Connection) -> int:
+        for number in (1, 2):
+            await connection.fetch(_QUERY, number)
+        count: int = await connection.fetchval(
+            f"SELECT count(*) FROM pg_prepared_statements WHERE statement = '{_QUERY}'"  # noqa: S608
+        )
+        return count
+
+    return await database.transact(work)
+
+
+async def test_statements_stay_prepared_where_nobody_stands_between(database: Database) -> None:
+    assert await _count_prepared(database) == 1
+
+
+async def test_no_statement_stays_prepared_behind_a_pooler(pooled_url: str) -> None:
+    async with open_database(pooled_url) as database:
+        assert await _count_prepared(database) == 0
+
+
+async def test_a_pooler_that_was_not_noticed_is_noticed_by_its_errors(pooled_url: str) -> None:
+    async with open_database(pooled_url) as database:
+        await database._prepare(100)
+        answers = await asyncio.gather(*(database.fetch(_QUERY, n) for n in range(50)))
+        answers += await asyncio.gather(*(database.fetch(_QUERY, n) for n in range(50)))
+        assert [rows[0]["given"] for rows in answers] == [*range(50), *range(50)]
+
+
+@pytest.mark.parametrize("code", ["26000", "42P05"])
+async def test_after_such_an_error_nothing_is_prepared_any_more(
+    database: Database, code: str
+) -> None:
+    tries: list[int] = []
+
+    async def work(connection: Connection) -> None:
+        tries.append(len(tries))
+        if len(tries) == 1:
+            await connection.execute(f"DO $$ BEGIN RAISE SQLSTATE '{code}'; END $$")
+
+    await database.transact(work)
+    assert len(tries) == 2
+    assert await _count_prepared(database) == 0
+
+
+async def test_a_statement_whose_table_was_changed_is_prepared_anew(database: Database) -> None:
+    await database.fetch("SELECT * FROM memory")
+    await database.run("ALTER TABLE memory ADD COLUMN remark TEXT")
+    assert await database.fetch("SELECT * FROM memory") == []
+
+
+async def test_what_is_run_alone_is_committed_or_undone(database: Database) -> None:
+    await database.run("INSERT INTO memory VALUES ('a', 1)")
+    with pytest.raises(StoreError):
+        await database.run("INSERT INTO memory VALUES ('b', 1); SELECT 1 / 0")
+    rows = await database.fetch("SELECT name FROM memory")
+    assert [row["name"] for row in rows] == ["a"]
+
+
+# -- connections that are lost --
+
+
 async def test_connections_that_are_killed_are_replaced(
     postgres: Cluster, postgres_url: str, database: Database
 ) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from commands import Run
@@ -25,6 +28,11 @@ def test_every_command_explains_itself(run: Run, command: str) -> None:
 def test_devhub_names_every_key_of_a_fault(run: Run) -> None:
     told = " ".join(run("devhub", "--help").out.split())
     assert f"Keys: {', '.join(FAULT_KEYS)}." in told
+
+
+def test_what_only_a_devhub_needs_is_loaded_by_nobody_else() -> None:
+    script = "import sys, jobhook.cli.app; sys.exit('jobhook.devhub.hub' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_the_version_is_told(run: Run) -> None:

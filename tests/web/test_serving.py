@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import socket
 
 import httpx2
@@ -24,6 +25,14 @@ async def test_an_app_is_served_while_the_block_runs() -> None:
             assert (await client.get(url)).status_code == 204
     with pytest.raises(ConnectionRefusedError), socket.create_connection(_address(url)):
         pass
+
+
+async def test_the_collector_is_patient_while_requests_come() -> None:
+    before = gc.get_threshold()
+    with listen("127.0.0.1", 0) as listener:
+        async with serving(hello, listener):
+            assert gc.get_threshold()[0] >= 10_000
+    assert gc.get_threshold() == before
 
 
 def _address(url: str) -> tuple[str, int]:
