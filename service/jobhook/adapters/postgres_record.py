@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from jobhook.adapters.postgres import Connection
 from jobhook.adapters.rows import CONFLICT_REASON
 from jobhook.core.deliveries import DeliveryState, delivery_id, short_digest
@@ -25,9 +27,11 @@ INSERT INTO delivery
     (seq, id, source, key, webhook_id, weak_key, received_at, state, reason, body)
 SELECT * FROM (
     SELECT nextval(pg_get_serial_sequence('delivery', 'seq')), given.*
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
-                $7::text[], $8::text[], $9::bytea[])
-        AS given (id, source, key, webhook_id, weak_key, received_at, state, reason, body)
+    FROM ROWS FROM (
+        json_to_recordset($1::json) AS (id text, source text, key text, webhook_id text,
+            weak_key text, received_at bigint, state text, reason text),
+        unnest($2::bytea[])
+    ) AS given (id, source, key, webhook_id, weak_key, received_at, state, reason, body)
     WHERE NOT EXISTS (SELECT 1 FROM tombstone t WHERE t.id = given.id)
     OFFSET 0
 ) AS numbered ORDER BY id
@@ -110,19 +114,24 @@ async def _earlier(connection: Connection, weak: Sequence[Received]) -> Mapping[
 
 
 async def _insert(connection: Connection, news: Sequence[_New]) -> list[str]:
-    rows = await connection.fetch(
-        _INSERT,
-        [new.id for new in news],
-        [new.received.source for new in news],
-        [new.key for new in news],
-        [new.received.key.webhook_id for new in news],
-        [new.weak_key for new in news],
-        [new.received.received_at for new in news],
-        [new.state for new in news],
-        [CONFLICT_REASON if new.state == DeliveryState.CONFLICT else "" for new in news],
-        [new.received.body for new in news],
-    )
+    # The driver takes longer over an array of texts than all of a delivery takes elsewhere.
+    facts = orjson.dumps([_facts(new) for new in news]).decode()
+    rows = await connection.fetch(_INSERT, facts, [new.received.body for new in news])
     return [row["id"] for row in rows]
+
+
+def _facts(new: _New) -> dict[str, object]:
+    """Return the columns of a delivery but for its body."""
+    return {
+        "id": new.id,
+        "source": new.received.source,
+        "key": new.key,
+        "webhook_id": new.received.key.webhook_id,
+        "weak_key": new.weak_key,
+        "received_at": new.received.received_at,
+        "state": new.state,
+        "reason": CONFLICT_REASON if new.state == DeliveryState.CONFLICT else "",
+    }
 
 
 async def _keep_conflicts(
