@@ -21,6 +21,7 @@ from jobhook.adapters.sqlite import Writer
 from jobhook.adapters.sqlite_files import open_writer
 from jobhook.adapters.sqlite_migrations import migrate
 from jobhook.adapters.sqlite_rows import record_deliveries
+from jobhook.adapters.sqlite_tasks import Batch
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.records import WEAK_WINDOW_MS, Received
 
@@ -95,7 +96,7 @@ class Batches:
 
 
 async def submitted(
-    writer: Writer, *given: tuple[sqlite.Batch[str, str], str]
+    writer: Writer, *given: tuple[Batch[str, str], str]
 ) -> list[str | BaseException]:
     """Let all of *given* wait at once, and return what came of each."""
     free, begun = threading.Event(), asyncio.Event()

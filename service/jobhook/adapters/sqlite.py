@@ -13,7 +13,6 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -26,13 +25,11 @@ from jobhook.adapters.sqlite_files import (
     seal,
     translated,
 )
+from jobhook.adapters.sqlite_tasks import Batch, Task, Work, alone, attempt, settle
 from jobhook.core.errors import StoreError, StoreUnavailable
 
 T = TypeVar("T")
 A = TypeVar("A")
-Work = Callable[[sqlite3.Connection], T]
-# Does for many at once what they would do one after the other, and answers each in turn.
-Batch = Callable[[sqlite3.Connection, Sequence[A]], Sequence[T]]
 
 _GROUP_MAX = 500
 # How many of a group are written between two looks at the clock.
@@ -52,13 +49,6 @@ _HARMLESS = {
     sqlite3.SQLITE_INTERRUPT,
 }
 _PRIMARY = 0xFF
-# Faults of one write; any other error of the database puts the whole group in doubt.
-_ITS_OWN = (
-    sqlite3.DataError,
-    sqlite3.IntegrityError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-)
 
 
 class Writer:
@@ -79,8 +69,8 @@ class Writer:
         self._inodes = self._found()
         self._is_lost = False
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Task] = deque()
-        self._group: list[_Task] = []
+        self._waiting: deque[Task] = deque()
+        self._group: list[Task] = []
         self._closing = False
         self._woken = threading.Event()
         self._patrol: asyncio.TimerHandle | None = None
@@ -101,7 +91,7 @@ class Writer:
                 or it waited for five seconds. Work that is *repeatable* hears that after five
                 seconds even if it may have been written in the end.
         """
-        result: T = await self._enter(_alone, work, size, repeatable)
+        result: T = await self._enter(alone, work, size, repeatable)
         return result
 
     async def submit_to(self, batch: Batch[A, T], item: A, *, size: int = 0) -> T:
@@ -123,7 +113,7 @@ class Writer:
             or self._in_bytes - self._out_bytes + size > _WAITING_BYTES
         ):
             raise StoreUnavailable(f"too much is waiting to be written to {self._path}")
-        task = _Task(batch, item, self._loop.create_future(), size, repeatable)
+        task = Task(batch, item, self._loop.create_future(), size, repeatable)
         self._in_count += 1
         self._in_bytes += size
         self._waiting.append(task)
@@ -144,7 +134,7 @@ class Writer:
 
     def _run(self) -> None:
         while self._await_work():
-            group: list[_Task] = []
+            group: list[Task] = []
             self._group = group
             try:
                 self._commit(group)
@@ -157,7 +147,7 @@ class Writer:
             self._out_bytes += sum(task.size for task in group)
             # The loop may be gone already when the process is ending.
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(_settle, group)
+                self._loop.call_soon_threadsafe(settle, group)
 
     def _await_work(self) -> bool:
         while not self._waiting:
@@ -169,7 +159,7 @@ class Writer:
                 self._woken.wait()
         return True
 
-    def _commit(self, group: list[_Task]) -> None:
+    def _commit(self, group: list[Task]) -> None:
         """Write what is waiting and add it to *group*; if this raises, nothing of it is written."""
         with translated(self._path):
             connection = self._usable()
@@ -184,14 +174,14 @@ class Writer:
         if self._found() != self._inodes:
             self._give_up()
 
-    def _attempt(self, connection: sqlite3.Connection, group: list[_Task]) -> None:
+    def _attempt(self, connection: sqlite3.Connection, group: list[Task]) -> None:
         end = time.monotonic() + _GROUP_SECONDS
         while len(group) < _GROUP_MAX and (run := self._take_run(group)):
-            _attempt_run(connection, run)
+            attempt(connection, run)
             if time.monotonic() > end:
                 break
 
-    def _take_run(self, group: list[_Task]) -> list[_Task]:
+    def _take_run(self, group: list[Task]) -> list[Task]:
         """Move the next that go to the same batch into *group*, and return them."""
         begin = len(group)
         end = min(_GROUP_MAX, begin + _BATCH_MAX)
@@ -200,7 +190,7 @@ class Writer:
                 self._waiting.appendleft(task)
                 break
             group.append(task)
-            if task.batch is _alone:
+            if task.batch is alone:
                 break
         return group[begin:]
 
@@ -246,14 +236,14 @@ class Writer:
     def _found(self) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
         return inode(self._path), inode(self._log)
 
-    def _take(self) -> _Task | None:
+    def _take(self) -> Task | None:
         # `_shed` takes from the same end, so that looking first would prove nothing.
         try:
             return self._waiting.popleft()
         except IndexError:
             return None
 
-    def _take_all(self) -> list[_Task]:
+    def _take_all(self) -> list[Task]:
         taken = []
         while task := self._take():
             taken.append(task)
@@ -285,7 +275,7 @@ class Writer:
         except IndexError:
             return False
 
-    def _refuse(self, task: _Task) -> None:
+    def _refuse(self, task: Task) -> None:
         if not task.future.done():
             error = StoreUnavailable(f"the database {self._path} did not answer in time")
             task.future.set_exception(error)
@@ -301,63 +291,6 @@ class Writer:
         except (OSError, sqlite3.Error):
             # Then the next start checks all of it.
             return
-
-
-class _Task:
-    __slots__ = ("batch", "error", "future", "item", "repeatable", "result", "since", "size")
-
-    def __init__(
-        self,
-        batch: Batch[Any, Any],
-        item: Any,
-        future: asyncio.Future[Any],
-        size: int,
-        repeatable: bool,
-    ) -> None:
-        self.batch = batch
-        self.item = item
-        self.future = future
-        self.size = size
-        self.repeatable = repeatable
-        self.since = time.monotonic()
-        self.result: Any = None
-        self.error: Exception | None = None
-
-
-def _alone(connection: sqlite3.Connection, works: Sequence[Work[T]]) -> Sequence[T]:
-    """Be the batch of what goes to no other."""
-    return [work(connection) for work in works]
-
-
-def _attempt_run(connection: sqlite3.Connection, run: Sequence[_Task]) -> None:
-    """Give *run* its results or errors; whatever is no fault of one of them alone is raised."""
-    connection.execute("SAVEPOINT run")
-    try:
-        results = run[0].batch(connection, [task.item for task in run])
-        for task, result in zip(run, results, strict=True):
-            task.result = result
-    except Exception as exc:
-        if isinstance(exc, sqlite3.Error) and not isinstance(exc, _ITS_OWN):
-            raise
-        connection.execute("ROLLBACK TO run")
-        connection.execute("RELEASE run")
-        if len(run) == 1:
-            run[0].error = exc
-        else:
-            for task in run:
-                _attempt_run(connection, [task])
-    else:
-        connection.execute("RELEASE run")
-
-
-def _settle(group: list[_Task]) -> None:
-    for task in group:
-        if task.future.done():
-            continue
-        if task.error is not None:
-            task.future.set_exception(task.error)
-        else:
-            task.future.set_result(task.result)
 
 
 class Reader:
