@@ -158,3 +158,17 @@ async def test_where_nobody_answers_at_once_it_is_done_as_asgi_has_it() -> None:
         },
         {"type": "http.response.body", "body": b"no"},
     ]
+
+
+async def test_an_answer_that_came_before_the_body_lets_the_connection_rest_after_it() -> None:
+    protocol, line = connected(receiver())
+    protocol.timeout_keep_alive = 0
+    protocol.data_received(b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n")
+    await settled(protocol)
+    assert line.written
+    protocol._look_at_deadline()
+    assert not line.is_closed
+    protocol.data_received(b"{}")
+    protocol._look_at_deadline()
+    assert line.is_closed
+    protocol.connection_lost(None)
