@@ -22,7 +22,6 @@ from jobhook.core.deliveries import AcceptedSecrets
 from jobhook.core.errors import SettingsError, StoreError
 from jobhook.core.operations import Order, Outcome
 from jobhook.core.rules import RuleSet
-from jobhook.devhub import TOKEN as DEV_TOKEN
 from jobhook.flows.identity import Identity
 from jobhook.flows.intake import Intake
 from jobhook.flows.leading import Leader
@@ -175,10 +174,12 @@ async def running_devhub(devhub: DevHub, listener: socket.socket) -> AsyncIterat
 
 def for_devhub(settings: Settings, *, devhub_url: str, own_url: str, secret: str) -> Settings:
     """Return *settings* for a devhub beside the service; *secret* is for where none is set."""
+    from jobhook.devhub import TOKEN
+
     return replace(
         settings,
         hf_endpoint=devhub_url,
-        hf_token=DEV_TOKEN,
+        hf_token=TOKEN,
         hf_login=None,
         webhook_secrets=settings.webhook_secrets or (secret,),
         # The devhub is on this machine, wherever else the service could be reached.

@@ -31,7 +31,7 @@ def test_devhub_names_every_key_of_a_fault(run: Run) -> None:
 
 
 def test_what_only_a_devhub_needs_is_loaded_by_nobody_else() -> None:
-    script = "import sys, jobhook.cli.app; sys.exit('jobhook.devhub.hub' in sys.modules)"
+    script = "import sys, jobhook.cli.app; sys.exit(any('devhub.' in name for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 

@@ -18,8 +18,6 @@ from jobhook.adapters.logs import configure_logs
 from jobhook.cli.options import Database, RulesFolder, settings_with
 from jobhook.cli.output import say, warn
 from jobhook.core.errors import UsageError
-from jobhook.devhub import FAULT_KEYS
-from jobhook.devhub import TOKEN as DEV_TOKEN
 from jobhook.settings import Settings
 from jobhook.web.serving import listen, url_of
 from jobhook.wiring import Role, for_devhub, running_devhub, running_service
@@ -28,10 +26,15 @@ if TYPE_CHECKING:
     from jobhook.devhub import DevHub
 
 DEVHUB_PORT = 7861
+# Said once more here, so that nobody has to load a devhub for its help; a test compares them.
+_FAULT_KEYS = (
+    "skip, count, rate, execute, late, delay, hold, status, retry_after, ratelimit, redirect, "
+    "answer, bytes, pause, cut, hangup, lag, unlisted, gone, deleted, wiped, labels, filter, page"
+)
 _CHAOS_HELP = (
     "Let something go wrong; may be given several times. FAULT is a route (a name, or METHOD "
     '/path) and KEY=VALUE, such as "jobs.create status=500 execute=yes rate=0.1". Keys: '
-    f"{', '.join(FAULT_KEYS)}. The README explains them."
+    f"{_FAULT_KEYS}. The README explains them."
 )
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -156,8 +159,10 @@ async def _devhub(host: str, port: int, make: Callable[[str], DevHub]) -> None:
 
 
 def _print_exports(url: str) -> None:
+    from jobhook.devhub import TOKEN
+
     say(f"export HF_ENDPOINT={url}")
-    say(f"export HF_TOKEN={DEV_TOKEN}")
+    say(f"export HF_TOKEN={TOKEN}")
 
 
 def _stop_on_signal() -> asyncio.Event:
