@@ -64,7 +64,6 @@ class Disk:
     def __init__(self) -> None:
         self.strike: Strike = lambda operation, kind: None
         self.instead: dict[str, str] = {}
-        self.checkpoint_pages = 1000
         self._files: dict[int, _Content] = {}
         self._lock = threading.RLock()
         self._vfs = _Vfs(self, f"disk-{next(_numbers)}")
@@ -231,7 +230,6 @@ class _Cursor:
 class _Connection:
     def __init__(self, disk: Disk, vfs: str, path: Path, mode: str) -> None:
         self._instead = disk.instead
-        self._pages = disk.checkpoint_pages
         flag = apsw.SQLITE_OPEN_READONLY if mode == "ro" else apsw.SQLITE_OPEN_READWRITE
         with _as_sqlite3():
             self._real = apsw.Connection(str(path.absolute()), flags=flag, vfs=vfs)
@@ -239,9 +237,6 @@ class _Connection:
             self._real.set_row_trace(
                 lambda cursor, row: _Row(tuple(d[0] for d in cursor.get_description()), row)
             )
-            # In place of SQLite's own, which does the same: a fault in it harms no commit, but apsw
-            # would tell of it.
-            self._real.set_wal_hook(self._checkpoint)
 
     @property
     def in_transaction(self) -> bool:
@@ -261,12 +256,6 @@ class _Connection:
         # As in sqlite3, what goes wrong while closing is nobody's business any more.
         with contextlib.suppress(apsw.Error):
             self._real.close()
-
-    def _checkpoint(self, connection: apsw.Connection, _: str, pages: int) -> int:
-        if pages >= self._pages:
-            with contextlib.suppress(apsw.Error):
-                connection.wal_checkpoint()
-        return apsw.SQLITE_OK
 
 
 class _as_sqlite3:  # noqa: N801 - it reads as a verb

@@ -12,7 +12,7 @@ import pytest
 from factories import make_received
 from jobhook.adapters import sqlite_files, sqlite_migrations
 from jobhook.adapters.sqlite import Writer
-from jobhook.adapters.sqlite_files import open_reader, open_writer
+from jobhook.adapters.sqlite_files import close_writer, open_reader, open_writer
 from jobhook.adapters.store_sqlite import sqlite_reads, sqlite_store
 from jobhook.core.errors import StoreError, StoreUnavailable
 
@@ -94,8 +94,9 @@ def test_a_folder_that_is_not_there_is_said_in_one_sentence(path: Path) -> None:
 
 
 def test_a_database_of_a_newer_version_is_refused(path: Path) -> None:
-    with contextlib.closing(open_writer(path)) as connection:
-        connection.execute("INSERT INTO migration VALUES ('9999_later.sql')")
+    connection = open_writer(path)
+    connection.execute("INSERT INTO migration VALUES ('9999_later.sql')")
+    close_writer(connection, path)
     for open_it in (open_writer, open_reader):
         with pytest.raises(StoreError, match="made by a newer jobhook"):
             open_it(path)

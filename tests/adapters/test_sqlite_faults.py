@@ -18,7 +18,8 @@ import pytest
 
 from disks import Disk, Strike, broken, full, read_only
 from factories import make_received
-from jobhook.adapters import sqlite, sqlite_files
+from jobhook.adapters import page_sums, sqlite, sqlite_files
+from jobhook.adapters.page_sums import sums_of
 from jobhook.adapters.sqlite import Writer
 from jobhook.adapters.sqlite_files import open_reader, open_writer
 from jobhook.adapters.store_sqlite import sqlite_reads, sqlite_store
@@ -382,7 +383,6 @@ async def test_a_database_that_is_gone_acknowledges_nothing_until_the_next_start
         aside.replace(path)
         with pytest.raises(StoreUnavailable, match="start jobhook again"):
             await store.record(make_received("after"))
-    assert not path.with_name("jobhook.db.seal").exists()
 
 
 async def test_another_file_is_not_opened_after_a_fault(path: Path) -> None:
@@ -400,61 +400,77 @@ async def test_another_file_is_not_opened_after_a_fault(path: Path) -> None:
 # What is found at the start
 
 
-async def test_what_was_closed_in_order_is_sealed_until_it_is_opened(path: Path) -> None:
-    seal = path.with_name("jobhook.db.seal")
-    async with sqlite_store(path):
-        assert not seal.exists()
-    assert seal.exists()
-    async with sqlite_store(path):
-        assert not seal.exists()
-
-
-async def test_a_disk_that_fails_at_the_end_leaves_no_seal_and_loses_nothing(path: Path) -> None:
+async def test_a_disk_that_fails_at_the_end_loses_nothing_and_is_no_damage(path: Path) -> None:
     disk = Disk()
     async with sqlite_store(path, connect=disk.connect) as store:
         receipt = await store.record(make_received())
         disk.strike = broken_sync
-    assert not path.with_name("jobhook.db.seal").exists()
-    assert receipt.delivery in await stored(path)
+    async with sqlite_store(path):
+        assert receipt.delivery in await stored(path)
 
 
-async def test_no_room_for_the_seal_is_no_failure(
+async def test_where_no_sums_can_be_kept_there_are_none_until_the_next_start(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(_: Path) -> None:
+    def no_room(*_: object) -> None:
         raise OSError
 
-    monkeypatch.setattr(sqlite, "seal", no_room)
-    async with sqlite_store(path) as store:
-        receipt = await store.record(make_received())
-    assert receipt.delivery in await stored(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(page_sums.PageSums, "_keep", no_room)
+        async with sqlite_store(path) as store:
+            receipt = await store.record(make_received())
+    assert not sums_of(path).exists()
+    async with sqlite_store(path):
+        assert receipt.delivery in await stored(path)
+        assert sums_of(path).exists()
 
 
-async def test_a_change_since_it_was_closed_is_refused_until_the_seal_is_broken(
+async def test_a_change_since_it_was_closed_is_refused_until_the_sums_are_deleted(
     path: Path,
 ) -> None:
     async with sqlite_store(path) as store:
         await store.record(make_received())
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("UPDATE delivery SET reason = 'because'")
-    with pytest.raises(StoreError, match=r"or delete jobhook\.db\.seal beside it"):
+    with pytest.raises(StoreError, match=r"delete jobhook\.db\.sums beside it"):
         async with sqlite_store(path):
             pass
-    path.with_name("jobhook.db.seal").unlink()
+    sums_of(path).unlink()
+    for _ in range(2):
+        async with sqlite_store(path):
+            pass
+
+
+async def test_a_copy_in_another_mode_is_taken_and_summed_up_as_it_is_then(path: Path) -> None:
     async with sqlite_store(path):
         pass
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=DELETE")
+    sums_of(path).unlink()
+    for _ in range(2):
+        async with sqlite_store(path):
+            pass
 
 
-async def test_a_database_that_a_killed_process_left_is_checked(path: Path) -> None:
+async def test_a_database_without_sums_is_checked(path: Path) -> None:
     async with sqlite_store(path) as store:
         for number in range(20):
             await store.record(make_received(f"w{number}"))
-    path.with_name("jobhook.db.seal").unlink()
+    sums_of(path).unlink()
     data = with_zeros(path)
     with pytest.raises(StoreError, match=r"is damaged|is not a usable database"):
         async with sqlite_store(path):
             pass
     assert with_zeros(path) == data
+
+
+def with_the_last_byte_changed(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def without_the_last_page(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-4096])
 
 
 def with_zeros(path: Path) -> bytes:
@@ -465,15 +481,17 @@ def with_zeros(path: Path) -> bytes:
     return bytes(data)
 
 
-async def test_a_large_database_is_not_hashed_to_its_end(
+async def test_of_a_large_database_that_was_closed_the_beginning_and_the_length_are_compared(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_files, "_CHECKED_BYTES", 4096)
     async with sqlite_store(path) as store:
         await store.record(make_received())
-    with path.open("ab") as file:
-        file.write(bytes(4096))
-    with pytest.raises(StoreError, match="not as it was left"):
+    with_the_last_byte_changed(path)
+    async with sqlite_store(path):
+        pass
+    without_the_last_page(path)
+    with pytest.raises(StoreError, match="its end is missing"):
         async with sqlite_store(path):
             pass
 
@@ -540,7 +558,7 @@ def test_what_is_refused_keeps_its_log(path: Path, tmp_path: Path) -> None:
     files = {file: file.read_bytes() for file in killed.iterdir() if file.suffix != ".db-shm"}
     with pytest.raises(StoreError, match="made by a newer jobhook"):
         open_writer(killed / path.name)
-    assert len(files) == 2
+    assert len(files) == 3
     assert {file: file.read_bytes() for file in files} == files
 
 

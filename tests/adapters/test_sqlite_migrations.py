@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobhook.adapters import sqlite_migrations
-from jobhook.adapters.sqlite_files import open_reader, open_writer
+from jobhook.adapters.sqlite_files import close_writer, open_reader, open_writer
 
 SHIPPED = Path(str(sqlite_migrations._MIGRATIONS))
 NAMES = sorted(path.name for path in SHIPPED.glob("*.sql"))
@@ -19,7 +19,7 @@ KILLED_AT_EACH = """
 import itertools, os, shutil, sys
 from pathlib import Path
 from jobhook import failpoints
-from jobhook.adapters.sqlite_files import open_writer
+from jobhook.adapters.sqlite_files import close_writer, open_writer
 
 path = Path(sys.argv[1])
 shutil.copytree(path.parent, path.parent.with_name("at-first"))
@@ -30,10 +30,10 @@ for number in itertools.count():
     if not child:
         left = itertools.count(number, -1)
         failpoints.arm("store.migrating", lambda: next(left) or os._exit(9))
-        open_writer(path).close()
+        close_writer(open_writer(path), path)
         os._exit(0)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    open_writer(path).close()
+    close_writer(open_writer(path), path)
     if code == 0:
         print(number)
         break
@@ -49,11 +49,12 @@ def made_by_an_older_one(path: Path, done: int, monkeypatch: pytest.MonkeyPatch)
         (older / name).write_text((SHIPPED / name).read_text())
     with monkeypatch.context() as context:
         context.setattr(sqlite_migrations, "_MIGRATIONS", older)
-        with contextlib.closing(open_writer(path)) as connection:
-            connection.execute(
-                "INSERT INTO delivery (id, source, key, received_at, state, body)"
-                " VALUES ('d1', 'hub', 'w1', 1, 'stored', x'00')"
-            )
+        connection = open_writer(path)
+        connection.execute(
+            "INSERT INTO delivery (id, source, key, received_at, state, body)"
+            " VALUES ('d1', 'hub', 'w1', 1, 'stored', x'00')"
+        )
+        close_writer(connection, path)
 
 
 @pytest.mark.parametrize("done", range(len(NAMES)))
@@ -89,4 +90,4 @@ def test_nothing_is_there_until_it_is_all_there(
     assert not path.exists()
     monkeypatch.undo()
     open_writer(path).close()
-    assert [file.name for file in tmp_path.iterdir()] == ["jobhook.db"]
+    assert {file.name for file in tmp_path.iterdir()} == {"jobhook.db", "jobhook.db.sums"}

@@ -28,7 +28,7 @@ async def make_old(url: str) -> None:
         connection.execute("UPDATE epoch SET began_at = 0")
         connection.commit()
         connection.close()
-        made.path.with_name(f"{made.path.name}.seal").unlink()
+        made.path.with_name(f"{made.path.name}.sums").unlink()
     else:
         server = await asyncpg.connect(url)
         await server.execute("UPDATE epoch SET began_at = 0")

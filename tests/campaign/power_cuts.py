@@ -50,6 +50,7 @@ class _Life:
     choose: Random
     ends_at: int
     fails_at: int
+    checkpoint_pages: int
     operations: int = 0
     faults: int = 0
     left: tuple[dict[str, bytes], dict[str, bytes]] | None = None
@@ -73,7 +74,11 @@ class _Life:
 
     async def live(self) -> int:
         """Return how many of the known deliveries are lost."""
-        async with sqlite_store(self.folder / "jobhook.db", connect=self.disk.connect) as store:
+        async with sqlite_store(
+            self.folder / "jobhook.db",
+            connect=self.disk.connect,
+            checkpoint_pages=self.checkpoint_pages,
+        ) as store:
             rows = await store._reader.fetch("SELECT id, body FROM delivery")
             found: dict[str, bytes] = {row["id"]: row["body"] for row in rows}
             lost = sum(found.get(name) != body for name, body in self.known.items())
@@ -112,10 +117,10 @@ async def power_cuts(
             choose,
             ends_at=choose.randrange(1, _OPERATIONS),
             fails_at=choose.randrange(1, _OPERATIONS) if failing and number % 2 else 0,
+            checkpoint_pages=choose.choice((1, 10, 1000)),
         )
         life.disk.strike = life.strike
         life.disk.instead = {FULL: synchronous}
-        life.disk.checkpoint_pages = choose.choice((1, 10, 1000))
         tally.cuts += 1
         try:
             tally.lost += await life.live()

@@ -323,7 +323,7 @@ def test_a_database_that_was_put_back_begins_anew(
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("UPDATE epoch SET began_at = 0")
         connection.commit()
-    (tmp_path / "jobhook.db.seal").unlink()
+    (tmp_path / "jobhook.db.sums").unlink()
     ran = run("launches", "look-first", "--json")
     assert (ran.code, [each["done"] for each in ran.json]) == (0, [True])
     with contextlib.closing(sqlite3.connect(database)) as connection:

@@ -17,12 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from jobhook.adapters.page_sums import CHECKPOINT_PAGES, PageSums
 from jobhook.adapters.sqlite_files import (
     Connect,
+    close_writer,
     connect,
     inode,
     reopen_writer,
-    seal,
     translated,
 )
 from jobhook.adapters.sqlite_tasks import Batch, Task, Work, alone, attempt, settle
@@ -60,13 +61,19 @@ class Writer:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, *, connect: Connect = connect
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        *,
+        connect: Connect = connect,
+        checkpoint_pages: int = CHECKPOINT_PAGES,
     ) -> None:
         self._connection: sqlite3.Connection | None = connection
         self._path = path
         self._connect = connect
         self._log = path.with_name(path.name + "-wal")
         self._inodes = self._found()
+        self._sums = PageSums(path, checkpoint_pages)
         self._is_lost = False
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Task] = deque()
@@ -148,6 +155,15 @@ class Writer:
             # The loop may be gone already when the process is ending.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(settle, group)
+            self._checkpoint_if_due()
+
+    def _checkpoint_if_due(self) -> None:
+        """Copy the log into the database now and then, after those who waited were told."""
+        if self._connection is None or self._is_lost:
+            return
+        # What the log holds is safe, and the next commit leads to the next try.
+        with contextlib.suppress(OSError, sqlite3.Error):
+            self._sums.checkpoint_if_due(self._connection)
 
     def _await_work(self) -> bool:
         while not self._waiting:
@@ -211,7 +227,7 @@ class Writer:
             if inode(self._path) != self._inodes[0]:
                 self._give_up()
             try:
-                self._connection = reopen_writer(self._path, self._connect)
+                self._connection = reopen_writer(self._path, self._sums, self._connect)
             except StoreUnavailable:
                 raise
             except StoreError as exc:
@@ -284,13 +300,10 @@ class Writer:
         if self._connection is None:
             return
         is_ours = not self._is_lost and self._found() == self._inodes
-        try:
+        if is_ours:
+            close_writer(self._connection, self._path)
+        else:
             self._connection.close()
-            if is_ours:
-                seal(self._path)
-        except (OSError, sqlite3.Error):
-            # Then the next start checks all of it.
-            return
 
 
 class Reader:

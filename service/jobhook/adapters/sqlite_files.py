@@ -3,21 +3,22 @@ Open, make, check and lock a SQLite database; nothing here lets a damaged one pa
 
 WAL with `synchronous=FULL` is what survives a power cut; anything less loses what was acknowledged
 last. One connection writes and checkpoints; the others are opened read-only, so that they can do
-neither, not even when they are closed.
+neither, not even when they are closed. What is at rest is compared with the sums of its pages.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from jobhook.adapters.mounts import filesystem_of, is_remote
+from jobhook.adapters.page_sums import PageSums, damage_told, sums_of, write_sums
 from jobhook.adapters.sqlite_migrations import migrate, pending
 from jobhook.adapters.wal import has_lost_commits
 from jobhook.core.errors import StoreError, StoreUnavailable
@@ -27,7 +28,7 @@ Connect = Callable[[Path, str], sqlite3.Connection]
 
 _BUSY_SECONDS = 5.0
 _MOUNTINFO = Path("/proc/self/mountinfo")
-# Hashed in 0.1 s and checked in 0.15 s: a start must not take longer than people wait for one.
+# Summed up in 0.1 s and checked in 0.15 s: a start must not take longer than people wait for one.
 _CHECKED_BYTES = 128 << 20
 # SQLite empties the log at 1,000 pages, 8 MB; our reading of it takes 0.2 s for that much.
 _LOG_READ_BYTES = 32 << 20
@@ -43,6 +44,8 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
         check_same_thread=False,
     )
     connection.row_factory = sqlite3.Row
+    # One damaged text must not keep all the rows beside it from being read.
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     return connection
 
 
@@ -65,11 +68,15 @@ def open_writer(
         if not path.exists():
             _make(path, connect)
         _refuse_damage(path, connect)
-        _unseal(path)
+        if not sums_of(path).exists():
+            # Whoever put it there may have left it in another mode, which is a change to it.
+            with contextlib.closing(connect(path, "rw")) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+            write_sums(path)
         return _writing(path, connect)
 
 
-def reopen_writer(path: Path, connect: Connect = connect) -> sqlite3.Connection:
+def reopen_writer(path: Path, sums: PageSums, connect: Connect = connect) -> sqlite3.Connection:
     """
     Open the database anew after a fault, while this process goes on reading it.
 
@@ -79,13 +86,24 @@ def reopen_writer(path: Path, connect: Connect = connect) -> sqlite3.Connection:
     with translated(path), contextlib.closing(connect(path, "ro")) as probe:
         _refuse_unsound(probe, path)
     with translated(path), _unless_failed(_writing(path, connect)) as connection:
+        sums.checkpoint(connection)
         if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             raise StoreUnavailable(f"the database {path} is still in use by who read it before")
         return connection
 
 
+def close_writer(connection: sqlite3.Connection, path: Path) -> None:
+    """Close what `open_writer` gave: SQLite would copy the log on closing it, and keep no sums."""
+    # What cannot be copied stays in the log; the next start looks there.
+    with contextlib.suppress(OSError, sqlite3.Error):
+        PageSums(path).checkpoint(connection)
+    connection.close()
+
+
 def open_reader(path: Path, connect: Connect = connect) -> sqlite3.Connection:
     """Open the database for reading only; it must exist and be of this version."""
+    with translated(path):
+        _refuse_remains(path)
     if not path.exists():
         raise StoreError(
             f"there is no database at {path}: run `jobhook serve` first, or go where it runs"
@@ -98,23 +116,6 @@ def open_reader(path: Path, connect: Connect = connect) -> sqlite3.Connection:
                 f"{path} is of an older version: start `jobhook serve` once to bring it up"
             )
         return connection
-
-
-def seal(path: Path) -> None:
-    """
-    Note what the database is like, now that it is closed, so that the next start can compare.
-
-    Nothing is noted while somebody else still has it open.
-    """
-    if _size(_beside(path, "-wal")):
-        return
-    draft = _beside(path, ".seal.new")
-    draft.touch(0o600)
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(_digest(path))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(_beside(path, ".seal"))
 
 
 def inode(path: Path) -> tuple[int, int] | None:
@@ -133,6 +134,9 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except UnicodeEncodeError as exc:
         raise StoreError("what was asked for is no text that a database could hold") from exc
+    except UnicodeDecodeError as exc:
+        # SQLite tells of a damaged schema in its own damaged words.
+        raise StoreError(f"{path} is damaged: put an undamaged copy back") from exc
     except sqlite3.Error as exc:
         # Its subclasses are about use; this one itself means that the file is no good.
         if type(exc) is sqlite3.DatabaseError:
@@ -140,6 +144,20 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreUnavailable(f"the database {path} cannot be used now: {exc}") from exc
     except OSError as exc:
         raise StoreError(f"the database {path} cannot be opened: {exc.strerror}") from exc
+
+
+def _refuse_remains(path: Path) -> None:
+    """Raise `StoreError` for what SQLite would take for new, though something was there before."""
+    if path.exists():
+        if not _size(path):
+            raise StoreError(f"{path} is empty: put its data back, or delete it to begin anew")
+        return
+    for log in (_beside(path, "-wal"), _beside(path, "-journal")):
+        if _size(log):
+            raise StoreError(
+                f"{path} is missing, but its log {log.name} is there: put the database back, "
+                "or move the log away to begin anew"
+            )
 
 
 class WriterLock:
@@ -167,15 +185,21 @@ class WriterLock:
 
 
 def _writing(path: Path, connect: Connect) -> sqlite3.Connection:
-    with _unless_failed(connect(path, "rw")) as connection:
+    connection = connect(path, "rw")
+    try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        # Ours keep the sums as well.
+        connection.execute("PRAGMA wal_autocheckpoint=0")
         # What a savepoint would undo is kept in memory: in a file it costs half of an insert.
         connection.execute("PRAGMA temp_store=MEMORY")
         # Migrations that make a table anew need foreign keys to be off, as they are at first.
         migrate(connection, path)
         connection.execute("PRAGMA foreign_keys=ON")
-        return connection
+    except BaseException:
+        close_writer(connection, path)
+        raise
+    return connection
 
 
 def _make(path: Path, connect: Connect) -> None:
@@ -208,46 +232,34 @@ def _refuse_remote(path: Path) -> None:
         )
 
 
-def _refuse_remains(path: Path) -> None:
-    """Refuse what SQLite would take for a new database, though something was there before."""
-    if path.exists():
-        if not _size(path):
-            raise StoreError(f"{path} is empty: put its data back, or delete it to begin anew")
-        return
-    for log in (_beside(path, "-wal"), _beside(path, "-journal")):
-        if _size(log):
-            raise StoreError(
-                f"{path} is missing, but its log {log.name} is there: put the database back, "
-                "or move the log away to begin anew"
-            )
-
-
 def _refuse_damage(path: Path, connect: Connect) -> None:
     """
     Refuse a database that is not what was last written to it.
 
-    What was closed in order is compared with its seal, which finds any change in the first
-    `_CHECKED_BYTES`, and any cut. Otherwise the process was killed: SQLite's own check is made, up
-    to that size the one that also compares every index with its table. Beyond, it costs 0.7 s for
-    each GB, which only a start after a crash has to pay.
+    It is compared with the sums of its pages: all of it if the process was killed (0.5 s for each
+    GB), else its length and the first `_CHECKED_BYTES`. If there are no sums, SQLite's own check is
+    made, up to that size the one that also compares every index with its table.
     """
-    seal, log, index = (_beside(path, end) for end in (".seal", "-wal", "-shm"))
+    sums, log, index = (_beside(path, end) for end in (".sums", "-wal", "-shm"))
     if _size(log) <= _LOG_READ_BYTES and has_lost_commits(_bytes(log), _bytes(index)):
         raise StoreError(
             f"{log} is damaged or cut, and what it held is not in {path.name}; "
             "they were left alone: put a copy of both back"
         )
-    sealed = not _size(log) and seal.exists()
-    if sealed and seal.read_text(encoding="utf-8") != _digest(path):
-        raise StoreError(
-            f"{path} is not as it was left: put an undamaged copy back, or delete {seal.name} "
-            "beside it if it was changed on purpose; after a backup was put back, "
-            "`jobhook launches look-first` keeps what it does not know from being launched again"
-        )
+    if sums.exists():
+        with path.open("rb") as file:
+            damage = damage_told(path, file, limit=None if _size(log) else _CHECKED_BYTES)
+        if damage:
+            raise StoreError(
+                f"{path} is not as it was left ({damage}): put an undamaged copy back, or, if "
+                f"another program had it open on purpose, delete {sums.name} beside it; after a "
+                "backup was put back, `jobhook launches look-first` keeps what it does not know "
+                "from being launched again"
+            )
     # A connection that cannot write leaves all files as they are, also when it is closed.
     with contextlib.closing(connect(path, "ro")) as probe:
         pending(probe, path)
-        if not sealed:
+        if not sums.exists():
             _refuse_unsound(probe, path)
 
 
@@ -259,24 +271,6 @@ def _refuse_unsound(probe: sqlite3.Connection, path: Path) -> None:
             f"{path} is damaged ({found}); it was left alone: put a copy back, and then "
             "run `jobhook launches look-first`"
         )
-
-
-def _unseal(path: Path) -> None:
-    seal = _beside(path, ".seal")
-    if seal.exists():
-        seal.unlink()
-        # It must not come back after a power cut, when the database has moved on.
-        _sync_folder(path)
-
-
-def _digest(path: Path) -> str:
-    taken = hashlib.sha256()
-    with path.open("rb") as file:
-        left = _CHECKED_BYTES
-        while left and (block := file.read(min(left, 1 << 20))):
-            taken.update(block)
-            left -= len(block)
-    return f"{path.stat().st_size} {taken.hexdigest()}\n"
 
 
 def _bytes(path: Path) -> bytes:

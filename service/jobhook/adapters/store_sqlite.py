@@ -10,6 +10,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
+from jobhook.adapters.page_sums import CHECKPOINT_PAGES
 from jobhook.adapters.rows import (
     DELIVERY_COLUMNS,
     NAMESPACES,
@@ -334,17 +335,22 @@ class SqliteStore(SqliteReads):
 
 @asynccontextmanager
 async def sqlite_store(
-    path: Path, *, connect: Connect = connect, force: bool = False
+    path: Path,
+    *,
+    connect: Connect = connect,
+    force: bool = False,
+    checkpoint_pages: int = CHECKPOINT_PAGES,
 ) -> AsyncIterator[SqliteStore]:
     """
     Open the store for the one process that writes; raises `StoreError` if another one does.
 
-    All its connections come from *connect*. Without *force* it refuses network file systems.
+    All its connections come from *connect*. Without *force* it refuses network file systems. The
+    log is copied into the database when it has *checkpoint_pages*.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(WriterLock(path))
         opened = open_writer(path, connect=connect, force=force)
-        writer = Writer(opened, path, connect=connect)
+        writer = Writer(opened, path, connect=connect, checkpoint_pages=checkpoint_pages)
         stack.push_async_callback(writer.aclose)
         reader = Reader(open_reader(path, connect), path)
         stack.push_async_callback(reader.aclose)
