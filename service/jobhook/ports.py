@@ -59,7 +59,7 @@ class Reads(Protocol):
         """Return deliveries with the ids of their launches, newest first; *limit* 0 means all."""
 
     async def delivery(self, delivery_id: str) -> StoredDelivery | None:
-        """Return one delivery, or None."""
+        """Return one delivery, and whether it is damaged; None if there is none."""
 
     async def body(self, delivery_id: str) -> bytes | None:
         """Return the bytes of a delivery as they came, or None."""
@@ -97,7 +97,8 @@ class Store(Reads, Protocol):
         Count a try of up to *limit* deliveries in state `stored`, oldest first, and return them.
 
         Each comes with its body and how often it was tried before. One that was tried before
-        comes alone, because it may be what ended the process.
+        comes alone, because it may be what ended the process. One that is not as it came is put
+        into quarantine instead.
         """
 
     async def route(
@@ -120,9 +121,9 @@ class Store(Reads, Protocol):
         Move up to *limit* due launches from `ready` to `sending`, oldest first, if *guard* permits.
 
         What it permits is reserved in the same transaction, so that claims at the same moment
-        cannot overspend. Each launch is handed to one caller only, with its delivery's body. While
-        everything is paused nothing is claimed. One that would have to wait over `LONGEST_WAIT_MS`
-        is due: the clock was set back.
+        cannot overspend. Each launch is handed to one caller only, with its delivery's body, and
+        with `is_damaged` if that is not as it came. While everything is paused nothing is claimed.
+        One that would have to wait over `LONGEST_WAIT_MS` is due: the clock was set back.
         """
 
     async def add(self, launch: Launch) -> bool:

@@ -147,7 +147,7 @@ def test_what_a_database_tells_is_told(run: Run, fit: None, tmp_path: Path) -> N
     ("damage", "sentence"),
     [
         pytest.param(b"no database at all", "not a usable database", id="another file"),
-        pytest.param(b"", "older version", id="empty"),
+        pytest.param(b"", "put its data back, or delete it", id="empty"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_told_once(

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,6 +141,21 @@ def test_the_body_is_shown_as_it_came(run: Run, kept: tuple[str, str], tmp_path:
     # stdout is captured as text here; the bytes are pure ASCII.
     out = run("deliveries", "show", kept[0], "--raw").out
     assert out.encode() == sample("14")
+
+
+def test_what_is_damaged_is_shown_with_a_warning(
+    run: Run, kept: tuple[str, str], tmp_path: Path
+) -> None:
+    for thing, identity in zip(("deliveries", "launches"), kept, strict=True):
+        whole = run(thing, "show", identity, "--json")
+        assert (whole.json["damaged"], "does not hold" in whole.err) == (False, False)
+    with contextlib.closing(sqlite3.connect(tmp_path / "jobhook.db")) as other:
+        other.execute("UPDATE delivery SET body = 'x'")
+        other.execute("UPDATE launch SET spec = replace(spec, '3.12', '3.13')")
+        other.commit()
+    for thing, identity in zip(("deliveries", "launches"), kept, strict=True):
+        harmed = run(thing, "show", identity, "--json")
+        assert (harmed.json["damaged"], "does not hold" in harmed.err) == (True, True)
 
 
 def test_a_delivery_that_is_no_payload_is_shown_too(run: Run, kept: tuple[str, str]) -> None:

@@ -24,7 +24,7 @@ from jobhook.core.guards import (
     link_after,
     paused_by,
 )
-from jobhook.core.launches import LaunchState
+from jobhook.core.launches import DAMAGED, LaunchState
 
 LIMITS = Limits(rule_repo_per_hour=2, rule_repo_per_day=3, rule_usd_per_day=1, usd_per_day=2)
 GUARD = Guard(LIMITS, {"cpu-basic": 0.6}, NOON)
@@ -124,6 +124,11 @@ def test_what_a_person_asked_for_passes_the_guards_against_loops(used: Spent) ->
 
 def test_what_a_person_asked_for_goes_within_the_rates() -> None:
     assert isinstance(GUARD.permit(replace(LAUNCH, asked_by="ana"), spent(rule_repo_hour=2)), Wait)
+
+
+def test_what_is_damaged_does_not_go_whoever_asks_for_it() -> None:
+    launch = make_launch(is_damaged=True, asked_by="ana")
+    assert GUARD.permit(launch, spent(paused="rule:retrain")) == Hold(DAMAGED)
 
 
 def test_a_launch_that_nothing_set_off_begins_a_chain() -> None:

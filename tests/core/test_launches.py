@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from factories import NOON, make_launch, make_spec
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import (
+    DAMAGED,
     MOVES,
     LaunchState,
     latest,
@@ -207,6 +208,7 @@ def test_values_of_secrets_do_not_reach_the_database() -> None:
         pytest.param("held", "loop: …", "launches release l1` lets it go", id="held"),
         pytest.param("held", "fan-out: …", "launches cancel l1` gives it up", id="fan-out"),
         pytest.param("held", "secret: set X", "do what the reason says; then", id="held, a secret"),
+        pytest.param("held", DAMAGED, "deliveries replay d1` decides it anew", id="damaged"),
         pytest.param("unknown", "lost", "none: its job is being looked for", id="unknown"),
         pytest.param("rejected", "bad image", "mend what the reason says", id="rejected"),
         *(

@@ -26,7 +26,7 @@ from jobhook.core.errors import (
 from jobhook.core.filters import LaunchFilter
 from jobhook.core.guards import Limits
 from jobhook.core.jobs import JobSpec
-from jobhook.core.launches import Launch, LaunchState, moved
+from jobhook.core.launches import DAMAGED, Launch, LaunchState, moved
 from jobhook.core.operations import Deed, Order
 from jobhook.core.records import EVERYTHING, Pause
 from jobhook.flows import dispatch
@@ -107,6 +107,18 @@ async def test_a_ready_launch_becomes_a_job(
     assert bell.rung == 1
     await send(dispatcher)
     assert len(hub.started) == 1
+
+
+async def test_nothing_is_sent_from_a_delivery_that_is_not_as_it_came(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await ready(store)
+    await store._writer.submit(lambda db: db.execute("UPDATE delivery SET body = '{}'"))
+    for _ in range(2):
+        await send(dispatcher)
+        held = await kept(store, launch)
+        assert (held.state, held.reason, hub.started) == (LaunchState.HELD, DAMAGED, [])
+        await store.replace(held, replace(moved(held, LaunchState.READY, now=NOON), asked_by="ana"))
 
 
 async def test_the_job_gets_the_payload_and_the_secrets_that_its_rule_names(

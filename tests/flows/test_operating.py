@@ -148,6 +148,16 @@ async def test_what_is_not_over_is_not_launched_again(
     assert len(await store.launches(limit=0)) == 1
 
 
+async def test_what_is_damaged_is_not_launched_again(
+    operations: Operations, store: SqliteStore
+) -> None:
+    await kept(store, state=LaunchState.FAILED)
+    await store._writer.submit(lambda db: db.execute("UPDATE launch SET event = 'x'"))
+    outcome = await carried_out(operations, Deed.RETRY, "l1")
+    assert (outcome.done, "replay its delivery" in outcome.told) == (False, True)
+    assert len(await store.launches(limit=0)) == 1
+
+
 @pytest.mark.parametrize("came_of_it", [LaunchState.READY, LaunchState.COMPLETED])
 async def test_what_was_launched_again_is_not_launched_a_third_time(
     operations: Operations, store: SqliteStore, came_of_it: LaunchState

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jobhook.adapters.postgres import Connection, Row
 from jobhook.adapters.postgres_launches import replace_launches
-from jobhook.adapters.rows import launch_of
+from jobhook.adapters.rows import WHOLE_DELIVERY, is_damaged, launch_of
 from jobhook.core.guards import (
     AHEAD_MS,
     CHILD_WINDOW_MS,
@@ -195,8 +195,15 @@ async def _with_bodies(
     connection: Connection, launches: Sequence[Launch]
 ) -> tuple[tuple[Launch, bytes], ...]:
     rows = await connection.fetch(
-        "SELECT id, body FROM delivery WHERE id = ANY($1::text[])",
+        f"SELECT {WHOLE_DELIVERY} FROM delivery d WHERE d.id = ANY($1::text[])",  # noqa: S608
         [launch.delivery for launch in launches],
     )
     bodies = {row["id"]: row["body"] for row in rows}
-    return tuple((launch, bodies.get(launch.delivery, b"")) for launch in launches)
+    damaged = {row["id"] for row in rows if is_damaged(row)}
+    return tuple(
+        (
+            replace(launch, is_damaged=launch.is_damaged or launch.delivery in damaged),
+            bodies.get(launch.delivery, b""),
+        )
+        for launch in launches
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jobhook.adapters.postgres import Connection
-from jobhook.adapters.rows import CHANGING, LAUNCH_COLUMNS, launch_row
+from jobhook.adapters.rows import CHANGING, LAUNCH_COLUMNS, launch_row, storable
 from jobhook.core.launches import Launch
 
 # Milliseconds since 1970 by the server's clock, which all processes share.
@@ -71,9 +71,4 @@ async def replace_launches(connection: Connection, pairs: Sequence[tuple[Launch,
 
 
 def _storable(values: list[Any]) -> list[Any]:
-    """Replace what no text of PostgreSQL can hold: the Hub's words may hold anything."""
-    return [_text(value) if isinstance(value, str) else value for value in values]
-
-
-def _text(value: str) -> str:
-    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return [storable(value) if isinstance(value, str) else value for value in values]

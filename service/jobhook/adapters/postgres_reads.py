@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from jobhook.adapters.postgres import Database
-from jobhook.adapters.rows import DELIVERY_COLUMNS, NAMESPACES, delivery_of, launch_of, verdicts_of
+from jobhook.adapters.rows import (
+    DELIVERY_COLUMNS,
+    NAMESPACES,
+    WHOLE_DELIVERY,
+    delivery_of,
+    launch_of,
+    verdicts_of,
+    whole_delivery_of,
+)
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
 from jobhook.core.records import Pause, StoredDelivery, Verdict
@@ -39,10 +47,10 @@ class PostgresReads:
 
     async def delivery(self, delivery_id: str) -> StoredDelivery | None:
         rows = await self._database.fetch(
-            f"SELECT {DELIVERY_COLUMNS} FROM delivery d WHERE d.id = $1",  # noqa: S608
+            f"SELECT {WHOLE_DELIVERY} FROM delivery d WHERE d.id = $1",  # noqa: S608
             delivery_id,
         )
-        return delivery_of(rows[0]) if rows else None
+        return whole_delivery_of(rows[0]) if rows else None
 
     async def body(self, delivery_id: str) -> bytes | None:
         rows = await self._database.fetch("SELECT body FROM delivery WHERE id = $1", delivery_id)

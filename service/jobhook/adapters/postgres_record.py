@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import orjson
 
 from jobhook.adapters.postgres import Connection
-from jobhook.adapters.rows import CONFLICT_REASON
+from jobhook.adapters.rows import CONFLICT_REASON, delivery_digest
 from jobhook.core.deliveries import DeliveryState, delivery_id, short_digest
 from jobhook.core.records import WEAK_WINDOW_MS, Receipt, Received
 from jobhook.failpoints import failpoint
@@ -24,14 +24,14 @@ RECORD_LOCK = "SELECT pg_advisory_xact_lock_shared(hashtextextended('jobhook.rec
 # deliveries in another order would otherwise wait for each other for ever.
 _INSERT = """
 INSERT INTO delivery
-    (seq, id, source, key, webhook_id, weak_key, received_at, state, reason, body)
+    (seq, id, source, key, webhook_id, weak_key, received_at, state, reason, digest, body)
 SELECT * FROM (
     SELECT nextval(pg_get_serial_sequence('delivery', 'seq')), given.*
     FROM ROWS FROM (
         json_to_recordset($1::json) AS (id text, source text, key text, webhook_id text,
-            weak_key text, received_at bigint, state text, reason text),
+            weak_key text, received_at bigint, state text, reason text, digest text),
         unnest($2::bytea[])
-    ) AS given (id, source, key, webhook_id, weak_key, received_at, state, reason, body)
+    ) AS given (id, source, key, webhook_id, weak_key, received_at, state, reason, digest, body)
     WHERE NOT EXISTS (SELECT 1 FROM tombstone t WHERE t.id = given.id)
     OFFSET 0
 ) AS numbered ORDER BY id
@@ -53,6 +53,13 @@ class _New:
     weak_key: str | None
     received: Received
     state: DeliveryState = DeliveryState.STORED
+
+    @property
+    def digest(self) -> str:
+        came = self.received
+        return delivery_digest(
+            self.id, came.source, self.key, came.key.webhook_id, came.received_at, came.body
+        )
 
 
 async def record(connection: Connection, group: Sequence[Received]) -> list[Receipt]:
@@ -131,6 +138,7 @@ def _facts(new: _New) -> dict[str, object]:
         "received_at": new.received.received_at,
         "state": new.state,
         "reason": CONFLICT_REASON if new.state == DeliveryState.CONFLICT else "",
+        "digest": new.digest,
     }
 
 

@@ -7,19 +7,25 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+from jobhook.adapters.page_sums import damage_told, sums_of
 from jobhook.adapters.sqlite_files import open_reader, translated
 from jobhook.adapters.wal import has_wal_reset_defect
 
 
 def damage_in(path: Path) -> str | None:
     """
-    Return the first thing that `quick_check` finds wrong, or None; raises `StoreError`.
+    Return the first thing that is wrong with the database, or None; raises `StoreError`.
 
-    It reads the whole file, beside a running service too.
+    It reads the whole file twice, beside a running service too.
     """
-    with contextlib.closing(open_reader(path)) as connection, translated(path):
-        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        return None if found == "ok" else str(found)
+    # It is closed after the connection, whose locks would be lost with it.
+    with translated(path), path.open("rb") as file, contextlib.closing(open_reader(path)) as reader:
+        # What is being read cannot be copied to from the log, so that nothing changes meanwhile.
+        reader.execute("BEGIN")
+        (found,) = reader.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            return str(found)
+        return damage_told(path, file) if sums_of(path).exists() else None
 
 
 def free_bytes_beside(path: Path) -> int:

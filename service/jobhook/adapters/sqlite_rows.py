@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
-from jobhook.adapters.rows import CHANGING, CONFLICT_REASON, LAUNCH_COLUMNS
+from jobhook.adapters.rows import (
+    CHANGING,
+    CONFLICT_REASON,
+    LAUNCH_COLUMNS,
+    WHOLE_DELIVERY,
+    body_in,
+    delivery_digest,
+    is_damaged,
+)
 from jobhook.core.deliveries import DeliveryState, delivery_id, short_digest
 from jobhook.core.launches import Launch
 from jobhook.core.records import WEAK_WINDOW_MS, Receipt, Received
@@ -17,8 +26,8 @@ INSERT_LAUNCH = (
     f" VALUES ({', '.join('?' * len(LAUNCH_COLUMNS))}) ON CONFLICT DO NOTHING"
 )
 _INSERT_DELIVERY = (
-    "INSERT INTO delivery (id, source, key, webhook_id, weak_key, received_at, state, reason, body)"
-    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"
+    "INSERT INTO delivery (id, source, key, webhook_id, weak_key, received_at, state, reason, body,"
+    " digest) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
     " WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE id = ?1) ON CONFLICT (id) DO NOTHING"
 )
 
@@ -113,19 +122,32 @@ def _repeated(
 def _row(
     identity: str, key: str, weak_key: str | None, received: Received, state: DeliveryState
 ) -> tuple[object, ...]:
+    webhook_id, body = received.key.webhook_id, received.body
     return (
         identity,
         received.source,
         key,
-        received.key.webhook_id,
+        webhook_id,
         weak_key,
         received.received_at,
         state,
         CONFLICT_REASON if state == DeliveryState.CONFLICT else "",
-        received.body,
+        body,
+        delivery_digest(identity, received.source, key, webhook_id, received.received_at, body),
     )
 
 
 def body_of(connection: sqlite3.Connection, delivery_id: str) -> bytes | None:
     row = connection.execute("SELECT body FROM delivery WHERE id = ?", (delivery_id,)).fetchone()
-    return row["body"] if row else None
+    return body_in(row) if row else None
+
+
+def with_body(connection: sqlite3.Connection, launch: Launch) -> tuple[Launch, bytes]:
+    """Return *launch* with its delivery's body, and whether that is damaged."""
+    row = connection.execute(
+        f"SELECT {WHOLE_DELIVERY} FROM delivery d WHERE d.id = ?",  # noqa: S608
+        (launch.delivery,),
+    ).fetchone()
+    if row is None:
+        return launch, b""
+    return replace(launch, is_damaged=launch.is_damaged or is_damaged(row)), body_in(row)

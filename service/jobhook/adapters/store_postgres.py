@@ -17,7 +17,14 @@ from jobhook.adapters.postgres_reads import PostgresReads
 from jobhook.adapters.postgres_record import RECORD_LOCK, record
 from jobhook.adapters.postgres_retention import prune
 from jobhook.adapters.postgres_schema import open_database, open_existing
-from jobhook.adapters.rows import DELIVERY_COLUMNS, OPEN_STATES, delivery_of, said_by
+from jobhook.adapters.rows import (
+    DAMAGED_REASON,
+    OPEN_STATES,
+    WHOLE_DELIVERY,
+    delivery_of,
+    is_damaged,
+    said_by,
+)
 from jobhook.core.errors import LaunchMoved
 from jobhook.core.events import Event
 from jobhook.core.guards import Guard, paused_reason
@@ -209,12 +216,21 @@ class PostgresStore(PostgresReads):
     async def begin_routing(self, limit: int) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
         async def work(connection: Connection) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
             rows = await connection.fetch(
-                f"SELECT d.seq, {DELIVERY_COLUMNS}, d.tries, d.body FROM delivery d"  # noqa: S608
+                f"SELECT d.seq, {WHOLE_DELIVERY} FROM delivery d"  # noqa: S608
                 f" WHERE d.state = 'stored' AND (d.routed_by = $2 OR d.routed_until < {SERVER_NOW})"
                 " ORDER BY d.seq LIMIT $1 FOR UPDATE SKIP LOCKED",
                 limit,
                 self._holder,
             )
+            damaged = [row["seq"] for row in rows if is_damaged(row)]
+            if damaged:
+                await connection.execute(
+                    "UPDATE delivery SET state = 'quarantined', reason = $2"
+                    " WHERE seq = ANY($1::bigint[])",
+                    damaged,
+                    DAMAGED_REASON,
+                )
+                return await work(connection)
             # What was tried before may be what ended the process: it goes alone.
             suspect = next((at for at, row in enumerate(rows) if row["tries"]), len(rows))
             taken = rows[: suspect or 1]

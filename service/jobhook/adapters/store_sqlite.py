@@ -12,19 +12,29 @@ from pathlib import Path
 
 from jobhook.adapters.page_sums import CHECKPOINT_PAGES
 from jobhook.adapters.rows import (
+    DAMAGED_REASON,
     DELIVERY_COLUMNS,
     NAMESPACES,
     OPEN_STATES,
+    WHOLE_DELIVERY,
+    body_in,
     delivery_of,
+    is_damaged,
     launch_of,
     launch_row,
     said_by,
     verdicts_of,
+    whole_delivery_of,
 )
 from jobhook.adapters.sqlite import Reader, Writer
 from jobhook.adapters.sqlite_claims import claimed
 from jobhook.adapters.sqlite_files import Connect, WriterLock, connect, open_reader, open_writer
-from jobhook.adapters.sqlite_rows import INSERT_LAUNCH, body_of, record_deliveries, replace_launch
+from jobhook.adapters.sqlite_rows import (
+    INSERT_LAUNCH,
+    record_deliveries,
+    replace_launch,
+    with_body,
+)
 from jobhook.core.errors import LaunchMoved
 from jobhook.core.events import Event
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
@@ -65,14 +75,14 @@ class SqliteReads:
 
     async def delivery(self, delivery_id: str) -> StoredDelivery | None:
         rows = await self._reader.fetch(
-            f"SELECT {DELIVERY_COLUMNS} FROM delivery d WHERE d.id = ?",  # noqa: S608
+            f"SELECT {WHOLE_DELIVERY} FROM delivery d WHERE d.id = ?",  # noqa: S608
             (delivery_id,),
         )
-        return delivery_of(rows[0]) if rows else None
+        return whole_delivery_of(rows[0]) if rows else None
 
     async def body(self, delivery_id: str) -> bytes | None:
         rows = await self._reader.fetch("SELECT body FROM delivery WHERE id = ?", (delivery_id,))
-        return rows[0]["body"] if rows else None
+        return body_in(rows[0]) if rows else None
 
     async def verdicts(self, delivery_id: str) -> tuple[Verdict, ...]:
         rows = await self._reader.fetch(
@@ -186,7 +196,7 @@ class SqliteStore(SqliteReads):
     async def claim(self, now: int, limit: int, guard: Guard) -> tuple[tuple[Launch, bytes], ...]:
         def work(connection: sqlite3.Connection) -> tuple[tuple[Launch, bytes], ...]:
             return tuple(
-                (launch, body_of(connection, launch.delivery) or b"")
+                with_body(connection, launch)
                 for launch in islice(claimed(connection, now, guard), limit)
             )
 
@@ -317,10 +327,16 @@ class SqliteStore(SqliteReads):
     async def begin_routing(self, limit: int) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
         def work(connection: sqlite3.Connection) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
             rows = connection.execute(
-                f"SELECT d.seq, {DELIVERY_COLUMNS}, d.tries, d.body FROM delivery d"  # noqa: S608
+                f"SELECT d.seq, {WHOLE_DELIVERY} FROM delivery d"  # noqa: S608
                 " WHERE d.state = 'stored' ORDER BY d.seq LIMIT ?",
                 (limit,),
             ).fetchall()
+            damaged = [(DAMAGED_REASON, row["seq"]) for row in rows if is_damaged(row)]
+            if damaged:
+                connection.executemany(
+                    "UPDATE delivery SET state = 'quarantined', reason = ? WHERE seq = ?", damaged
+                )
+                return work(connection)
             # What was tried before may be what ended the process: it goes alone.
             suspect = next((at for at, row in enumerate(rows) if row["tries"]), len(rows))
             taken = rows[: suspect or 1]

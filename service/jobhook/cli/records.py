@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from jobhook.cli.options import AsJson, Database, settings_with, with_options
-from jobhook.cli.output import clock, print_facts, print_json, print_table, say, when
+from jobhook.cli.output import clock, print_facts, print_json, print_table, say, warn, when
 from jobhook.cli.selection import DeliveryOptions, LaunchOptions
 from jobhook.core.deliveries import load_json
 from jobhook.core.errors import StoreError
@@ -78,12 +78,15 @@ def show_delivery(
     """Show one delivery, and what every rule said of it."""
 
     seen = _read(database, lambda store: _see(store, delivery))
+    if seen.delivery.is_damaged:
+        warn("jobhook: the database does not hold this delivery as it came")
     if raw:
         sys.stdout.buffer.write(seen.body)
     elif as_json:
         print_json(
             {
                 **_delivery(seen.delivery),
+                "damaged": seen.delivery.is_damaged,
                 "launches": [launch.id for launch in seen.launches],
                 "verdicts": [asdict(verdict) for verdict in seen.verdicts],
                 "payload": _payload(seen.body),
@@ -192,9 +195,12 @@ def show_launch(
         return found, timeline(found, delivery.received_at if delivery else None)
 
     found, moments = _read(database, read)
+    if found.is_damaged:
+        warn("jobhook: the database does not hold this launch as it was decided")
     if as_json:
         told = [{"at": when(moment.at), "what": moment.what} for moment in moments]
-        print_json({**_launch(found), "event": found.event, "timeline": told, "job": _job(found)})
+        more = {"damaged": found.is_damaged, "timeline": told}
+        print_json({**_launch(found), "event": found.event, **more, "job": _job(found)})
     else:
         _print_launch(found, moments)
 

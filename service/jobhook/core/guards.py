@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from jobhook.core.launches import LOOP_PRESUMED, PRICE_UNKNOWN, Launch, LaunchState, moved
+from jobhook.core.launches import DAMAGED, LOOP_PRESUMED, PRICE_UNKNOWN, Launch, LaunchState, moved
 from jobhook.core.records import EVERYTHING
 
 HOUR_MS = 3_600_000
@@ -131,6 +131,8 @@ class Guard:
 
     def permit(self, launch: Launch, spent: Spent) -> Permission:
         """Decide on *launch*, given what was *spent* before it."""
+        if launch.is_damaged:
+            return Hold(DAMAGED)
         if spent.paused:
             return Wait(paused_reason(spent.paused), self.now + _ASK_AGAIN_MS)
         if spent.same_commit:

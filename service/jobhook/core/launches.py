@@ -28,6 +28,8 @@ PRICE_UNKNOWN = "price: "
 CANCELLED_BY = "cancelled by "
 # How the reason begins while a loop is presumed and nobody has looked at what set the launch off.
 LOOP_PRESUMED = "loop: "
+# Why a launch is held that is not in the database as it was written.
+DAMAGED = "damaged: the database does not hold it, or its delivery, as it was written"
 
 
 class LaunchState(StrEnum):
@@ -116,6 +118,11 @@ def next_step(launch: Launch) -> str | None:
     released = f"`jobhook launches release {launch.id}` lets it go"
     go, cancelled = f"{released} all the same", f"`jobhook launches cancel {launch.id}` gives it up"
     match launch.state:
+        case LaunchState.HELD if launch.reason == DAMAGED:
+            return (
+                f"`jobhook launches cancel {launch.id}`, then `jobhook deliveries replay "
+                f"{launch.delivery}` decides it anew"
+            )
         case LaunchState.HELD if launch.reason.startswith("ambiguous"):
             return f"look for its job on the Hub; if there is none, {go}"
         case LaunchState.HELD if launch.reason.startswith(LOOP_PRESUMED):
@@ -182,6 +189,7 @@ class Launch:
         depth: Its place in a chain of launches that set one another off, from 1; 0 until claimed.
         root: The delivery at the beginning of that chain; empty until claimed.
         asked_by: The person who let it go in spite of a guard, or asked for it again.
+        is_damaged: Whether it is not as it was written, so that nothing may be started from it.
         created_at: Milliseconds since 1970, UTC; so is *updated_at*.
     """
 
@@ -210,6 +218,7 @@ class Launch:
     depth: int = 0
     root: str = ""
     asked_by: str = ""
+    is_damaged: bool = False
     created_at: int
     updated_at: int
 

@@ -42,6 +42,7 @@ class StoredDelivery:
         key: What it is deduplicated by; `webhook_id` is None if that is only its body.
         events: Names of the semantic events, once it was read.
         generation: How often a person asked for it to be decided again.
+        is_damaged: Whether it is not as it came, as far as that was looked at.
     """
 
     id: str
@@ -57,6 +58,7 @@ class StoredDelivery:
     repo_name: str | None = None
     events: tuple[str, ...] = ()
     generation: int = 0
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

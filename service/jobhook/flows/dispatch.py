@@ -25,6 +25,7 @@ from jobhook.core.errors import (
 from jobhook.core.guards import Guard, Limits, paused_by, paused_reason
 from jobhook.core.launches import (
     CANCELLED_BY,
+    DAMAGED,
     LONGEST_WAIT_MS,
     LOOK_FIRST_MS,
     MOVES,
@@ -184,6 +185,8 @@ class Dispatcher(Worker):
 
     async def _outcome(self, launch: Launch, body: bytes, lease: _Lease) -> Launch:
         now = self._clock()
+        if launch.is_damaged:
+            return moved(launch, LaunchState.HELD, now=now, reason=DAMAGED)
         try:
             spec = job_of(launch, body, self._secrets)
         except MissingSecret as exc:

@@ -157,6 +157,8 @@ class Operations:
     async def _retry(self, launch: Launch, by: str) -> Outcome:
         if not launch.state.is_final:
             return _not(launch, "only what is over can be launched again")
+        if launch.is_damaged:
+            return _not(launch, "the database does not hold it as it was: replay its delivery")
         of_delivery = await self._store.launches(LaunchFilter(delivery=launch.delivery), limit=0)
         same = [
             each for each in of_delivery if (each.rule, each.action) == (launch.rule, launch.action)
