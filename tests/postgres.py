@@ -47,6 +47,8 @@ pool_mode = transaction
 default_pool_size = 4
 server_idle_timeout = 10
 max_client_conn = 200
+# Each test has a database of its own, and so connections that nobody needs after it.
+server_idle_timeout = 20
 """
 
 

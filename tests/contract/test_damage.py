@@ -172,3 +172,38 @@ async def test_a_list_is_not_broken_by_a_row_that_cannot_be_read(
     await harm(f"delivery SET {change}")
     ((found, _),) = await store.deliveries(limit=0)
     assert found.state == DeliveryState.QUARANTINED
+
+
+async def test_a_damaged_delivery_that_is_sent_again_is_as_it_came_and_decided(
+    store: Store, harm: Harm
+) -> None:
+    first, second = await delivery_of(store, "w1"), await delivery_of(store, "w2")
+    await harm("delivery SET body = '{}'")
+    assert await store.begin_routing(10) == ()
+    again = await store.record(make_received("w1", at=NOON + 5))
+    assert (again.delivery, again.duplicate) == (first.id, True)
+    ((delivery, body, tries),) = await store.begin_routing(10)
+    assert (delivery.id, body, tries) == (first.id, BODY, 0)
+    assert len(await store.deliveries(limit=0)) == 2
+    kept = await store.delivery(second.id)
+    assert kept is not None
+    assert kept.is_damaged
+
+
+async def test_a_damaged_delivery_that_was_decided_is_not_decided_again_when_it_is_mended(
+    store: Store, harm: Harm
+) -> None:
+    await launch_of(store)
+    await harm("delivery SET body = '{}'")
+    await store.record(make_received("l1", at=NOON + 5))
+    assert await store.begin_routing(10) == ()
+    assert await claimed(store) == {"l1": False}
+
+
+async def test_another_body_does_not_mend_a_damaged_delivery(store: Store, harm: Harm) -> None:
+    await delivery_of(store)
+    await harm("delivery SET body = '{}'")
+    await store.record(make_received("w1", b"another", at=NOON + 5))
+    assert await store.begin_routing(10) == ()
+    states = [delivery.state for delivery, _ in await store.deliveries(limit=0)]
+    assert sorted(states) == [DeliveryState.CONFLICT, DeliveryState.QUARANTINED]

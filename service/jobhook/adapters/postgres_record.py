@@ -10,7 +10,13 @@ from dataclasses import dataclass
 import orjson
 
 from jobhook.adapters.postgres import Connection
-from jobhook.adapters.rows import CONFLICT_REASON, delivery_digest
+from jobhook.adapters.rows import (
+    CONFLICT_REASON,
+    MEND,
+    WHOLE_DELIVERY,
+    delivery_digest,
+    is_mended_by,
+)
 from jobhook.core.deliveries import DeliveryState, delivery_id, short_digest
 from jobhook.core.records import WEAK_WINDOW_MS, Receipt, Received
 from jobhook.failpoints import failpoint
@@ -153,14 +159,35 @@ async def _keep_conflicts(
             "SELECT id, sha256(body) AS digest FROM delivery WHERE id = ANY($1::text[])", asked
         )
         digests.update((row["id"], row["digest"]) for row in rows)
+    others = [
+        new for new in copies if digests.get(new.id) not in (None, _digest(new.received.body))
+    ]
+    mended = await _mend(connection, others)
     conflicts: dict[str, _New] = {}
-    for new in copies:
-        if new.id in digests and _digest(new.received.body) != digests[new.id]:
+    for new in others:
+        if new.id not in mended:
             other = f"{new.key}#{short_digest(new.received.body.hex())}"
             identity = delivery_id(new.received.source, other)
             conflicts[identity] = _New(identity, other, None, new.received, DeliveryState.CONFLICT)
     if conflicts:
         await _insert(connection, list(conflicts.values()))
+
+
+async def _mend(connection: Connection, others: Sequence[_New]) -> set[str]:
+    """Give the damaged ones their bodies back from copies of them; return the ids of these."""
+    if not others:
+        return set()
+    rows = await connection.fetch(
+        f"SELECT {WHOLE_DELIVERY} FROM delivery d WHERE d.id = ANY($1::text[])",  # noqa: S608
+        [new.id for new in others],
+    )
+    kept = {row["id"]: row for row in rows}
+    mended = {
+        new.id: new.received.body for new in others if is_mended_by(kept[new.id], new.received.body)
+    }
+    for identity, body in mended.items():
+        await connection.execute(MEND, identity, body)
+    return set(mended)
 
 
 def _digest(body: bytes) -> bytes:

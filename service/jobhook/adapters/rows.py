@@ -53,6 +53,16 @@ DAMAGED_REASON = (
     "damaged: the database does not hold it as it came; have the Hub send it again (its webhook's "
     "activity, Replay), or put a backup back"
 )
+# Gives a damaged delivery its body back; it is decided if it was put aside.
+MEND = (
+    "UPDATE delivery SET body = $2, tries = 0,"
+    " state = CASE state WHEN 'quarantined' THEN 'stored' ELSE state END WHERE id = $1"
+)
+BACKLOG = (
+    "SELECT (SELECT count(*) FROM delivery WHERE state = 'stored'),"
+    " (SELECT min(received_at) FROM delivery WHERE state = 'stored'),"
+    " (SELECT count(*) FROM delivery WHERE state = 'quarantined')"
+)
 CONFLICT_REASON = "its Webhook-Id was used before, for another body"
 
 
@@ -93,6 +103,14 @@ def is_damaged(row: Row) -> bool:
     digest: str = row["digest"]
     return digest != "" and digest != delivery_digest(
         row["id"], row["source"], row["key"], row["webhook_id"], row["received_at"], body_in(row)
+    )
+
+
+def is_mended_by(row: Row, body: bytes) -> bool:
+    """Return whether a row of `WHOLE_DELIVERY` is damaged, and whole again with *body*."""
+    digest: str = row["digest"]
+    return is_damaged(row) and digest == delivery_digest(
+        row["id"], row["source"], row["key"], row["webhook_id"], row["received_at"], body
     )
 
 

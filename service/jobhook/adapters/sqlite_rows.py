@@ -11,10 +11,12 @@ from jobhook.adapters.rows import (
     CHANGING,
     CONFLICT_REASON,
     LAUNCH_COLUMNS,
+    MEND,
     WHOLE_DELIVERY,
     body_in,
     delivery_digest,
     is_damaged,
+    is_mended_by,
 )
 from jobhook.core.deliveries import DeliveryState, delivery_id, short_digest
 from jobhook.core.launches import Launch
@@ -110,8 +112,11 @@ def _repeated(
     connection: sqlite3.Connection, identity: str, key: str, received: Received
 ) -> Receipt:
     """Answer a delivery that is known as *identity*, and keep it if its body is another one."""
+    kept = _whole_row(connection, identity)
+    if kept is not None and is_mended_by(kept, received.body):
+        connection.execute(MEND.replace("$", "?"), (identity, received.body))
     # Of a delivery that was forgotten there is no body to compare with.
-    if body_of(connection, identity) not in (None, received.body):
+    elif kept is not None and body_in(kept) != received.body:
         other = f"{key}#{short_digest(received.body.hex())}"
         conflict = delivery_id(received.source, other)
         row = _row(conflict, other, None, received, DeliveryState.CONFLICT)
@@ -137,17 +142,17 @@ def _row(
     )
 
 
-def body_of(connection: sqlite3.Connection, delivery_id: str) -> bytes | None:
-    row = connection.execute("SELECT body FROM delivery WHERE id = ?", (delivery_id,)).fetchone()
-    return body_in(row) if row else None
-
-
 def with_body(connection: sqlite3.Connection, launch: Launch) -> tuple[Launch, bytes]:
     """Return *launch* with its delivery's body, and whether that is damaged."""
-    row = connection.execute(
-        f"SELECT {WHOLE_DELIVERY} FROM delivery d WHERE d.id = ?",  # noqa: S608
-        (launch.delivery,),
-    ).fetchone()
+    row = _whole_row(connection, launch.delivery)
     if row is None:
         return launch, b""
     return replace(launch, is_damaged=launch.is_damaged or is_damaged(row)), body_in(row)
+
+
+def _whole_row(connection: sqlite3.Connection, delivery_id: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = connection.execute(
+        f"SELECT {WHOLE_DELIVERY} FROM delivery d WHERE d.id = ?",  # noqa: S608
+        (delivery_id,),
+    ).fetchone()
+    return row
