@@ -16,7 +16,7 @@ from jobhook.core.health import Account
 from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.launches import Launch
 from jobhook.core.pacing import Quota
-from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdict
+from jobhook.core.records import Backlog, Pause, Receipt, Received, StoredDelivery, Verdict
 from jobhook.core.registration import WantedWebhook
 from jobhook.hub.models import CommitInfo, JobHardware, JobInfo, WebhookInfo
 
@@ -36,6 +36,12 @@ class Reads(Protocol):
 
     async def pauses(self) -> tuple[Pause, ...]:
         """Return what is paused."""
+
+    async def backlog(self) -> Backlog:
+        """Return how many deliveries wait to be decided, and how many were put aside."""
+
+    async def leader(self) -> str | None:
+        """Return who has the lead, or None; also where whoever has the store open needs none."""
 
     async def unresolved(self, now: int, *, limit: int) -> tuple[Launch, ...]:
         """

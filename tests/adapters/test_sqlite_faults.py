@@ -496,6 +496,15 @@ async def test_of_a_large_database_that_was_closed_the_beginning_and_the_length_
             pass
 
 
+async def test_a_database_that_was_deleted_to_begin_anew_leaves_nothing_in_the_way(
+    path: Path,
+) -> None:
+    for _ in range(2):
+        async with sqlite_store(path) as store:
+            assert not (await store.record(make_received())).duplicate
+        deleted(path)
+
+
 def test_an_empty_file_is_not_taken_for_a_new_database(path: Path) -> None:
     path.touch()
     with pytest.raises(StoreError, match="is empty: put its data back, or delete it"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,14 @@ import pytest
 
 from canned import CannedServer, answer
 from commands import Run
-from factories import make_launch
+from factories import make_launch, make_received
 from jobhook.adapters import sqlite_health
+from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.control import taking_orders
+from jobhook.adapters.store_postgres import postgres_store
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.cli import doctor
+from jobhook.core.errors import StoreError
 from jobhook.core.launches import LaunchState
 from jobhook.core.operations import Order, Outcome
 from jobhook.core.records import Pause
@@ -59,6 +62,12 @@ def make_database(folder: Path, *, odd: bool = False) -> None:
     asyncio.run(make())
 
 
+def flipped(path: Path) -> None:
+    data = path.read_bytes()
+    at = data.index(b"python:3.12")
+    path.write_bytes(data[:at] + b"q" + data[at + 1 :])
+
+
 def found(run: Run) -> dict[str, str]:
     return {each["check"]: each["state"] for each in run("doctor", "--json").json}
 
@@ -83,6 +92,7 @@ def test_without_a_hub_the_rest_is_told_and_the_exit_code_is_1(run: Run, fit: No
         "database": "ok",
         "service": "warn",
         "pauses": "ok",
+        "deliveries": "ok",
         "launches": "ok",
         "Hub": "fail",
     }
@@ -160,6 +170,68 @@ def test_a_database_that_cannot_be_used_is_told_once(
     assert sentence in told(run, "database")
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        pytest.param(lambda path: path.write_bytes(b""), id="empty"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-4096]), id="cut"),
+        pytest.param(lambda path: path.rename(path.with_name("jobhook.db-wal")), id="its log"),
+        pytest.param(flipped, id="one letter of a text"),
+    ],
+)
+def test_the_doctor_and_the_service_say_the_same_of_a_database(
+    run: Run, fit: None, tmp_path: Path, harm: Callable[[Path], object]
+) -> None:
+    make_database(tmp_path, odd=True)
+    path = tmp_path / "jobhook.db"
+    harm(path)
+    with pytest.raises(StoreError) as refused:
+        make_database(tmp_path)
+    assert found(run)["database"] == "fail"
+    assert told(run, "database") in str(refused.value)
+
+
+def test_deliveries_that_nobody_decides_are_told(run: Run, fit: None, tmp_path: Path) -> None:
+    async def receive() -> None:
+        async with sqlite_store(tmp_path / "jobhook.db") as store:
+            await store.record(make_received(at=now_ms() - 600_000))
+
+    asyncio.run(receive())
+    assert found(run)["deliveries"] == "fail"
+    assert "1 undecided, the oldest for 10 min; nobody decides" in told(run, "deliveries")
+
+
+def test_a_log_that_lost_something_is_told(run: Run, fit: None, tmp_path: Path) -> None:
+    path = tmp_path / "jobhook.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO memory VALUES ('x', 1)")
+        connection.commit()
+        connection.execute("INSERT INTO memory VALUES ('y', 1)")
+        connection.commit()
+        left = {each: each.read_bytes() for each in tmp_path.glob("jobhook.db*")}
+    connection.close()
+    for each, data in left.items():
+        each.write_bytes(data)
+    log = path.with_name("jobhook.db-wal")
+    log.write_bytes(log.read_bytes()[:100])
+    assert "jobhook.db-wal is damaged or cut" in told(run, "database")
+
+
+def test_on_postgresql_it_is_told_who_leads(run: Run, fit: None, postgres_url: str) -> None:
+    async def lead(ttl_ms: int) -> None:
+        async with postgres_store(postgres_url) as store:
+            await store.lead("web-1:42:ab", ttl_ms)
+
+    asyncio.run(lead(60_000))
+    ran = run("doctor", "--json", "--database", postgres_url)
+    states = {each["check"]: each for each in ran.json}
+    assert states["leader"]["told"] == "web-1, process 42, decides and launches"
+    assert "service" not in states
+    asyncio.run(lead(-1))
+    ran = run("doctor", "--json", "--database", postgres_url)
+    assert [each["state"] for each in ran.json if each["check"] == "leader"] == ["warn"]
+
+
 def test_a_damaged_page_is_found(run: Run, fit: None, tmp_path: Path) -> None:
     path = tmp_path / "jobhook.db"
     with sqlite3.connect(path) as connection:
@@ -171,8 +243,31 @@ def test_a_damaged_page_is_found(run: Run, fit: None, tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[(page - 1) * size : page * size] = b"\xff" * size
     path.write_bytes(content)
+    assert f"page {page} is not as it was written" in told(run, "database")
+    path.with_name("jobhook.db.sums").unlink()
     assert "is damaged (" in told(run, "database") or "not a usable" in told(run, "database")
     assert found(run)["database"] == "fail"
+
+
+async def test_damage_is_found_beside_a_running_service(
+    run: Run, fit: None, tmp_path: Path
+) -> None:
+    async def obey(order: Order) -> tuple[Outcome, ...]:
+        return ()
+
+    path = tmp_path / "jobhook.db"
+    async with sqlite_store(path) as store, taking_orders(path, obey):
+        await store.add(make_launch(state=LaunchState.HELD))
+        whole = await in_thread(run, "doctor", "--json")
+    async with sqlite_store(path), taking_orders(path, obey):
+        flipped(path)
+        harmed = await in_thread(run, "doctor", "--json")
+    told = [
+        next(each["told"] for each in ran.json if each["check"] == "database")
+        for ran in (whole, harmed)
+    ]
+    assert "is whole" in told[0]
+    assert "is not as it was written): stop, and restore a backup" in told[1]
 
 
 def test_a_folder_that_is_not_there_is_told(run: Run, fit: None) -> None:

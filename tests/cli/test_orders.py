@@ -296,6 +296,21 @@ def test_a_rule_that_is_not_there_is_not_paused(
     assert run("pause", "--list").out == "nothing is paused\n"
 
 
+def test_a_pause_by_setting_is_listed_with_the_others(
+    run: Run,
+    keep: Callable[..., list[Launch]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keep(S.READY)
+    rule_file(tmp_path)
+    monkeypatch.setenv("JOBHOOK_PAUSE", "on")
+    assert run("pause", "--rule", "retrain").code == 0
+    listed = run("pause", "--list", "--json").json
+    assert [(each["scope"], each["by"]) for each in listed][1:] == [("everything", "JOBHOOK_PAUSE")]
+    assert "JOBHOOK_PAUSE" in run("pause", "--list").out
+
+
 def test_what_is_paused_is_listed_until_it_goes_on(
     run: Run, keep: Callable[..., list[Launch]], tmp_path: Path
 ) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from commands import Run
-from factories import NOON, make_received, make_rule, sample
+from factories import NOON, make_launch, make_received, make_rule, sample
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.guards import Guard, Limits
 from jobhook.core.indexing import RuleIndex
 from jobhook.core.launches import LaunchState, moved
+from jobhook.core.records import EVERYTHING, Pause
 from jobhook.flows.routing import route
 
 WHEN = "2027-01-15T08:00:00.000Z"
@@ -156,6 +157,29 @@ def test_what_is_damaged_is_shown_with_a_warning(
     for thing, identity in zip(("deliveries", "launches"), kept, strict=True):
         harmed = run(thing, "show", identity, "--json")
         assert (harmed.json["damaged"], "does not hold" in harmed.err) == (True, True)
+
+
+def test_what_waits_while_all_is_paused_says_so(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fill() -> None:
+        async with sqlite_store(tmp_path / "jobhook.db") as store:
+            await store.record(make_received())
+            ((delivery, _, _),) = await store.begin_routing(1)
+            launch = make_launch(delivery=delivery.id)
+            await store.route(delivery, events=(), verdicts=(), launches=[launch])
+            await store.pause(Pause(scope=EVERYTHING, since=NOON, by="ana"))
+
+    def reasons() -> list[str]:
+        delivery = run("deliveries", "ls", "--json").json[0]["id"]
+        listed, shown = run("launches", "ls", "--json"), run("launches", "show", "l1", "--json")
+        assert listed.json[0]["reason"] in run("deliveries", "show", delivery).out
+        return [listed.json[0]["reason"], shown.json["reason"]]
+
+    asyncio.run(fill())
+    assert reasons() == ["paused: everything"] * 2
+    monkeypatch.setenv("JOBHOOK_PAUSE", "on")
+    assert reasons() == ["paused: JOBHOOK_PAUSE"] * 2
 
 
 def test_a_delivery_that_is_no_payload_is_shown_too(run: Run, kept: tuple[str, str]) -> None:

@@ -23,7 +23,7 @@ from jobhook.core.launches import (
     LaunchState,
     moved,
 )
-from jobhook.core.records import EVERYTHING, WEAK_WINDOW_MS, Pause, StoredDelivery, Verdict
+from jobhook.core.records import EVERYTHING, WEAK_WINDOW_MS, Backlog, Pause, StoredDelivery, Verdict
 from jobhook.ports import Store
 
 pytestmark = pytest.mark.anyio
@@ -110,6 +110,19 @@ async def test_without_an_id_the_body_tells_for_ten_minutes(
     second = await store.record(make_received(None, at=NOON + later))
     assert second.duplicate is duplicate
     assert (second.delivery == first.delivery) is duplicate
+
+
+async def test_what_waits_to_be_decided_is_counted_with_the_oldest(store: Store) -> None:
+    assert await store.backlog() == Backlog(0, None, 0)
+    first = await store.record(make_received("w1", at=NOON))
+    await store.record(make_received("w2", at=NOON - 1))
+    await store.record(make_received("w3", at=NOON + 1))
+    assert await store.backlog() == Backlog(3, NOON - 1, 0)
+    delivery = await store.delivery(first.delivery)
+    assert delivery is not None
+    aside = replace(delivery, state=DeliveryState.QUARANTINED)
+    await store.route(aside, events=(), verdicts=(), launches=())
+    assert await store.backlog() == Backlog(2, NOON - 1, 1)
 
 
 async def test_routing_keeps_the_decision_and_its_launches(store: Store) -> None:

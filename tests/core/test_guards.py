@@ -23,6 +23,7 @@ from jobhook.core.guards import (
     judged,
     link_after,
     paused_by,
+    shown_reason,
 )
 from jobhook.core.launches import DAMAGED, LaunchState
 
@@ -168,6 +169,24 @@ def test_a_launch_that_begins_a_chain_goes_on_beginning_it(
 def test_a_launch_is_paused_by_what_it_belongs_to(paused: set[str], by: str | None) -> None:
     launch = make_launch(rule="retrain", repo="dataset:acme/corpus")
     assert paused_by(launch, paused) == by
+
+
+@pytest.mark.parametrize(
+    ("state", "paused", "by_setting", "reason"),
+    [
+        pytest.param("ready", [], False, "rate: …", id="not paused"),
+        pytest.param("ready", ["everything"], False, "paused: everything", id="everything"),
+        pytest.param("ready", ["rule:retrain"], False, "paused: rule:retrain", id="its rule"),
+        pytest.param("ready", ["rule:other"], False, "rate: …", id="another rule"),
+        pytest.param("ready", [], True, "paused: JOBHOOK_PAUSE", id="the setting"),
+        pytest.param("held", ["everything"], True, "rate: …", id="it waits for something else"),
+    ],
+)
+def test_a_pause_is_the_reason_of_what_waits_for_it(
+    state: str, paused: list[str], by_setting: bool, reason: str
+) -> None:
+    launch = make_launch(state=LaunchState(state), reason="rate: …")
+    assert shown_reason(launch, paused, by_setting=by_setting) == reason
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from jobhook.core import health
 from jobhook.core.errors import Problem
 from jobhook.core.health import Account, Finding
 from jobhook.core.launches import LaunchState
-from jobhook.core.records import Pause
+from jobhook.core.records import Backlog, Pause
 from jobhook.core.rules import RuleSet
 
 GIB = 1 << 30
@@ -102,6 +102,45 @@ def test_launches_that_do_not_go_on_are_counted() -> None:
     states = [LaunchState.UNKNOWN, LaunchState.HELD, LaunchState.HELD]
     stuck = [make_launch(state=state) for state in states]
     check(health.of_launches(stuck), "warn", "2 held, 1 unknown: see why with `jobhook launches ls")
+
+
+MINUTE = 60_000
+
+
+@pytest.mark.parametrize(
+    ("backlog", "is_worked_on", "state", "told"),
+    [
+        pytest.param(Backlog(0, None, 0), False, "ok", "none quarantined", id="nothing"),
+        pytest.param(Backlog(3, NOON - MINUTE, 0), False, "ok", "3 undecided", id="new ones"),
+        pytest.param(
+            Backlog(3, NOON - 2 * MINUTE, 0),
+            False,
+            "fail",
+            "3 undecided, the oldest for 2 min; nobody decides them: start `jobhook serve`",
+            id="nobody works",
+        ),
+        pytest.param(
+            Backlog(3, NOON - 180 * MINUTE, 2),
+            True,
+            "warn",
+            "the oldest for 3 h; 2 quarantined: see in the log",
+            id="somebody works",
+        ),
+        pytest.param(Backlog(1, NOON - 72 * 60 * MINUTE, 0), True, "warn", "3 days", id="days"),
+        pytest.param(
+            Backlog(0, None, 2), True, "warn", "2 quarantined: see why with", id="quarantined"
+        ),
+    ],
+)
+def test_deliveries_that_nobody_decided_are_told_with_the_age_of_the_oldest(
+    backlog: Backlog, is_worked_on: bool, state: str, told: str
+) -> None:
+    check(health.of_deliveries(backlog, NOON, is_worked_on=is_worked_on), state, told)
+
+
+def test_who_leads_is_told_as_where_to_look_for_it() -> None:
+    check(health.of_leader("web-1:42:ab12"), "ok", "web-1, process 42, decides")
+    check(health.of_leader(None), "warn", "nobody decides or launches")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from jobhook.adapters.postgres import Database
+from jobhook.adapters.postgres_launches import SERVER_NOW
 from jobhook.adapters.rows import (
+    BACKLOG,
     DELIVERY_COLUMNS,
     NAMESPACES,
     WHOLE_DELIVERY,
@@ -16,7 +18,7 @@ from jobhook.adapters.rows import (
 )
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
-from jobhook.core.records import Pause, StoredDelivery, Verdict
+from jobhook.core.records import Backlog, Pause, StoredDelivery, Verdict
 
 
 class PostgresReads:
@@ -106,6 +108,16 @@ class PostgresReads:
             "SELECT scope, since, by, reason FROM pause ORDER BY since"
         )
         return tuple(Pause(**row) for row in rows)
+
+    async def backlog(self) -> Backlog:
+        (row,) = await self._database.fetch(BACKLOG)
+        return Backlog(*row)
+
+    async def leader(self) -> str | None:
+        rows = await self._database.fetch(
+            f"SELECT holder FROM lead WHERE until > {SERVER_NOW}"  # noqa: S608
+        )
+        return rows[0]["holder"] if rows else None
 
     async def began_at(self) -> int:
         (row,) = await self._database.fetch("SELECT began_at FROM epoch")

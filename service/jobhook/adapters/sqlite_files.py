@@ -64,10 +64,10 @@ def open_writer(
     with translated(path):
         if not force:
             _refuse_remote(path)
-        _refuse_remains(path)
+        refuse_remains(path)
         if not path.exists():
             _make(path, connect)
-        _refuse_damage(path, connect)
+        refuse_damage(path, connect)
         if not sums_of(path).exists():
             # Whoever put it there may have left it in another mode, which is a change to it.
             with contextlib.closing(connect(path, "rw")) as connection:
@@ -103,7 +103,7 @@ def close_writer(connection: sqlite3.Connection, path: Path) -> None:
 def open_reader(path: Path, connect: Connect = connect) -> sqlite3.Connection:
     """Open the database for reading only; it must exist and be of this version."""
     with translated(path):
-        _refuse_remains(path)
+        refuse_remains(path)
     if not path.exists():
         raise StoreError(
             f"there is no database at {path}: run `jobhook serve` first, or go where it runs"
@@ -146,7 +146,7 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreError(f"the database {path} cannot be opened: {exc.strerror}") from exc
 
 
-def _refuse_remains(path: Path) -> None:
+def refuse_remains(path: Path) -> None:
     """Raise `StoreError` for what SQLite would take for new, though something was there before."""
     if path.exists():
         if not _size(path):
@@ -214,6 +214,8 @@ def _make(path: Path, connect: Connect) -> None:
         connection.execute("PRAGMA page_size=8192")
         migrate(connection, path)
         connection.execute("PRAGMA journal_mode=WAL")
+    # Those of one that was deleted to begin anew.
+    sums_of(path).unlink(missing_ok=True)
     draft.rename(path)
     _sync_folder(path)
 
@@ -232,23 +234,21 @@ def _refuse_remote(path: Path) -> None:
         )
 
 
-def _refuse_damage(path: Path, connect: Connect) -> None:
+def refuse_damage(path: Path, connect: Connect = connect, *, all_of_it: bool = False) -> None:
     """
-    Refuse a database that is not what was last written to it.
+    Raise `StoreError` for a database that is not what was last written; nobody may have it open.
 
     It is compared with the sums of its pages: all of it if the process was killed (0.5 s for each
-    GB), else its length and the first `_CHECKED_BYTES`. If there are no sums, SQLite's own check is
-    made, up to that size the one that also compares every index with its table.
+    GB) or if asked for, else its length and the first `_CHECKED_BYTES`. If there are no sums,
+    SQLite's own check is made, up to that size the one that also compares every index with its
+    table.
     """
-    sums, log, index = (_beside(path, end) for end in (".sums", "-wal", "-shm"))
-    if _size(log) <= _LOG_READ_BYTES and has_lost_commits(_bytes(log), _bytes(index)):
-        raise StoreError(
-            f"{log} is damaged or cut, and what it held is not in {path.name}; "
-            "they were left alone: put a copy of both back"
-        )
+    refuse_lost_commits(path)
+    sums, log = sums_of(path), _beside(path, "-wal")
     if sums.exists():
+        limit = None if all_of_it or _size(log) else _CHECKED_BYTES
         with path.open("rb") as file:
-            damage = damage_told(path, file, limit=None if _size(log) else _CHECKED_BYTES)
+            damage = damage_told(path, file, limit=limit)
         if damage:
             raise StoreError(
                 f"{path} is not as it was left ({damage}): put an undamaged copy back, or, if "
@@ -261,6 +261,16 @@ def _refuse_damage(path: Path, connect: Connect) -> None:
         pending(probe, path)
         if not sums.exists():
             _refuse_unsound(probe, path)
+
+
+def refuse_lost_commits(path: Path) -> None:
+    """Raise `StoreError` for a log that was damaged; nobody may be writing to it."""
+    log, index = _beside(path, "-wal"), _beside(path, "-shm")
+    if _size(log) <= _LOG_READ_BYTES and has_lost_commits(_bytes(log), _bytes(index)):
+        raise StoreError(
+            f"{log} is damaged or cut, and what it held is not in {path.name}; "
+            "they were left alone: put a copy of both back"
+        )
 
 
 def _refuse_unsound(probe: sqlite3.Connection, path: Path) -> None:

@@ -8,16 +8,32 @@ import sqlite3
 from pathlib import Path
 
 from jobhook.adapters.page_sums import damage_told, sums_of
-from jobhook.adapters.sqlite_files import open_reader, translated
+from jobhook.adapters.sqlite_files import (
+    open_reader,
+    refuse_damage,
+    refuse_remains,
+    translated,
+)
 from jobhook.adapters.wal import has_wal_reset_defect
 
 
-def damage_in(path: Path) -> str | None:
+def is_there(path: Path) -> bool:
+    """Return whether there is a database; raises `StoreError` for what is left of one."""
+    with translated(path):
+        refuse_remains(path)
+        return path.exists()
+
+
+def damage_in(path: Path, *, in_use: bool) -> str | None:
     """
     Return the first thing that is wrong with the database, or None; raises `StoreError`.
 
-    It reads the whole file twice, beside a running service too.
+    It reads the whole file, beside a running service too. While it is not *in_use*, what a start
+    would refuse is raised in the same words.
     """
+    if not in_use:
+        with translated(path):
+            refuse_damage(path, all_of_it=True)
     # It is closed after the connection, whose locks would be lost with it.
     with translated(path), path.open("rb") as file, contextlib.closing(open_reader(path)) as reader:
         # What is being read cannot be copied to from the log, so that nothing changes meanwhile.

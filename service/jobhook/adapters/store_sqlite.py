@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jobhook.adapters.page_sums import CHECKPOINT_PAGES
 from jobhook.adapters.rows import (
+    BACKLOG,
     DAMAGED_REASON,
     DELIVERY_COLUMNS,
     NAMESPACES,
@@ -40,7 +41,7 @@ from jobhook.core.events import Event
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.guards import Guard, paused_reason
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
-from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdict
+from jobhook.core.records import Backlog, Pause, Receipt, Received, StoredDelivery, Verdict
 from jobhook.failpoints import failpoint
 
 _NO_LIMIT = -1
@@ -130,6 +131,13 @@ class SqliteReads:
     async def pauses(self) -> tuple[Pause, ...]:
         rows = await self._reader.fetch("SELECT scope, since, by, reason FROM pause ORDER BY since")
         return tuple(Pause(**row) for row in rows)
+
+    async def backlog(self) -> Backlog:
+        (row,) = await self._reader.fetch(BACKLOG)
+        return Backlog(*row)
+
+    async def leader(self) -> str | None:
+        return None
 
     async def began_at(self) -> int:
         (row,) = await self._reader.fetch("SELECT began_at FROM epoch")

@@ -12,7 +12,7 @@ import typer
 from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.control import is_service_running
 from jobhook.adapters.rulefiles import load_rules
-from jobhook.adapters.sqlite_health import damage_in, free_bytes_beside, sqlite_version
+from jobhook.adapters.sqlite_health import damage_in, free_bytes_beside, is_there, sqlite_version
 from jobhook.cli.options import AsJson, Database, RulesFolder, settings_with
 from jobhook.cli.output import print_json, print_table
 from jobhook.core.errors import HubError, JobHookError, RulesError, StoreError
@@ -22,9 +22,11 @@ from jobhook.core.health import (
     Health,
     fail,
     of_clock,
+    of_deliveries,
     of_disk,
     of_job_secrets,
     of_launches,
+    of_leader,
     of_pauses,
     of_public_url,
     of_rules,
@@ -38,6 +40,7 @@ from jobhook.core.registration import RECEIVER_PATH, wanted_webhook
 from jobhook.core.rules import RuleSet
 from jobhook.flows.registration import judged_registration, plan_registration
 from jobhook.hub import AsyncHub
+from jobhook.ports import Reads
 from jobhook.settings import Settings
 from jobhook.stores import open_reads
 
@@ -88,33 +91,43 @@ def _rules(settings: Settings) -> tuple[RuleSet, list[Finding]]:
 
 async def _kept(settings: Settings, rules: RuleSet) -> AsyncIterator[Finding]:
     path = settings.database.path
+    running = await is_service_running(path) if path else False
     if path:
-        for finding in _of_file(path):
+        for finding in (*_of_file(path, running=running), _of_service(running=running)):
             yield finding
-        yield await _of_service(path)
         if not path.exists():
             return
     try:
         async with open_reads(settings.database) as store:
-            pauses = await store.pauses()
-            stuck = await store.launches(LaunchFilter(states=_STUCK), limit=0)
+            told = [finding async for finding in _of_store(store, settings, rules, running)]
     except JobHookError as exc:
         if not path:  # else it was said already
             yield fail("database", str(exc))
         return
-    if not path:
+    for finding in told:
+        yield finding
+
+
+async def _of_store(
+    store: Reads, settings: Settings, rules: RuleSet, running: bool
+) -> AsyncIterator[Finding]:
+    if not settings.database.path:
         yield ok("database", f"{settings.database} answers, and is of this version")
+        leader = await store.leader()
+        running = leader is not None
+        yield of_leader(leader)
     ids = [rule.id for rule in rules.rules]
-    yield of_pauses(pauses, ids, by_setting=settings.pause)
-    yield of_launches(stuck)
+    yield of_pauses(await store.pauses(), ids, by_setting=settings.pause)
+    yield of_deliveries(await store.backlog(), now_ms(), is_worked_on=running)
+    yield of_launches(await store.launches(LaunchFilter(states=_STUCK), limit=0))
 
 
-def _of_file(path: Path) -> Iterator[Finding]:
+def _of_file(path: Path, *, running: bool) -> Iterator[Finding]:
     try:
         yield of_disk(free_bytes_beside(path))
-        if not path.exists():
+        if not is_there(path):
             yield warn("database", f"there is none at {path} yet: `jobhook serve` makes it")
-        elif damage := damage_in(path):
+        elif damage := damage_in(path, in_use=running):
             yield fail("database", f"{path} is damaged ({damage}): stop, and restore a backup")
         else:
             yield ok("database", f"{path} is whole, and of this version")
@@ -129,8 +142,8 @@ def _of_file(path: Path) -> Iterator[Finding]:
         yield ok("SQLite", version)
 
 
-async def _of_service(path: Path) -> Finding:
-    if await is_service_running(path):
+def _of_service(*, running: bool) -> Finding:
+    if running:
         return ok("service", "one is running here, and takes orders")
     return warn("service", "none is running on this database: start one with `jobhook serve`")
 

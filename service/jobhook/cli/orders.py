@@ -227,6 +227,9 @@ def _print_pauses(settings: Settings, *, as_json: bool) -> None:
             ]
 
     rows = asyncio.run(read())
+    if settings.pause:
+        told = "the setting is on: a service that is started with it launches nothing"
+        rows.append({"scope": EVERYTHING, "since": None, "by": "JOBHOOK_PAUSE", "reason": told})
     if as_json:
         print_json(rows)
     else:

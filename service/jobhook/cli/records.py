@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -16,10 +16,12 @@ from jobhook.cli.selection import DeliveryOptions, LaunchOptions
 from jobhook.core.deliveries import load_json
 from jobhook.core.errors import StoreError
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
+from jobhook.core.guards import shown_reason
 from jobhook.core.launches import Launch, next_step
 from jobhook.core.records import StoredDelivery, Verdict
 from jobhook.core.timeline import Moment, timeline
 from jobhook.ports import Reads
+from jobhook.settings import Settings
 from jobhook.stores import open_reads
 
 T = TypeVar("T")
@@ -45,7 +47,8 @@ def list_deliveries(
     as_json: AsJson = False,
 ) -> None:
     """List deliveries."""
-    found = _read(database, lambda store: store.deliveries(which.wanted(), limit=limit))
+    settings = settings_with(database=database)
+    found = _read(settings, lambda store: store.deliveries(which.wanted(), limit=limit))
     if as_json:
         print_json([{**_delivery(each), "launches": list(ids)} for each, ids in found])
         return
@@ -76,8 +79,8 @@ def show_delivery(
     as_json: AsJson = False,
 ) -> None:
     """Show one delivery, and what every rule said of it."""
-
-    seen = _read(database, lambda store: _see(store, delivery))
+    settings = settings_with(database=database)
+    seen = _read(settings, lambda store: _see(store, settings, delivery))
     if seen.delivery.is_damaged:
         warn("jobhook: the database does not hold this delivery as it came")
     if raw:
@@ -104,15 +107,16 @@ class _Seen:
     launches: tuple[Launch, ...]
 
 
-async def _see(store: Reads, delivery_id: str) -> _Seen:
+async def _see(store: Reads, settings: Settings, delivery_id: str) -> _Seen:
     delivery = await store.delivery(delivery_id)
     if delivery is None:
         raise StoreError(await _what_else(store, "delivery", delivery_id))
+    launches = await store.launches(LaunchFilter(delivery=delivery_id), limit=0)
     return _Seen(
         delivery,
         await store.body(delivery_id) or b"",
         await store.verdicts(delivery_id),
-        await store.launches(LaunchFilter(delivery=delivery_id), limit=0),
+        await _with_reasons(store, settings, launches),
     )
 
 
@@ -172,7 +176,13 @@ def list_launches(
 ) -> None:
     """List launches."""
     wanted = which.wanted(delivery=delivery)
-    found = _read(database, lambda store: store.launches(wanted, limit=limit))
+    settings = settings_with(database=database)
+
+    async def read(store: Reads) -> tuple[Launch, ...]:
+        launches = await store.launches(wanted, limit=limit)
+        return await _with_reasons(store, settings, launches)
+
+    found = _read(settings, read)
     if as_json:
         print_json([_launch(launch) for launch in found])
     else:
@@ -186,15 +196,17 @@ def show_launch(
     as_json: AsJson = False,
 ) -> None:
     """Show one launch and the job it stands for."""
+    settings = settings_with(database=database)
 
     async def read(store: Reads) -> tuple[Launch, tuple[Moment, ...]]:
         found = await store.launch(launch)
         if found is None:
             raise StoreError(await _what_else(store, "launch", launch))
         delivery = await store.delivery(found.delivery)
-        return found, timeline(found, delivery.received_at if delivery else None)
+        (told,) = await _with_reasons(store, settings, [found])
+        return told, timeline(told, delivery.received_at if delivery else None)
 
-    found, moments = _read(database, read)
+    found, moments = _read(settings, read)
     if found.is_damaged:
         warn("jobhook: the database does not hold this launch as it was decided")
     if as_json:
@@ -226,14 +238,23 @@ def _print_launch(found: Launch, moments: tuple[Moment, ...]) -> None:
     print_json(_job(found))
 
 
-def _read(database: str | None, ask: Callable[[Reads], Awaitable[T]]) -> T:
-    settings = settings_with(database=database)
-
+def _read(settings: Settings, ask: Callable[[Reads], Awaitable[T]]) -> T:
     async def read() -> T:
         async with open_reads(settings.database) as store:
             return await ask(store)
 
     return asyncio.run(read())
+
+
+async def _with_reasons(
+    store: Reads, settings: Settings, launches: Sequence[Launch]
+) -> tuple[Launch, ...]:
+    """Return *launches* with the reasons that nobody can write while all is paused."""
+    paused = [pause.scope for pause in await store.pauses()]
+    return tuple(
+        replace(each, reason=shown_reason(each, paused, by_setting=settings.pause))
+        for each in launches
+    )
 
 
 def _print_launches(launches: tuple[Launch, ...]) -> None:

@@ -229,6 +229,14 @@ def paused_reason(scope: str) -> str:
     return f"paused: {scope}"
 
 
+def shown_reason(launch: Launch, paused: Collection[str], *, by_setting: bool) -> str:
+    """Return why *launch* is where it is; while all is *paused* nothing is claimed that says so."""
+    if launch.state != LaunchState.READY:
+        return launch.reason
+    scope = "JOBHOOK_PAUSE" if by_setting else paused_by(launch, paused)
+    return paused_reason(scope) if scope else launch.reason
+
+
 def link_after(parent: Link | None, launch: Launch) -> Link:
     """
     Return where *launch* stands, if *parent* is what presumably set it off.

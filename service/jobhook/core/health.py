@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from jobhook.core.launches import Launch
-from jobhook.core.records import Pause
+from jobhook.core.records import Backlog, Pause
 from jobhook.core.rules import RuleSet
 
 _SECRET_CHARACTERS = 32
 _CLOCK_MS = 30_000
 _DISK_LOW_BYTES = 1 << 30
 _DISK_FULL_BYTES = 100 << 20
+# Longer than any restart takes.
+_DECIDED_MS = 60_000
 _JOB = "job.write"
 _WEBHOOKS = "user.webhooks.write"
 _ALSO_NEEDED = frozenset({"job.read", "user.webhooks.read", "repo.content.read"})
@@ -147,6 +149,37 @@ def of_pauses(pauses: Sequence[Pause], rules: Collection[str], *, by_setting: bo
         commands = " and ".join(pause.ended_by for pause in pauses)
         return warn(check, f"paused: {scopes}; {commands} {'end' if pauses[1:] else 'ends'} that")
     return ok(check, "nothing is paused")
+
+
+def of_deliveries(backlog: Backlog, now: int, *, is_worked_on: bool) -> Finding:
+    """Judge the deliveries that wait to be decided, and those that were put aside."""
+    check = "deliveries"
+    aside = f"{backlog.quarantined} quarantined"
+    if backlog.oldest is not None and now - backlog.oldest > _DECIDED_MS:
+        told = f"{backlog.waiting} undecided, the oldest for {_duration(now - backlog.oldest)}"
+        if backlog.quarantined:
+            told = f"{told}; {aside}"
+        if is_worked_on:
+            return warn(check, f"{told}: see in the log what keeps them back")
+        return fail(check, f"{told}; nobody decides them: start `jobhook serve`")
+    if backlog.quarantined:
+        return warn(check, f"{aside}: see why with `jobhook deliveries ls --state quarantined`")
+    return ok(check, f"{backlog.waiting} undecided, none for long; none quarantined")
+
+
+def of_leader(holder: str | None) -> Finding:
+    """Judge who of several processes does the work behind the receivers."""
+    if holder is None:
+        return warn("leader", "nobody decides or launches: start `jobhook serve`")
+    host, pid, _ = (*holder.split(":"), "", "")[:3]
+    return ok("leader", f"{host}, process {pid}, decides and launches")
+
+
+def _duration(milliseconds: int) -> str:
+    minutes = milliseconds // 60_000
+    if minutes < 2 * 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
 
 
 def of_launches(stuck: Sequence[Launch]) -> Finding:

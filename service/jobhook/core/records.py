@@ -87,6 +87,20 @@ EVERYTHING = "everything"
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """
+    Deliveries that nobody has decided yet, and those that nobody will.
+
+    Attributes:
+        oldest: When the first of those that wait came, in milliseconds since 1970.
+    """
+
+    waiting: int
+    oldest: int | None
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """One rule's word on one delivery."""
 
