@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobhook.adapters.page_sums import PageSums, damage_told, sums_of, write_sums
+from jobhook.adapters.page_sums import PageSums, damage_told, is_outdated, mark, sums_of, write_sums
 
 PAGE = 4096
 
@@ -64,6 +64,26 @@ def test_every_page_is_compared(path: Path, connection: sqlite3.Connection) -> N
         harm(path, page * PAGE + 100)
         assert told(path) == f"page {page + 1} is not as it was written"
         harm(path, page * PAGE + 100)
+
+
+@pytest.mark.parametrize(
+    ("at_rest", "has_log", "outdated"),
+    [
+        pytest.param(True, False, False, id="closed-in-order"),
+        pytest.param(False, True, False, id="killed"),
+        pytest.param(False, False, True, id="killed-and-its-log-copied-by-another-program"),
+    ],
+)
+def test_sums_are_outdated_once_another_program_has_copied_the_log(
+    path: Path, connection: sqlite3.Connection, *, at_rest: bool, has_log: bool, outdated: bool
+) -> None:
+    if not has_log:
+        connection.close()
+    else:
+        fill(connection)
+    mark(path, at_rest=at_rest)
+    assert is_outdated(path) is outdated
+    assert told(path) is None
 
 
 def test_a_missing_end_is_told_though_only_the_beginning_is_read(

@@ -38,7 +38,7 @@ async def test_a_damaged_database_is_refused_or_as_it_was(tmp_path: Path) -> Non
 
 async def test_rows_of_a_damaged_database_without_sums_tell_of_it(tmp_path: Path) -> None:
     (rows,) = (seen for name, seen in (await damage(tmp_path, 30, seed=2)).items() if name == BARE)
-    assert rows["told"] > 1
+    assert rows["told"] > 0
     assert rows["silently wrong"] < 2
 
 
@@ -46,4 +46,4 @@ async def test_the_damages_would_find_a_database_without_sums(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_files, "damage_told", lambda *_, **__: None)
-    assert unseen(await damage(tmp_path, 15, seed=1))["killed"] > 0
+    assert unseen(await damage(tmp_path, 40, seed=1))["killed"] > 0

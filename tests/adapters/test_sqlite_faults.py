@@ -22,6 +22,7 @@ from jobhook.adapters import page_sums, sqlite, sqlite_files
 from jobhook.adapters.page_sums import sums_of
 from jobhook.adapters.sqlite import Writer
 from jobhook.adapters.sqlite_files import open_reader, open_writer
+from jobhook.adapters.sqlite_health import damage_in
 from jobhook.adapters.store_sqlite import sqlite_reads, sqlite_store
 from jobhook.core.errors import StoreError, StoreUnavailable
 
@@ -544,6 +545,16 @@ async def test_a_log_that_was_deleted_after_a_crash_is_missed(path: Path) -> Non
     with pytest.raises(StoreError, match="is damaged or cut"):
         async with sqlite_store(path):
             pass
+
+
+async def test_another_program_may_look_at_what_a_killed_process_left(path: Path) -> None:
+    left_by_a_killed_process(path)
+    # On closing it copies the log into the database.
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT count(*) FROM delivery").fetchone() == (1,)
+    assert damage_in(path, in_use=False) is None
+    async with sqlite_store(path) as store:
+        assert (await store.record(make_received())).duplicate
 
 
 async def test_a_reader_copies_nothing_out_of_the_log(path: Path) -> None:

@@ -159,12 +159,13 @@ def _delivery_tells(connection: sqlite3.Connection, seq: object) -> bool:
         f"SELECT {WHOLE_DELIVERY} FROM delivery d WHERE seq = ?",  # noqa: S608
         (seq,),
     ).fetchone()
-    return is_damaged(row)
+    # What is not found under its own number would not be found by anybody.
+    return row is not None and is_damaged(row)
 
 
 def _launch_tells(connection: sqlite3.Connection, seq: object) -> bool:
     row = connection.execute("SELECT * FROM launch WHERE seq = ?", (seq,)).fetchone()
-    return launch_of(row).is_damaged
+    return row is not None and launch_of(row).is_damaged
 
 
 _TELLS: Mapping[str, Callable[[sqlite3.Connection, object], bool]] = {

@@ -20,6 +20,8 @@ from typing import BinaryIO
 # As many as SQLite itself would let come together.
 CHECKPOINT_PAGES = 1000
 _SUM_BYTES = 4
+# With the size of a page, in place of the sum of the page that there is not.
+_AT_REST = 1 << 31
 _BLOCK_BYTES = 1 << 20
 _PAGE_SIZES = frozenset(1 << power for power in range(9, 17))
 _SALT = slice(16, 24)
@@ -50,6 +52,29 @@ def write_sums(path: Path) -> None:
     draft.replace(sums_of(path))
 
 
+def mark(path: Path, *, at_rest: bool) -> None:
+    """Note beside the database whether it is closed in order, with nothing left in its log."""
+    with contextlib.suppress(FileNotFoundError), sums_of(path).open("r+b", buffering=0) as file:
+        (size,) = struct.unpack("<I", file.read(_SUM_BYTES))
+        file.seek(0)
+        file.write(struct.pack("<I", size & ~_AT_REST | (_AT_REST if at_rest else 0)))
+        os.fdatasync(file.fileno())
+
+
+def is_outdated(path: Path) -> bool:
+    """
+    Whether the sums are of no use: another program has copied the log into the database.
+
+    That is what `sqlite3` does when it is closed after it has looked at what a killed process
+    left. Nobody can tell damage from what it copied then.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        return False
+    data = sums_of(path).read_bytes()[:_SUM_BYTES]
+    return len(data) == _SUM_BYTES and not int.from_bytes(data, "little") & _AT_REST
+
+
 def damage_told(path: Path, file: BinaryIO, *, limit: int | None = None) -> str | None:
     """
     Return what is not as it was written in *file*, or None; the sums must be there.
@@ -59,10 +84,10 @@ def damage_told(path: Path, file: BinaryIO, *, limit: int | None = None) -> str 
     that are in the log are not looked at, nor those that SQLite never wrote.
     """
     sums = _sums(sums_of(path).read_bytes())
-    if not sums or sums[0] not in _PAGE_SIZES:
+    size, length = sums[0] & ~_AT_REST if sums else 0, os.fstat(file.fileno()).st_size
+    if size not in _PAGE_SIZES:
         return f"{sums_of(path).name} is damaged itself"
     logged = LogPages(path).pages()
-    size, length = sums[0], os.fstat(file.fileno()).st_size
     file.seek(0)
     upto = length if limit is None else min(length, limit)
     for number, page in enumerate(_pages(file, size, upto), 1):

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from jobhook.adapters.mounts import filesystem_of, is_remote
-from jobhook.adapters.page_sums import PageSums, damage_told, sums_of, write_sums
+from jobhook.adapters.page_sums import PageSums, damage_told, is_outdated, mark, sums_of, write_sums
 from jobhook.adapters.sqlite_migrations import migrate, pending
 from jobhook.adapters.wal import has_lost_commits
 from jobhook.core.errors import StoreError, StoreUnavailable
@@ -68,11 +68,14 @@ def open_writer(
         if not path.exists():
             _make(path, connect)
         refuse_damage(path, connect)
+        if sums_of(path).exists() and is_outdated(path):
+            sums_of(path).unlink()
         if not sums_of(path).exists():
             # Whoever put it there may have left it in another mode, which is a change to it.
             with contextlib.closing(connect(path, "rw")) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
             write_sums(path)
+        mark(path, at_rest=False)
         return _writing(path, connect)
 
 
@@ -98,6 +101,9 @@ def close_writer(connection: sqlite3.Connection, path: Path) -> None:
     with contextlib.suppress(OSError, sqlite3.Error):
         PageSums(path).checkpoint(connection)
     connection.close()
+    if not _size(_beside(path, "-wal")):
+        with contextlib.suppress(OSError):
+            mark(path, at_rest=True)
 
 
 def open_reader(path: Path, connect: Connect = connect) -> sqlite3.Connection:
@@ -239,13 +245,14 @@ def refuse_damage(path: Path, connect: Connect = connect, *, all_of_it: bool = F
     Raise `StoreError` for a database that is not what was last written; nobody may have it open.
 
     It is compared with the sums of its pages: all of it if the process was killed (0.5 s for each
-    GB) or if asked for, else its length and the first `_CHECKED_BYTES`. If there are no sums,
-    SQLite's own check is made, up to that size the one that also compares every index with its
-    table.
+    GB) or if asked for, else its length and the first `_CHECKED_BYTES`. If there are no sums, or
+    another program has copied the log of a killed process, SQLite's own check is made, up to that
+    size the one that also compares every index with its table.
     """
     refuse_lost_commits(path)
     sums, log = sums_of(path), _beside(path, "-wal")
-    if sums.exists():
+    is_summed = sums.exists() and not is_outdated(path)
+    if is_summed:
         limit = None if all_of_it or _size(log) else _CHECKED_BYTES
         with path.open("rb") as file:
             damage = damage_told(path, file, limit=limit)
@@ -259,7 +266,7 @@ def refuse_damage(path: Path, connect: Connect = connect, *, all_of_it: bool = F
     # A connection that cannot write leaves all files as they are, also when it is closed.
     with contextlib.closing(connect(path, "ro")) as probe:
         pending(probe, path)
-        if not sums.exists():
+        if not is_summed:
             _refuse_unsound(probe, path)
 
 

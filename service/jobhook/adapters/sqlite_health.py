@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from jobhook.adapters.page_sums import damage_told, sums_of
+from jobhook.adapters.page_sums import damage_told, is_outdated, sums_of
 from jobhook.adapters.sqlite_files import (
     open_reader,
     refuse_damage,
@@ -41,7 +41,8 @@ def damage_in(path: Path, *, in_use: bool) -> str | None:
         (found,) = reader.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             return str(found)
-        return damage_told(path, file) if sums_of(path).exists() else None
+        is_summed = sums_of(path).exists() and (in_use or not is_outdated(path))
+        return damage_told(path, file) if is_summed else None
 
 
 def free_bytes_beside(path: Path) -> int:
