@@ -68,7 +68,14 @@ async def run_kills(setting: Setting) -> Result:
     replicas = 3 if setting.cluster else 1
     url = setting.new_database("kills")
     verdict = await kills(
-        setting.folder, url, count=KILLS, seed=setting.seed, replicas=replicas, per_kill=8
+        setting.folder,
+        url,
+        count=KILLS,
+        seed=setting.seed,
+        replicas=replicas,
+        per_kill=8,
+        # The ends of the last jobs are looked up within the quota.
+        settle_seconds=600,
     )
     return Result(verdict.holds, f"{KILLS} kills of {replicas}: {verdict}")
 

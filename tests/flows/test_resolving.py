@@ -72,15 +72,24 @@ def job_of(launch: Launch, job_id: str = "j1", stage: str = "RUNNING", **given: 
     return make_job(job_id, stage, labels={"jobhook-launch": launch.id}, **given)
 
 
-@pytest.mark.parametrize("stage", ["SCHEDULING", "RUNNING", "COMPLETED", "ERROR", "DELETED"])
+@pytest.mark.parametrize(
+    ("stage", "state"),
+    [
+        ("SCHEDULING", LaunchState.LAUNCHED),
+        ("RUNNING", LaunchState.LAUNCHED),
+        ("COMPLETED", LaunchState.COMPLETED),
+        ("ERROR", LaunchState.FAILED),
+        ("DELETED", LaunchState.GONE),
+    ],
+)
 async def test_a_job_that_is_found_is_adopted_in_whatever_stage(
-    resolver: Resolver, store: SqliteStore, hub: ScriptedHub, stage: str
+    resolver: Resolver, store: SqliteStore, hub: ScriptedHub, stage: str, state: LaunchState
 ) -> None:
     launch = await unknown(store)
     hub.jobs["j1"] = job_of(launch, stage=stage)
     await resolver.step()
     found = await kept(store, launch)
-    assert (found.state, found.job_id, found.namespace) == (LaunchState.LAUNCHED, "j1", "acme")
+    assert (found.state, found.job_id, found.namespace) == (state, "j1", "acme")
 
 
 async def test_a_list_that_ignores_the_label_adopts_nobody_elses_job(

@@ -20,6 +20,7 @@ from jobhook.core.errors import HubRefused, LaunchMoved, ListTooLong
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState, moved
 from jobhook.flows.finding import Finder, Found
 from jobhook.flows.identity import Identity
+from jobhook.flows.outcomes import as_job_says
 from jobhook.flows.prices import Prices
 from jobhook.flows.worker import Worker
 from jobhook.hub.models import JobInfo
@@ -204,9 +205,13 @@ class Resolver(Worker):
     async def _adopt(self, launch: Launch, found: Found) -> None:
         namespace = self._namespace_of(launch)
         new = adopted(launch, found.job, namespace=namespace, now=self._clock())
-        # Its sender may just have kept the other one: what nobody chose is not a copy yet.
-        copies = found.extra if await self._keep(launch, new) else ()
-        for copy in copies:
+        if not await self._keep(launch, new):
+            # Its sender may just have kept the other one: what nobody chose is not a copy yet.
+            return
+        if found.job.is_over:
+            # Who follows the jobs would have to ask for it by itself.
+            await self._keep(new, as_job_says(new, found.job, now=self._clock()))
+        for copy in found.extra:
             log.error("job.copy_cancelled", launch=launch.id, job=copy.id)
             await self._hub.cancel_job(copy.id, namespace=namespace)
 

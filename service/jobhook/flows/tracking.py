@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 
 import structlog
 
 from jobhook.core.errors import HubError, LaunchMoved
-from jobhook.core.launches import Launch, LaunchState, moved, state_of_stage
+from jobhook.core.launches import Launch, LaunchState, moved
 from jobhook.core.pacing import (
     LONGEST,
     QUICK,
@@ -22,6 +21,7 @@ from jobhook.core.pacing import (
 from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
 from jobhook.flows.looking import Look
+from jobhook.flows.outcomes import as_job_says
 from jobhook.flows.resolving import Visibility
 from jobhook.flows.worker import Worker, backoff
 from jobhook.hub.models import JobInfo
@@ -211,17 +211,17 @@ class Tracker(Worker):
         return self._inspected.get(launch.id, -math.inf)
 
     async def _follow(self, launch: Launch, job: JobInfo | None) -> None:
-        state = state_of_stage(job.status.stage) if job else LaunchState.GONE
-        if state is None or state == launch.state:
-            return
-        if job is None and self._clock() - launch.updated_at < _SEEN_BY_THEN_MS:
+        now = self._clock()
+        if job:
+            new = as_job_says(launch, job, now=now)
+        elif now - launch.updated_at < _SEEN_BY_THEN_MS:
             # The Hub may not know yet of a job that it has just started.
             return
-        # What was known before, such as who cancelled it, stays where the Hub has nothing to say.
-        reason = "the job is not on the Hub any more"
-        if job:
-            reason = job.status.message or launch.reason
-        new = settled(moved(launch, state, now=self._clock(), reason=reason), job)
+        else:
+            reason = "the job is not on the Hub any more"
+            new = moved(launch, LaunchState.GONE, now=now, reason=reason)
+        if new == launch:
+            return
         try:
             await self._store.replace(launch, new)
         except LaunchMoved:
@@ -235,14 +235,3 @@ class Tracker(Worker):
             state=new.state,
             reason=new.reason,
         )
-
-
-def settled(launch: Launch, job: JobInfo | None) -> Launch:
-    """Return *launch* with what its job cost in truth, once it is over and the times are told."""
-    if not (launch.state.is_final and job and job.created_at and job.finished_at):
-        return launch
-    # Starting is billed as well; whole minutes are.
-    seconds = (job.finished_at - job.created_at).total_seconds()
-    minutes = math.ceil(max(seconds, 1) / 60)
-    most = math.ceil(launch.spec.timeout / 60)
-    return replace(launch, micro_usd=launch.micro_usd * min(minutes, most) // most)
