@@ -205,13 +205,12 @@ class Resolver(Worker):
     async def _adopt(self, launch: Launch, found: Found) -> None:
         namespace = self._namespace_of(launch)
         new = adopted(launch, found.job, namespace=namespace, now=self._clock())
-        if not await self._keep(launch, new):
-            # Its sender may just have kept the other one: what nobody chose is not a copy yet.
-            return
-        if found.job.is_over:
+        is_kept = await self._keep(launch, new)
+        if is_kept and found.job.is_over:
             # Who follows the jobs would have to ask for it by itself.
             await self._keep(new, as_job_says(new, found.job, now=self._clock()))
-        for copy in found.extra:
+        # Its sender may just have kept the other one: what nobody chose is not a copy yet.
+        for copy in found.extra if is_kept else ():
             log.error("job.copy_cancelled", launch=launch.id, job=copy.id)
             await self._hub.cancel_job(copy.id, namespace=namespace)
 
