@@ -75,7 +75,7 @@ async def run_kills(setting: Setting) -> Result:
         replicas=replicas,
         per_kill=8,
         # The ends of the last jobs are looked up within the quota.
-        settle_seconds=600,
+        settle_seconds=1500,
     )
     return Result(verdict.holds, f"{KILLS} kills of {replicas}: {verdict}")
 

@@ -205,6 +205,20 @@ async def test_a_thousand_that_hide_behind_a_long_history_are_all_known_in_the_e
     assert service.hub.worst() <= 55
 
 
+async def test_a_thousand_that_are_scattered_over_a_long_history_are_known_within_the_hour(
+    service: Service,
+) -> None:
+    names = thousand()
+    for number, name in enumerate(names):
+        for other in range(7):
+            service.hub.jobs[f"x{number}-{other}"] = make_job(f"x{number}-{other}", "COMPLETED")
+        service.launch(name, state=LaunchState.RUNNING)
+    service.hub.end(*names)
+    await service.live(HOUR)
+    assert await service.memory.followed() == ()
+    assert service.hub.worst() <= 50
+
+
 @pytest.mark.parametrize("seconds", [1, 5, 12, 15, 20])
 async def test_the_end_of_a_short_job_is_known_soon_when_nothing_else_runs(
     service: Service, seconds: int

@@ -11,6 +11,8 @@ from jobhook.core.planning import INSTANCE_LABEL
 from jobhook.hub.models import JobInfo
 from jobhook.ports import Hub
 
+Pages = AsyncGenerator[list[JobInfo], None]
+
 _ENDED_STAGES = tuple(stage for stage in Stage if stage.is_final)
 
 
@@ -31,18 +33,24 @@ class Look:
         """Return all jobs that wait or run; a list that breaks off is no list (`HubError`)."""
         return [job async for page in self._pages(namespace, ACTIVE_STAGES) for job in page]
 
-    async def ended(
-        self, namespace: str, wanted: Collection[str], *, pages_max: int
-    ) -> dict[str, JobInfo]:
-        """Return those of the *wanted* jobs that are on the first pages of ended ones, by id."""
+    def ended(self, namespace: str) -> Pages:
+        """Return the list of ended jobs, nothing of which is read yet."""
+        return self._hub.job_pages(namespace=namespace, labels=self._labels, stages=_ENDED_STAGES)
+
+    async def among(
+        self, pages: Pages, wanted: Collection[str], *, pages_max: int
+    ) -> tuple[dict[str, JobInfo], bool]:
+        """Read on in *pages*; return those of the *wanted* jobs by id, and whether that was all."""
         found: dict[str, JobInfo] = {}
-        before = self.calls
-        async with contextlib.aclosing(self._pages(namespace, _ENDED_STAGES)) as pages:
-            async for page in pages:
-                found |= {job.id: job for job in page if job.id in wanted}
-                if len(found) == len(wanted) or self.calls - before >= pages_max:
-                    break
-        return found
+        for _ in range(pages_max):
+            self.calls += 1
+            page = await anext(pages, None)
+            if page is None:
+                return found, True
+            found |= {job.id: job for job in page if job.id in wanted}
+            if len(found) == len(wanted):
+                break
+        return found, False
 
     async def one(self, namespace: str, job_id: str) -> JobInfo | None:
         """Return one job, or None if it is not on the Hub any more."""
@@ -52,9 +60,7 @@ class Look:
         except HubNotFound:
             return None
 
-    async def _pages(
-        self, namespace: str, stages: Sequence[Stage]
-    ) -> AsyncGenerator[list[JobInfo], None]:
+    async def _pages(self, namespace: str, stages: Sequence[Stage]) -> Pages:
         asked = self._hub.job_pages(namespace=namespace, labels=self._labels, stages=stages)
         async with contextlib.aclosing(asked) as pages:
             try:

@@ -20,7 +20,7 @@ from jobhook.core.pacing import (
 )
 from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
-from jobhook.flows.looking import Look
+from jobhook.flows.looking import Look, Pages
 from jobhook.flows.outcomes import as_job_says
 from jobhook.flows.resolving import Visibility
 from jobhook.flows.worker import Worker, backoff
@@ -76,7 +76,10 @@ class Tracker(Worker):
         self._news = False
         self._due = self._due_for_news = self._sweep_due = -math.inf
         self._failed_looks = 0
-        self._looked_in_vain: set[str] = set()
+        # By namespace: the list of ended jobs that is being read, look after look, and the jobs
+        # that are so far down in it that to ask for each by itself costs less.
+        self._lists: dict[str, Pages] = {}
+        self._hidden: dict[str, frozenset[str]] = {}
         self._inspected: dict[str, float] = {}
 
     def wake(self) -> None:
@@ -179,22 +182,38 @@ class Tracker(Worker):
     async def _ended(
         self, look: Look, namespace: str, missing: Sequence[Launch]
     ) -> Mapping[str, JobInfo]:
-        pages = pages_worth(len(missing))
-        if not pages:
-            self._looked_in_vain.discard(namespace)
-        if not pages or namespace in self._looked_in_vain:
-            return {}
-        before = look.calls
+        """Look for the *missing* in the list of ended jobs, from where the last look stopped."""
         wanted = {launch.job_id or "" for launch in missing}
-        found = await look.ended(namespace, wanted, pages_max=pages)
-        if len(found) < look.calls - before:
+        if not pages_worth(len(wanted)):
+            self._hidden.pop(namespace, None)
+        hidden = self._hidden.get(namespace, frozenset()) & wanted
+        pages = pages_worth(len(wanted) - len(hidden))
+        if not pages:
+            await self._close_list(namespace)
+            return {}
+        is_at_top = namespace not in self._lists
+        reading = self._lists.setdefault(namespace, look.ended(namespace))
+        before = look.calls
+        found: dict[str, JobInfo] = {}
+        is_end = True
+        try:
+            found, is_end = await look.among(reading, wanted, pages_max=pages)
+        finally:
+            # What ended meanwhile is at the top.
+            if is_end or len(found) < look.calls - before:
+                await self._close_list(namespace)
+        if is_at_top and len(found) < look.calls - before:
             # They hide behind too many others that ended.
-            self._looked_in_vain.add(namespace)
+            self._hidden[namespace] = frozenset(wanted.difference(found))
         return found
+
+    async def _close_list(self, namespace: str) -> None:
+        if reading := self._lists.pop(namespace, None):
+            await reading.aclose()
 
     async def _follow_singly(self, look: Look, namespace: str, missing: Sequence[Launch]) -> None:
         """Ask for some of the *missing*, the longest not asked for first, then the oldest."""
-        most = _SINGLES_ONLY if namespace in self._looked_in_vain else SINGLES
+        most = _SINGLES_ONLY if namespace in self._hidden else SINGLES
         failure: HubError | None = None
         for launch in sorted(missing, key=self._asked_at)[:most]:
             self._inspected[launch.id] = self._seconds()
