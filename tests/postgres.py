@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ports import free_port
+
 # Set by CI. It has none of the prefixes that tests are kept clean of.
 REQUIRED = "REQUIRE_POSTGRES"
 MISSING_POOLER = "no PgBouncer here: install it (`apt-get install pgbouncer`) to run this"
@@ -45,10 +47,9 @@ auth_type = plain
 auth_file = {folder}/users
 pool_mode = transaction
 default_pool_size = 4
-server_idle_timeout = 10
 max_client_conn = 200
 # Each test has a database of its own, and so connections that nobody needs after it.
-server_idle_timeout = 20
+server_idle_timeout = 10
 """
 
 
@@ -59,12 +60,6 @@ def find_binaries() -> Path | None:
     folders = [Path(on_path).resolve().parent] if on_path else []
     folders += sorted(found, key=lambda folder: float(folder.parent.name), reverse=True)
     return next((folder for folder in folders if _version(folder) >= OLDEST), None)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def unprivileged() -> dict[str, Any]:

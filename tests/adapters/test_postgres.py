@@ -17,7 +17,8 @@ from jobhook.adapters.postgres import Connection, Database, connected
 from jobhook.adapters.postgres_news import DELIVERIES, LAUNCHES, Notifier, listening
 from jobhook.adapters.postgres_schema import open_database, open_existing
 from jobhook.core.errors import LaunchMoved, StoreError, StoreUnavailable
-from postgres import Cluster, free_port
+from ports import free_port
+from postgres import Cluster
 
 pytestmark = pytest.mark.anyio
 

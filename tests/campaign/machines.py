@@ -9,7 +9,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +20,7 @@ from typing import Any
 import httpx2
 
 from jobhook.devhub import TOKEN
+from ports import free_port
 
 SECRET = "correct horse battery staple and campaign"
 # The limits have tests of their own: here nothing may wait for a day.
@@ -43,12 +43,6 @@ run: {{image: python:3.12, command: [sleep, "{seconds}"], timeout: 60s}}
 TESTS = Path(__file__).parent.parent
 _READY_SECONDS = 60.0
 _LOOK_AGAIN = 0.02
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Machine:
