@@ -14,8 +14,9 @@ from commands import Run
 from factories import ROOT
 from jobhook import __version__
 from jobhook.cli.app import app
+from jobhook.core.actions import Action
 from jobhook.core.events import EVENTS, SCOPES
-from jobhook.core.rules import Action, Rule
+from jobhook.core.rules import Rule
 from jobhook.devhub import FAULT_KEYS, DevHub
 from jobhook.settings import PREFIX, SETTINGS
 

@@ -16,10 +16,10 @@ PACKAGE = ROOT / "service" / "jobhook"
 # From the lowest up. Modules of one tuple stand side by side and may not import one another,
 # except within a folder, whose own order is not this test's business.
 FLOORS: list[tuple[str, ...]] = [
-    ("core.errors", "failpoints"),
+    ("core.errors", "core.strict", "failpoints"),
     ("core.deliveries", "core.globs", "core.jobs", "core.pacing", "core.samples"),
     ("core.events", "core.payloads", "core.records"),
-    ("core.operations",),
+    ("core.operations", "core.watches", "core.actions"),
     ("core.rules",),
     ("core.indexing", "core.matching", "core.registration"),
     ("core.launches",),

@@ -15,10 +15,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from jobhook.core.deliveries import SECRET_MAX_BYTES, SECRET_MIN_BYTES
-from jobhook.core.errors import SettingsError, UsageError
+from jobhook.core.errors import SettingsError, UsageError, did_you_mean
 from jobhook.core.guards import Limits
 from jobhook.core.jobs import LABEL_VALUE, SECRET_NAME, parse_timeout
-from jobhook.core.rules import did_you_mean
 
 PREFIX = "JOBHOOK_"
 JOB_SECRET_PREFIX = "JOBHOOK_SECRET_"  # noqa: S105 - a name

@@ -7,8 +7,9 @@ import pytest
 from factories import make_rule
 from jobhook.core.events import EVENTS, SCOPES
 from jobhook.core.registration import WantedWebhook, domain_of, wanted_webhook
-from jobhook.core.rules import Rule, Watch
+from jobhook.core.rules import Rule
 from jobhook.core.samples import sample_payload
+from jobhook.core.watches import Watch
 
 URL = "https://acme-hooks.hf.space"
 

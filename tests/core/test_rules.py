@@ -11,25 +11,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from factories import make_rule
+from jobhook.core.actions import Action
 from jobhook.core.deliveries import Delivery, read_delivery
-from jobhook.core.errors import Problem
+from jobhook.core.errors import Problem, did_you_mean
 from jobhook.core.events import EVENTS, SCOPES, STRANGERS_EVENTS
 from jobhook.core.globs import GlobList
 from jobhook.core.jobs import FLAVORS
 from jobhook.core.matching import short_ref
-from jobhook.core.rules import (
-    RESERVED_KEYS,
-    WATCH_TYPES,
-    Action,
-    Case,
-    Rule,
-    RuleSet,
-    Watch,
-    did_you_mean,
-    parse_watch,
-    rule_schema,
-    warnings_of,
-)
+from jobhook.core.rules import RESERVED_KEYS, Case, Rule, RuleSet, rule_schema, warnings_of
+from jobhook.core.watches import WATCH_TYPES, Watch, parse_watch
 
 SMALL: dict[str, Any] = {"image": "python:3.12", "command": ["python", "-V"]}
 TOKEN = "hf_" + "aB3" * 11 + "z"

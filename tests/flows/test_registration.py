@@ -7,7 +7,7 @@ import pytest
 from factories import make_rule
 from fakes import ScriptedHub
 from jobhook.core.registration import WantedWebhook
-from jobhook.core.rules import Watch
+from jobhook.core.watches import Watch
 from jobhook.flows.identity import Identity
 from jobhook.flows.registration import (
     SUSPENDED,

@@ -13,7 +13,7 @@ from jobhook.core.errors import HubBusy, HubNotFound, OutcomeUnknown
 from jobhook.core.health import Account
 from jobhook.core.jobs import Stage
 from jobhook.core.registration import WantedWebhook
-from jobhook.core.rules import Watch
+from jobhook.core.watches import Watch
 from jobhook.hub import AsyncHub
 from jobhook.hub import jobs as jobs_module
 from jobhook.hub.models import CommitInfo

@@ -9,17 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from jobhook.adapters.yaml_marks import Document, YamlFault, read_yaml
-from jobhook.core.errors import Problem, RulesError, UsageError
+from jobhook.core.actions import Action
+from jobhook.core.errors import Problem, RulesError, UsageError, did_you_mean
 from jobhook.core.matching import broken_cases
-from jobhook.core.rules import (
-    RESERVED_KEYS,
-    Action,
-    Case,
-    Rule,
-    RuleSet,
-    did_you_mean,
-    warnings_of,
-)
+from jobhook.core.rules import RESERVED_KEYS, Case, Rule, RuleSet, warnings_of
 
 FILE_MAX_BYTES = 256 * 1024
 Keys = tuple[str | int, ...]

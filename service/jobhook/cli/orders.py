@@ -21,13 +21,12 @@ from jobhook.cli.selection import (
     OfTypedRepo,
     typed_repo,
 )
-from jobhook.core.errors import HubError, UsageError
+from jobhook.core.errors import HubError, UsageError, did_you_mean
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.guards import cost_of
 from jobhook.core.launches import Launch, LaunchState, latest
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.records import EVERYTHING
-from jobhook.core.rules import did_you_mean
 from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
 from jobhook.stores import open_reads

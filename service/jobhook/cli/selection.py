@@ -12,11 +12,11 @@ import typer
 
 from jobhook.adapters.clocks import now_ms
 from jobhook.core.deliveries import DeliveryState
-from jobhook.core.errors import UsageError
+from jobhook.core.errors import UsageError, did_you_mean
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.jobs import parse_timeout
 from jobhook.core.launches import LaunchState
-from jobhook.core.rules import REPO_TYPES, did_you_mean
+from jobhook.core.watches import REPO_TYPES
 
 _WHEN = "2h, 7d (so long ago), or a date such as 2026-11-24T12:00"
 OfDeliveryState = Annotated[DeliveryState | None, typer.Option("--state", help="In this state.")]

@@ -27,6 +27,8 @@ Errors are split by what the caller does next. The text of each is one sentence 
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -167,3 +169,9 @@ class HubBusy(HubError):
 
 class OutcomeUnknown(HubError):
     """The request may or may not have been carried out; asking again could do it twice."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean …?` for a near miss, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean `{near[0]}`?" if near else ""

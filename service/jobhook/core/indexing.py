@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from jobhook.core.deliveries import Delivery
 from jobhook.core.events import Event
 from jobhook.core.globs import literal_end, literal_start
-from jobhook.core.rules import TOKEN_USER, Rule, Watch
+from jobhook.core.rules import Rule
+from jobhook.core.watches import TOKEN_USER, Watch
 
 _Numbers = defaultdict[str, list[int]]
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from jobhook.core.deliveries import Delivery, Unreadable, read_delivery
 from jobhook.core.events import BRANCHES, TAGS, Event, events_of
-from jobhook.core.rules import TOKEN_USER, Case, Rule
+from jobhook.core.rules import Case, Rule
 from jobhook.core.samples import SAMPLE_USER, merged, sample_payload
+from jobhook.core.watches import TOKEN_USER
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobhook.core.events import SCOPES
-from jobhook.core.rules import TOKEN_USER, Rule, Watch
+from jobhook.core.rules import Rule
+from jobhook.core.watches import TOKEN_USER, Watch
 
 RECEIVER_PATH = "/webhooks/hub"
 

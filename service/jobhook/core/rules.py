@@ -7,35 +7,21 @@ would never fire, and nobody would see why. The models here give the JSON Schema
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
-from jobhook.core.deliveries import Delivery
-from jobhook.core.errors import Problem, UsageError
+from jobhook.core.actions import Action
+from jobhook.core.errors import Problem, did_you_mean
 from jobhook.core.events import EVENTS, REF_EVENTS, SCOPES, STRANGERS_EVENTS
 from jobhook.core.globs import GlobList, glob_matches, glob_problem
-from jobhook.core.jobs import FLAVORS, JobSpec, parse_timeout
-
-WATCH_TYPES = ("user", "org", "model", "dataset", "space", "bucket", "kernel")
-REPO_TYPES = WATCH_TYPES[2:]
-TOKEN_USER = "@me"  # noqa: S105 - a word of the language
-INJECTED_PREFIXES = ("WEBHOOK_", "JOBHOOK_")
+from jobhook.core.jobs import FLAVORS
+from jobhook.core.strict import Strict, fault, tuple_of
+from jobhook.core.watches import REPO_TYPES, WatchItem
 
 # Keys of the language that this version cannot carry out yet: ignoring them could cost money.
 RESERVED_KEYS = frozenset(
@@ -43,61 +29,6 @@ RESERVED_KEYS = frozenset(
     "budget approve uv from_job pass_webhook_secret payload namespace verify "
     "volumes labels attempts".split()
 )
-
-_OWNER_NAME = re.compile(r"[^\s/:]+")
-_REPO_NAME = re.compile(r"[^\s/:]+/[^\s/:]+")
-_LOOKS_LIKE_TOKEN = re.compile(r"\bhf_(?:[a-z]+_)?[A-Za-z0-9]{20,}")
-
-
-def fault(message: str) -> PydanticCustomError:
-    """Return the error that a validator raises, with *message* shown as it is."""
-    return PydanticCustomError("rule", "{message}", {"message": message})
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean …?` for a near miss, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean `{near[0]}`?" if near else ""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Watch:
-    """Something the Hub's webhook watches: a repo, or everything of a user or org."""
-
-    type: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.type}:{self.name}"
-
-    @property
-    def is_owner(self) -> bool:
-        """Whether this is a user or org, and not one repo."""
-        return self.type in {"user", "org"}
-
-    def covers(self, delivery: Delivery, me: str | None) -> bool:
-        """Whether a delivery comes from here; *me* is the token's user, if it is known."""
-        repo = delivery.repo
-        if self.is_owner:
-            return repo.owner == (me if self.name == TOKEN_USER else self.name)
-        return (repo.type, repo.name) == (self.type, self.name)
-
-
-def parse_watch(text: object) -> Watch:
-    """Return the `Watch` that *text* (`type:name`) means, or raise a fault."""
-    kind, colon, name = text.partition(":") if isinstance(text, str) else ("", "", "")
-    if not colon:
-        raise fault(f"{text!r} is not `type:name`: write, for instance, `user:@me` or `org:acme`")
-    if kind not in WATCH_TYPES:
-        raise fault(f"{kind!r} cannot be watched{did_you_mean(kind, WATCH_TYPES)}")
-    if kind in {"user", "org"}:
-        if not _OWNER_NAME.fullmatch(name) or (
-            name.startswith("@") and (kind, name) != ("user", "@me")
-        ):
-            raise fault(f"{name!r} is no name of a {kind}")
-    elif not _REPO_NAME.fullmatch(name):
-        raise fault(f"{name!r} is no repo: write `{kind}:owner/name`")
-    return Watch(kind, name)
 
 
 def _event_name(word: object) -> object:
@@ -127,15 +58,6 @@ def _repo_glob(pattern: object) -> object:
     return _glob(pattern)
 
 
-def _seconds(value: object) -> object:
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        try:
-            return parse_timeout(value)
-        except UsageError as exc:
-            raise fault(str(exc)) from exc
-    return value
-
-
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
@@ -143,82 +65,12 @@ def _as_list(value: object) -> object:
 EventName = Annotated[
     str, BeforeValidator(_event_name), WithJsonSchema({"enum": [*EVENTS, *SCOPES]})
 ]
-WatchItem = Annotated[
-    Watch,
-    BeforeValidator(parse_watch),
-    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(WATCH_TYPES)}):"}),
-]
 RepoGlob = Annotated[str, BeforeValidator(_repo_glob)]
 RefGlob = Annotated[str, BeforeValidator(_glob)]
-Timeout = Annotated[
-    int,
-    BeforeValidator(_seconds),
-    WithJsonSchema({"type": ["string", "integer"], "examples": ["2h"]}),
-]
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def _tuple_of(description: str, *, least: int = 0) -> Any:
-    # YAML has lists only; strictness is about what is in them.
-    return Field(strict=False, min_length=least, description=description)
-
-
-class Action(_Strict):
-    """One Hub Job that a rule launches."""
-
-    image: str = Field(
-        description="A Docker image, or the URL of a Space.", examples=["python:3.12"]
-    )
-    command: tuple[str, ...] = _tuple_of(
-        "What runs, word by word; no shell, no templates.", least=1
-    )
-    flavor: str = Field(default="cpu-basic", description="The Hub's name for the hardware.")
-    timeout: Timeout = Field(default=1800, description="Seconds, or a number with s, m, h or d.")
-    env: dict[str, str] = Field(default={}, description="Readable by all who may see the job.")
-    secrets: tuple[str, ...] = Field(
-        default=(),
-        strict=False,
-        description="Names; the service hands over its JOBHOOK_SECRET_<NAME>.",
-    )
-
-    @model_validator(mode="after")
-    def _fits_the_hub(self) -> Self:
-        for text in (self.image, *self.command, self.flavor, *self.secrets, *self.env.values()):
-            if "${{" in text:
-                raise fault("`${{ … }}` is not supported yet: the job finds all in WEBHOOK_PAYLOAD")
-        for name in (*self.env, *self.secrets):
-            if name.startswith(INJECTED_PREFIXES):
-                where = "env" if name in self.env else "secrets"
-                prefixes = " or ".join(INJECTED_PREFIXES)
-                raise fault(f"{where} {name}: names with {prefixes} are injected")
-        for name, value in self.env.items():
-            if name in self.secrets:
-                raise fault(f"{name} stands in env and in secrets: keep one")
-            if _LOOKS_LIKE_TOKEN.search(value):
-                raise fault(f"env {name} looks like a token, and env can be read: use `secrets`")
-        try:
-            self.spec()
-        except UsageError as exc:
-            raise fault(str(exc)) from exc
-        return self
-
-    def spec(self) -> JobSpec:
-        """Return the job as the rule asks for it; the secrets have names only."""
-        return JobSpec(
-            image=self.image,
-            command=self.command,
-            flavor=self.flavor,
-            timeout=self.timeout,
-            env=self.env,
-            secrets=dict.fromkeys(self.secrets, ""),
-        )
-
-
-class Case(_Strict):
+class Case(Strict):
     """An example that the rule must hold to; `jobhook rules check` runs it."""
 
     name: str = Field(description="What the example shows.")
@@ -228,7 +80,7 @@ class Case(_Strict):
     fires: bool = Field(description="Whether the rule must fire.")
 
 
-class Rule(_Strict):
+class Rule(Strict):
     """One rule: what sets it off, and which jobs it launches."""
 
     id: RuleId = Field(description="The same as the file's name without its ending.")
@@ -236,7 +88,7 @@ class Rule(_Strict):
     watch: tuple[WatchItem, ...] = Field(
         default=(), strict=False, description="What the webhook watches, and a filter."
     )
-    on: tuple[EventName, ...] = _tuple_of("Events, any of which sets the rule off.", least=1)
+    on: tuple[EventName, ...] = tuple_of("Events, any of which sets the rule off.", least=1)
     repos: tuple[RepoGlob, ...] | None = Field(
         default=None,
         strict=False,

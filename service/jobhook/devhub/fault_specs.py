@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jobhook.core.errors import UsageError
-from jobhook.core.rules import did_you_mean
+from jobhook.core.errors import UsageError, did_you_mean
 
 from .faults import Fault, JobFault, ListFault, RequestFault
 from .wire import sentence

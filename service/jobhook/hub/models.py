@@ -16,7 +16,7 @@ from typing import Any
 
 from jobhook.core.health import Account
 from jobhook.core.jobs import Stage
-from jobhook.core.rules import Watch
+from jobhook.core.watches import Watch
 
 Wire = Mapping[str, Any]
 
