@@ -13,10 +13,10 @@ from bench.table import Row, Scale
 from jobhook.adapters.sqlite_files import open_writer
 from jobhook.adapters.store_sqlite import sqlite_reads
 from jobhook.core.deliveries import Delivery, DeliveryState, read_delivery
-from jobhook.core.events import events_of
 from jobhook.core.filters import DeliveryFilter
 from jobhook.core.indexing import RuleIndex
 from jobhook.core.matching import decide
+from jobhook.core.occasions import occasions_of
 from jobhook.core.rules import Rule
 
 _PAGE = 100
@@ -44,12 +44,12 @@ def _match_us(repo_of: Callable[[int], str], number: int, scale: Scale) -> float
     delivery = read_delivery(body())
     if not isinstance(delivery, Delivery):
         raise TypeError(delivery.reason)
-    events = events_of(delivery)
+    occasions = occasions_of(delivery, me="acme", now=0)
     waits = []
     for _ in range(scale.matched):
         begun = time.perf_counter()
-        near = index.near(delivery, events, me="acme")
-        fired = sum(decide(delivery, events, rule, me="acme").fired for rule in near)
+        near = index.near(occasions)
+        fired = sum(decide(occasions, rule).fired for rule in near)
         waits.append(time.perf_counter() - begun)
         if fired != len(fire):
             raise ValueError(f"{fired} rules fired")

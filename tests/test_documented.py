@@ -15,6 +15,7 @@ from factories import ROOT
 from jobhook import __version__
 from jobhook.cli.app import app
 from jobhook.core.actions import Action
+from jobhook.core.conditions import CommentCondition
 from jobhook.core.events import EVENTS, SCOPES
 from jobhook.core.rules import Rule
 from jobhook.devhub import FAULT_KEYS, DevHub
@@ -74,9 +75,20 @@ def test_every_event_is_explained(event: str) -> None:
     assert f"`{event}`" in RULES_README
 
 
-@pytest.mark.parametrize("key", [*Rule.model_fields, *Action.model_fields])
+RULE_KEYS = [field.alias or name for name, field in Rule.model_fields.items()]
+
+
+@pytest.mark.parametrize("key", [*RULE_KEYS, *Action.model_fields, *CommentCondition.model_fields])
 def test_every_key_of_a_rule_is_shown(key: str) -> None:
-    assert re.search(rf"^\s*-?\s*{key}:|\| `{key}` \|", RULES_README, re.MULTILINE)
+    assert re.search(rf"^\s*-?\s*{key}:|`{key}`", RULES_README, re.MULTILINE)
+
+
+def test_the_readmes_conditions_can_be_loaded(run: Run, tmp_path: Any) -> None:
+    (tmp_path / "rules").mkdir()
+    conditions = RULES_README.split("```yaml\n")[2].partition("```")[0]
+    rule = "id: x\nrun: {image: python:3.12, command: [python]}\n"
+    (tmp_path / "rules" / "x.yaml").write_text(rule + conditions)
+    assert run("rules", "check").code == 0
 
 
 def test_the_readmes_example_rule_holds(run: Run, tmp_path: Any) -> None:

@@ -19,7 +19,9 @@ FLOORS: list[tuple[str, ...]] = [
     ("core.errors", "core.strict", "failpoints"),
     ("core.deliveries", "core.globs", "core.jobs", "core.pacing", "core.samples"),
     ("core.events", "core.payloads", "core.records"),
-    ("core.operations", "core.watches", "core.actions"),
+    ("core.operations", "core.watches", "core.actions", "core.occasions", "core.expressions"),
+    ("core.checks",),
+    ("core.conditions",),
     ("core.rules",),
     ("core.indexing", "core.matching", "core.registration"),
     ("core.launches",),
@@ -43,7 +45,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("__main__",),
 ]
 EVERYWHERE = ("jobhook.__init__", "jobhook.core.__init__")
-CORE_MAY_IMPORT = {"pydantic", "pydantic_core"}
+CORE_MAY_IMPORT = {"cel_expr_python", "google", "pydantic", "pydantic_core"}
 CORE_MAY_NOT_IMPORT = {
     "asyncio", "http", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "socket",
     "ssl", "subprocess", "tempfile", "threading", "time", "urllib", "uuid",

@@ -86,6 +86,22 @@ def test_one_bad_file_loads_nothing(folder: Path) -> None:
             id="in run",
         ),
         pytest.param(
+            ("run:", "any: [{refs: [main], tittles: [x]}]\nrun:"),
+            "4:22: there is no key `tittles` here; did you mean `titles`?",
+            id="within-any",
+        ),
+        pytest.param(
+            ("run:", "not: {comment: {start_with: /x, matches: y}}\nrun:"),
+            "4:17: there is no key `start_with` here; did you mean `starts_with`?",
+            id="in-comment-within-not",
+        ),
+        pytest.param(
+            ("run:", "if: repo.privat\nrun:"),
+            "4:1: `if` undefined field 'privat' not found in struct 'repo' "
+            "(line 1, column 5 of it)",
+            id="expression",
+        ),
+        pytest.param(
             ("train.py]", "3]"),
             '6:21: `run.command` must be text; put it in quotes: "3"',
             id="number",

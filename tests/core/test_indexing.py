@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factories import make_rule
+from factories import NOON, make_rule
 from jobhook.core.deliveries import Delivery, read_delivery
-from jobhook.core.events import EVENTS, SCOPES, events_of
+from jobhook.core.events import EVENTS, SCOPES
 from jobhook.core.indexing import RuleIndex
 from jobhook.core.matching import decide
+from jobhook.core.occasions import occasions_of
 from jobhook.core.rules import Rule
 from jobhook.core.samples import merged, sample_payload
 
@@ -27,7 +28,7 @@ def delivery_of(event: str, repo: dict[str, Any]) -> Delivery:
 
 
 def near(rules: list[Rule], delivery: Delivery, me: str | None = ME) -> list[str]:
-    return [rule.id for rule in RuleIndex(rules).near(delivery, events_of(delivery), me=me)]
+    return [rule.id for rule in RuleIndex(rules).near(occasions_of(delivery, me=me, now=NOON))]
 
 
 names = st.sampled_from(["a", "ab", "ada", "b", "ba", "abc"])
@@ -68,8 +69,7 @@ def test_every_rule_that_fires_is_near(
 ) -> None:
     rules = [make_rule(id=f"r{n}", **parts) for n, parts in enumerate(given_rules)]
     delivery = delivery_of(event, repo)
-    happened = events_of(delivery)
-    firing = [r.id for r in rules if decide(delivery, happened, r, me=me).fired]
+    firing = [r.id for r in rules if decide(occasions_of(delivery, me=me, now=NOON), r).fired]
     found = near(rules, delivery, me)
     assert [rule for rule in found if rule in firing] == firing
     assert found == sorted(found)
@@ -90,6 +90,8 @@ def test_every_rule_that_fires_is_near(
         pytest.param({"repos": ["*:other/*"]}, False, id="any-type-of-another-owner"),
         pytest.param({"repos": ["dataset:*/*"]}, True, id="any-of-the-type"),
         pytest.param({"repos": ["model:*/*"]}, False, id="any-of-another-type"),
+        pytest.param({"repos": [f"id:{'a' * 24}"]}, True, id="its-id"),
+        pytest.param({"repos": [f"id:{'b' * 24}"]}, False, id="another-id"),
         pytest.param({"repos": ["!dataset:acme/tmp"]}, True, id="all-but"),
         pytest.param({"watch": ["user:@me"]}, False, id="mine"),
         pytest.param({"watch": ["org:acme"]}, True, id="watched-owner"),

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from factories import make_rule, sample
+from factories import NOON, make_rule, sample
 from jobhook.core.deliveries import Delivery, Unreadable, read_delivery
 from jobhook.core.events import EVENTS, SCOPES, events_of
-from jobhook.core.matching import Decision, broken_cases, case_delivery, decide, short_ref
+from jobhook.core.matching import Decision, broken_cases, case_delivery, decide
+from jobhook.core.occasions import occasions_of, short_ref
 from jobhook.core.rules import Rule
 from jobhook.core.samples import SAMPLE_USER, sample_payload
 
@@ -36,7 +37,7 @@ def changed(*refs: str, **over: Any) -> Delivery:
 
 
 def decision(rule: Rule, delivery: Delivery, me: str | None = None) -> Decision:
-    return decide(delivery, events_of(delivery), rule, me=me)
+    return decide(occasions_of(delivery, me=me, now=NOON), rule)
 
 
 PUSH = changed("refs/heads/main")

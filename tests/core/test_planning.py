@@ -10,10 +10,10 @@ import pytest
 from factories import BODY, NOON, make_launch, make_rule, make_spec, sample
 from jobhook.core.deliveries import Delivery, delivery_id, read_delivery
 from jobhook.core.errors import MissingSecret
-from jobhook.core.events import events_of
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import Launch, LaunchState, launch_id
 from jobhook.core.matching import Decision, decide
+from jobhook.core.occasions import occasions_of
 from jobhook.core.planning import Origin, job_of, orphaned, plan_launches, planned_again
 from jobhook.core.rules import Rule
 
@@ -23,7 +23,7 @@ ORIGIN = Origin(instance="jobhook", source="hub", delivery="d1", key="w1")
 def decided(rule: Rule, body: bytes = BODY) -> Decision:
     delivery = read_delivery(body)
     assert isinstance(delivery, Delivery)
-    return decide(delivery, events_of(delivery), rule, me=None)
+    return decide(occasions_of(delivery, me=None, now=NOON), rule)
 
 
 def test_a_rule_that_fired_owes_a_launch() -> None:

@@ -14,10 +14,10 @@ from factories import make_rule
 from jobhook.core.actions import Action
 from jobhook.core.deliveries import Delivery, read_delivery
 from jobhook.core.errors import Problem, did_you_mean
-from jobhook.core.events import EVENTS, SCOPES, STRANGERS_EVENTS
+from jobhook.core.events import EVENTS, RAW, SCOPES, STRANGERS_EVENTS
 from jobhook.core.globs import GlobList
 from jobhook.core.jobs import FLAVORS
-from jobhook.core.matching import short_ref
+from jobhook.core.occasions import short_ref
 from jobhook.core.rules import RESERVED_KEYS, Case, Rule, RuleSet, rule_schema, warnings_of
 from jobhook.core.watches import WATCH_TYPES, Watch, parse_watch
 
@@ -426,6 +426,22 @@ def test_raw_content_that_may_be_a_pull_request_hands_out_no_secrets(refs: list[
 
 
 @pytest.mark.parametrize(
+    "conditions",
+    [
+        pytest.param({"any": [{"refs": ["pr/*"]}, {"private": True}]}, id="any"),
+        pytest.param({"not": {"refs": ["main"]}}, id="not"),
+        pytest.param({"all": [{"any": [{"refs": ["main"]}]}]}, id="deep-within"),
+    ],
+)
+def test_what_refs_within_other_conditions_come_to_is_not_guessed(
+    conditions: dict[str, Any],
+) -> None:
+    (refusal,) = refusals(on=["repo.content/update"], run=SECRET_JOB, **conditions)
+    assert "strangers can cause repo.content/update on pull requests" in refusal
+    make_rule(on=["repo.content"], refs=["main"], run=SECRET_JOB, **conditions)
+
+
+@pytest.mark.parametrize(
     "refs",
     [
         pytest.param(None, id="branches"),
@@ -564,16 +580,18 @@ def test_did_you_mean(word: str, expected: str) -> None:
 def test_the_schema_knows_every_key_and_no_other() -> None:
     schema = rule_schema()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert set(schema["properties"]) == set(Rule.model_fields)
+    assert set(schema["properties"]) == {
+        field.alias or name for name, field in Rule.model_fields.items()
+    }
     assert set(schema["required"]) == {"id", "on", "run"}
     blocks = [schema, *schema["$defs"].values()]
-    assert [block["additionalProperties"] for block in blocks] == [False] * 3
+    assert [block["additionalProperties"] for block in blocks] == [False] * 5
     assert all("description" in about for block in blocks for about in block["properties"].values())
 
 
 def test_the_schema_offers_the_events_and_what_can_be_watched() -> None:
     properties = rule_schema()["properties"]
-    assert properties["on"]["items"]["enum"] == [*EVENTS, *SCOPES]
+    assert properties["on"]["items"]["enum"] == [*EVENTS, *RAW]
     assert properties["watch"]["items"]["pattern"] == (
         "^(user|org|model|dataset|space|bucket|kernel):"
     )

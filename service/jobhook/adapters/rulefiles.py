@@ -10,18 +10,24 @@ from pydantic import ValidationError
 
 from jobhook.adapters.yaml_marks import Document, YamlFault, read_yaml
 from jobhook.core.actions import Action
+from jobhook.core.conditions import CommentCondition, Conditions
 from jobhook.core.errors import Problem, RulesError, UsageError, did_you_mean
 from jobhook.core.matching import broken_cases
 from jobhook.core.rules import RESERVED_KEYS, Case, Rule, RuleSet, warnings_of
+from jobhook.core.strict import Strict
 
 FILE_MAX_BYTES = 256 * 1024
 Keys = tuple[str | int, ...]
 
 _ENDINGS = {".yaml", ".yml"}
-_KEYS: dict[str, list[str]] = {
-    "": list(Rule.model_fields),
-    "run": list(Action.model_fields),
-    "cases": list(Case.model_fields),
+_BLOCKS: dict[str, type[Strict]] = {
+    "": Rule,
+    "run": Action,
+    "cases": Case,
+    "comment": CommentCondition,
+    "any": Conditions,
+    "all": Conditions,
+    "not": Conditions,
 }
 # What pydantic finds, in the words of someone who writes YAML.
 _SENTENCES = {
@@ -147,7 +153,8 @@ def _explained(error: Any) -> tuple[Keys, str]:
     if not keys and kind in {"model_type", "dict_type"}:
         return (), "the file holds no rule: it must be a block of `key: value` lines"
     if kind == "extra_forbidden":
-        return keys, _unknown_key(str(keys[-1]), str(keys[0]) if len(keys) > 1 else "")
+        blocks = [str(key) for key in keys[:-1] if key in _BLOCKS]
+        return keys, _unknown_key(str(keys[-1]), blocks[-1] if blocks else "")
     if kind == "rule":
         return keys, f"{_named(keys)}{error['msg']}"
     sentence = _SENTENCES.get(kind, error["msg"].lower()).format(value=value)
@@ -161,7 +168,9 @@ def _unknown_key(key: str, block: str) -> str:
         return (
             f"`{key}` is a word of the language that this version cannot carry out yet: remove it"
         )
-    return f"there is no key `{key}` here{did_you_mean(key, _KEYS.get(block, ()))}"
+    fields = _BLOCKS[block].model_fields.items()
+    known = [field.alias or name for name, field in fields]
+    return f"there is no key `{key}` here{did_you_mean(key, known)}"
 
 
 def _named(keys: Keys) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.rulefiles import load_rules
 from jobhook.cli.options import AsJson, RulesFolder, settings_with
 from jobhook.cli.output import print_json, print_table, say, warn
@@ -17,6 +19,7 @@ from jobhook.core.deliveries import Unreadable, delivery_id, read_delivery
 from jobhook.core.errors import HubError, JobHookError, Problem, RulesError, UsageError
 from jobhook.core.events import events_of
 from jobhook.core.matching import Decision, decide
+from jobhook.core.occasions import occasions_of
 from jobhook.core.planning import Origin, job_of, plan_launches
 from jobhook.core.rules import RuleSet, rule_schema
 from jobhook.flows.intake import SOURCE
@@ -25,6 +28,9 @@ from jobhook.settings import Settings
 
 app = typer.Typer(help="Check the rules and try them on payloads.", no_args_is_help=True)
 
+Me = Annotated[
+    str | None, typer.Option("--me", help="Who user:@me is (default: the token's user).")
+]
 _WHO_AM_I_SECONDS = 5.0
 _HIDDEN = "***"
 
@@ -111,23 +117,20 @@ def schema() -> None:
 def try_payload(
     payload: Annotated[Path, typer.Argument(metavar="PAYLOAD.json", help="A webhook payload.")],
     rules: RulesFolder = None,
-    me: Annotated[
-        str | None, typer.Option("--me", help="Who user:@me is (default: the token's user).")
-    ] = None,
+    me: Me = None,
     as_json: AsJson = False,
 ) -> None:
     """Say for every rule whether the payload sets it off, why, and the exact job."""
     settings = settings_with(rules=rules)
     loaded = load_rules(settings.rules).rules
-    body = _payload(payload)
+    body = payload_in(payload)
     delivery = read_delivery(body)
     if isinstance(delivery, Unreadable):
         raise UsageError(f"{payload}: {delivery.reason}")
-    me = me or _token_user(settings)
+    me = me or token_user(settings)
     events = events_of(delivery)
-    rows = [
-        _row(decide(delivery, events, rule, me=me), body, payload.stem, settings) for rule in loaded
-    ]
+    occasions = occasions_of(delivery, me=me, now=now_ms())
+    rows = [_row(decide(occasions, rule), body, payload.stem, settings) for rule in loaded]
     if as_json:
         print_json(rows)
     else:
@@ -137,14 +140,16 @@ def try_payload(
             _print_row(row)
 
 
-def _payload(path: Path) -> bytes:
+def payload_in(path: Path) -> bytes:
+    """Return the content of a payload file; raises `UsageError`."""
     try:
         return path.read_bytes()
     except OSError as exc:
         raise UsageError(f"{path} cannot be read: {exc.strerror}") from exc
 
 
-def _token_user(settings: Settings) -> str | None:
+def token_user(settings: Settings) -> str | None:
+    """Return whose token it is, or None if there is none or the Hub does not tell."""
     if not settings.hf_token:
         return None
 
@@ -161,6 +166,16 @@ def _token_user(settings: Settings) -> str | None:
 
 
 def _row(decision: Decision, body: bytes, key: str, settings: Settings) -> dict[str, Any]:
+    return {
+        "rule": decision.rule.id,
+        "fired": decision.fired,
+        "reason": decision.reason,
+        "jobs": jobs_of(decision, body, key, settings),
+    }
+
+
+def jobs_of(decision: Decision, body: bytes, key: str, settings: Settings) -> list[Any]:
+    """Return the jobs that a decision to fire owes, as they are sent, without their secrets."""
     origin = Origin(
         instance=settings.instance, source=SOURCE, delivery=delivery_id(SOURCE, key), key=key
     )
@@ -171,17 +186,17 @@ def _row(decision: Decision, body: bytes, key: str, settings: Settings) -> dict[
             jobs.append(job_of(launch, body, hidden).to_wire())
         except JobHookError as exc:
             warn(f"jobhook: {decision.rule.id}: the job would be rejected: {exc}")
-    return {
-        "rule": decision.rule.id,
-        "fired": decision.fired,
-        "reason": decision.reason,
-        "jobs": jobs,
-    }
+    return jobs
 
 
 def _print_row(row: dict[str, Any]) -> None:
     say(f"{'fired' if row['fired'] else 'not fired':10} {row['rule']}: {row['reason']}")
-    for job in row["jobs"]:
+    print_jobs(row["jobs"])
+
+
+def print_jobs(jobs: Iterable[Any]) -> None:
+    """Print what `jobs_of` gave."""
+    for job in jobs:
         say(f"{'':10} would launch on {job['flavor']} for at most {job['timeoutSeconds']} s:")
         say(f"{'':12} image    {job.get('dockerImage') or job.get('spaceId')}")
         say(f"{'':12} command  {_command(job)}")

@@ -142,11 +142,20 @@ class EventField(_Wire):
     action: str = Field(max_length=64)
 
 
+class AuthorField(_Wire):
+    """Who wrote or owns something: the Hub tells the id only, never the name."""
+
+    id: Lenient[str] = ""
+
+
 class RepoField(_Wire):
-    """`repo` of the payload; *name* is `owner/name`."""
+    """`repo` of the payload; *name* is `owner/name`. What is None did not come."""
 
     type: str = Field(max_length=64)
     name: str = Field(min_length=1, max_length=512)
+    id: Lenient[str] = ""
+    private: Lenient[bool | None] = None
+    head_sha: Lenient[str] = Field(default="", alias="headSha")
 
     @property
     def owner(self) -> str:
@@ -165,14 +174,19 @@ class RefField(_Wire):
 class DiscussionField(_Wire):
     """`discussion` of the payload."""
 
+    title: Lenient[str] = ""
+    num: Lenient[int] = 0
     status: Lenient[str] = ""
     is_pull_request: Lenient[bool] = Field(default=False, alias="isPullRequest")
+    author: Lenient[AuthorField] = AuthorField()
 
 
 class CommentField(_Wire):
-    """`comment` of the payload."""
+    """`comment` of the payload; a hidden one has no *content*."""
 
+    content: Lenient[str] = ""
     hidden: Lenient[bool] = False
+    author: Lenient[AuthorField] = AuthorField()
 
 
 class Delivery(_Wire):

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 
 from jobhook.core.deliveries import Delivery, RefField, RepoField
 
-SCOPES = ("repo", "repo.content", "repo.config", "discussion", "discussion.comment")
+# The scopes, and what the Hub says was done there.
+ACTIONS = {
+    "repo": ("create", "update", "delete", "move"),
+    "repo.content": ("update",),
+    "repo.config": ("update",),
+    "discussion": ("create", "update", "delete"),
+    "discussion.comment": ("create", "update"),
+}
+SCOPES = tuple(ACTIONS)
+RAW = (*SCOPES, *(f"{scope}/{action}" for scope in SCOPES for action in ACTIONS[scope]))
 
 EVENTS = (
     "repo.created repo.deleted repo.moved repo.updated "
@@ -49,12 +58,14 @@ class Event:
     Attributes:
         name: One of `EVENTS`; the raw scope when no semantic name fits.
         scope: The known scope it was read as, one of `SCOPES`.
+        action: What was done there, in the Hub's words: `create`, `update`, `delete`, `move`.
         repo: Where it happened.
         ref: The full name of the git ref that changed, if one did.
     """
 
     name: str
     scope: str
+    action: str
     repo: RepoField
     ref: str | None = None
     old_sha: str | None = None
@@ -81,6 +92,7 @@ def events_of(delivery: Delivery) -> tuple[Event, ...]:
         Event(
             name=name,
             scope=scope,
+            action=action,
             repo=delivery.repo,
             ref=change.ref if change else None,
             old_sha=change.old_sha if change else None,
@@ -88,7 +100,9 @@ def events_of(delivery: Delivery) -> tuple[Event, ...]:
         )
         for name, change in named
     )
-    return tuple(dict.fromkeys(events)) or (Event(name=scope, scope=scope, repo=delivery.repo),)
+    return tuple(dict.fromkeys(events)) or (
+        Event(name=scope, scope=scope, action=action, repo=delivery.repo),
+    )
 
 
 _Named = Iterator[tuple[str, RefField | None]]

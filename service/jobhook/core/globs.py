@@ -65,7 +65,7 @@ class GlobList:
         return tuple((p, compile_glob(p.removeprefix("!"))) for p in reversed(self.patterns))
 
     @cached_property
-    def _only_excludes(self) -> bool:
+    def only_excludes(self) -> bool:
         """Whether whatever is not named is allowed."""
         return all(pattern.startswith("!") for pattern in self.patterns)
 
@@ -81,7 +81,7 @@ class GlobList:
         """Whether the last pattern that matches one of *names* is not an exclusion."""
         last = self.last_match(names)
         if last is None:
-            return self._only_excludes
+            return self.only_excludes
         return not last.startswith("!")
 
 

@@ -8,11 +8,10 @@ known place for the rule to fire. What is found may still not fire: `matching` d
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from jobhook.core.deliveries import Delivery
-from jobhook.core.events import Event
 from jobhook.core.globs import literal_end, literal_start
+from jobhook.core.occasions import Occasion, pinned
 from jobhook.core.rules import Rule
 from jobhook.core.watches import TOKEN_USER, Watch
 
@@ -29,18 +28,16 @@ class RuleIndex:
             for name in rule.on:
                 self._shelves[name].file(number, rule)
 
-    def near(
-        self, delivery: Delivery, events: Iterable[Event], *, me: str | None
-    ) -> tuple[Rule, ...]:
+    def near(self, occasions: Sequence[Occasion]) -> tuple[Rule, ...]:
         """
-        Return the rules on one of *events* whose repos may be that of *delivery*, in their order.
+        Return the rules on what happened whose repos may be the one where it did, in their order.
 
-        No other rule fires. *me* is the name of the token's user, if it is known.
+        No other rule fires.
         """
-        repo = delivery.repo
-        texts = _texts(repo.type, repo.name)
+        repo, me = occasions[0].delivery.repo, occasions[0].me
+        texts = _texts(*occasions[0].repo_names)
         found: set[int] = set()
-        for name in {name for event in events for name in (event.name, event.scope)}:
+        for name in {name for each in occasions for name in each.names}:
             if shelf := self._shelves.get(name):
                 shelf.find(texts, found)
                 if repo.owner == me:
@@ -72,15 +69,16 @@ class _Shelf:
     def find(self, texts: Sequence[str], found: set[int]) -> None:
         """Add the numbers of the rules that may be about the repo with these *texts*."""
         found.update(self._whole.get(texts[0], ()))
+        found.update(self._whole.get(texts[-1], ()))
         for (place, length), numbers in self._starts.items():
             if start := numbers.get(texts[place][:length]):
                 found.update(start)
 
 
-def _texts(kind: str, name: str) -> tuple[str, ...]:
-    """Return what a repo is looked up by: whole, without its type, without its owner, backwards."""
-    whole = f"{kind}:{name}"
-    return whole, name, name.partition("/")[2], whole[::-1]
+def _texts(whole: str, by_id: str) -> tuple[str, ...]:
+    """Return what a repo is looked up by: whole, without type, without owner, backwards, its id."""
+    name = whole.partition(":")[2]
+    return whole, name, name.partition("/")[2], whole[::-1], by_id
 
 
 def _most_telling(pattern: str) -> tuple[int, str]:
@@ -103,7 +101,7 @@ def _most_telling(pattern: str) -> tuple[int, str]:
 
 def _wanted(rule: Rule) -> list[str]:
     """Return globs of all the repos that *rule* may fire on; or `TOKEN_USER` for whose they are."""
-    repos = [pattern for pattern in rule.repos or () if not pattern.startswith("!")]
+    repos = [pinned(pattern) for pattern in rule.repos or () if not pattern.startswith("!")]
     return repos or [_glob_of(watch) for watch in rule.watch] or ["**"]
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
+from jobhook.core.checks import Answer
 from jobhook.core.deliveries import Delivery, Unreadable, read_delivery
-from jobhook.core.events import BRANCHES, TAGS, Event, events_of
+from jobhook.core.events import Event
+from jobhook.core.occasions import Occasion, occasions_of
 from jobhook.core.rules import Case, Rule
-from jobhook.core.samples import SAMPLE_USER, merged, sample_payload
-from jobhook.core.watches import TOKEN_USER
+from jobhook.core.samples import SAMPLE_NOW, SAMPLE_USER, merged, sample_payload
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a rule fires on a delivery, and the reason in one line."""
+    """
+    Whether a rule fires on a delivery, and the reason in one line.
+
+    Attributes:
+        event: What sets the rule off, if it fires.
+    """
 
     rule: Rule
     reason: str
@@ -27,29 +34,48 @@ class Decision:
         return self.event is not None
 
 
-def decide(
-    delivery: Delivery, events: tuple[Event, ...], rule: Rule, *, me: str | None
-) -> Decision:
+def decide(occasions: Sequence[Occasion], rule: Rule) -> Decision:
     """
-    Decide whether *delivery*, which means *events*, sets off *rule*.
+    Decide whether what happened sets off *rule*.
 
-    A rule fires once for a delivery, on the first of its events that fits. *me* is the name of the
-    token's user, for `user:@me`; None if it is not known.
+    A rule fires once for a delivery, on the first of its events that fits.
     """
-    reason = _unwatched(delivery, rule, me) or _unwanted_repo(delivery, rule)
-    if reason:
-        return Decision(rule, reason)
-    for event in events:
-        # The event's own name goes before the raw scope, in whatever order the rule has them.
-        if event.name in rule.on:
-            reason = _unwanted_ref(event, rule, raw=event.name == event.scope)
-        elif event.scope in rule.on:
-            reason = _unwanted_ref(event, rule, raw=True)
-        else:
-            continue
-        if reason is None:
-            return Decision(rule, _happened(event), event)
-    return Decision(rule, reason or _unwanted_event(delivery, events, rule))
+    furthest, reason = -1, ""
+    for occasion in occasions:
+        held = _held(rule, occasion)
+        if held == len(rule.asked):
+            return Decision(rule, _happened(occasion.event), occasion.event)
+        if held > furthest:
+            # What came nearest to firing says most.
+            furthest, reason = held, rule.asked[held].why_not(occasion)
+    return Decision(rule, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """
+    A decision with every condition.
+
+    Attributes:
+        event: The name of the event that came nearest, or set the rule off.
+        answers: What each condition said of it, in the order in which they are asked.
+    """
+
+    decision: Decision
+    event: str
+    answers: tuple[Answer, ...]
+
+
+def explain(occasions: Sequence[Occasion], rule: Rule) -> Explanation:
+    """Decide as `decide` does, and tell what each condition said, not only the first that fails."""
+    nearest = max(occasions, key=lambda occasion: _held(rule, occasion))
+    answers = tuple(check.answer(nearest) for check in rule.asked)
+    return Explanation(decide(occasions, rule), nearest.event.name, answers)
+
+
+def _held(rule: Rule, occasion: Occasion) -> int:
+    """Return how many conditions hold before the first that does not."""
+    return len(list(takewhile(lambda check: check.holds(occasion), rule.asked)))
 
 
 def broken_cases(rule: Rule) -> Iterator[tuple[int, str]]:
@@ -59,7 +85,7 @@ def broken_cases(rule: Rule) -> Iterator[tuple[int, str]]:
         if isinstance(delivery, Unreadable):
             yield index, f"case {case.name!r} makes no payload: {delivery.reason}"
             continue
-        decision = decide(delivery, events_of(delivery), rule, me=SAMPLE_USER)
+        decision = decide(occasions_of(delivery, me=SAMPLE_USER, now=SAMPLE_NOW), rule)
         if decision.fired != case.fires:
             should = "should fire but does not" if case.fires else "should not fire but does"
             yield index, f"case {case.name!r} {should}: {decision.reason}"
@@ -70,57 +96,6 @@ def case_delivery(rule: Rule, case: Case) -> Delivery | Unreadable:
     return read_delivery(json.dumps(merged(sample_payload(rule.on[0]), case.event)).encode())
 
 
-def _unwatched(delivery: Delivery, rule: Rule, me: str | None) -> str | None:
-    if not rule.watch or any(watch.covers(delivery, me) for watch in rule.watch):
-        return None
-    if me is None and any(watch.name == TOKEN_USER for watch in rule.watch):
-        return "the rule watches user:@me, and there is no token to tell who that is"
-    watched = ", ".join(
-        f"{watch} ({me})" if watch.name == TOKEN_USER else str(watch) for watch in rule.watch
-    )
-    return f"{_repo(delivery)} is not in what the rule watches: {watched}"
-
-
-def _unwanted_repo(delivery: Delivery, rule: Rule) -> str | None:
-    globs, repo = rule.repo_globs, delivery.repo
-    if globs is None or globs.allows((f"{repo.type}:{repo.name}",)):
-        return None
-    return f"{_repo(delivery)} is not among the rule's repos: {', '.join(globs.patterns)}"
-
-
-def _unwanted_event(delivery: Delivery, events: tuple[Event, ...], rule: Rule) -> str:
-    if not events:
-        return f"the scope {delivery.event.scope[:100]!r} is not known"
-    names = ", ".join(dict.fromkeys(event.name for event in events))
-    return f"this is {names}; the rule is on {', '.join(rule.on)}"
-
-
-def _unwanted_ref(event: Event, rule: Rule, *, raw: bool) -> str | None:
-    globs = rule.ref_globs
-    if globs is None:
-        # A raw scope covers what strangers push to refs/pr/* as well: that has to be asked for.
-        if raw and event.ref is not None and not event.ref.startswith(BRANCHES):
-            return f"{event.ref} is not a branch, and the rule names no refs"
-        return None
-    if event.ref is None:
-        return f"{event.name} has no ref; the rule wants {', '.join(globs.patterns)}"
-    if globs.allows((event.ref, short_ref(event.ref))):
-        return None
-    return f"{event.ref} is not among the rule's refs: {', '.join(globs.patterns)}"
-
-
-def short_ref(ref: str) -> str:
-    """Return *ref* as people write it: `main`, `v1`, `pr/4`, `convert/parquet`."""
-    for prefix in (BRANCHES, TAGS, "refs/"):
-        if ref.startswith(prefix):
-            return ref.removeprefix(prefix)
-    return ref
-
-
 def _happened(event: Event) -> str:
     where = f" {event.ref}" if event.ref else ""
     return f"{event.name}{where} on {event.repo.type} {event.repo.name}"
-
-
-def _repo(delivery: Delivery) -> str:
-    return f"{delivery.repo.type} {delivery.repo.name}"

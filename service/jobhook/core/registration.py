@@ -56,8 +56,9 @@ def wanted_webhook(
 
 def domain_of(event: str) -> str:
     """Return the Hub's domain whose webhooks carry *event*: `repo` or `discussion`."""
-    if event in SCOPES:
-        return event.partition(".")[0]
+    scope = event.partition("/")[0]
+    if scope in SCOPES:
+        return scope.partition(".")[0]
     subject, _, verb = event.partition(".")
     if subject in {"discussion", "comment"}:
         return "discussion"

@@ -13,60 +13,30 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from jobhook.core.actions import Action
+from jobhook.core.checks import BranchCheck, Check, WatchCheck
+from jobhook.core.conditions import Conditions, EventName
 from jobhook.core.errors import Problem, did_you_mean
-from jobhook.core.events import EVENTS, REF_EVENTS, SCOPES, STRANGERS_EVENTS
-from jobhook.core.globs import GlobList, glob_matches, glob_problem
+from jobhook.core.events import REF_EVENTS, STRANGERS_EVENTS
+from jobhook.core.globs import glob_matches
 from jobhook.core.jobs import FLAVORS
 from jobhook.core.strict import Strict, fault, tuple_of
-from jobhook.core.watches import REPO_TYPES, WatchItem
+from jobhook.core.watches import WatchItem
 
 # Keys of the language that this version cannot carry out yet: ignoring them could cost money.
 RESERVED_KEYS = frozenset(
-    "if paths actors tags private titles comment any all not debounce concurrency limits "
+    "paths actors tags labels debounce concurrency limits "
     "budget approve uv from_job pass_webhook_secret payload namespace verify "
     "volumes labels attempts".split()
 )
-
-
-def _event_name(word: object) -> object:
-    if isinstance(word, str) and word not in EVENTS and word not in SCOPES:
-        raise fault(f"there is no event {word!r}{did_you_mean(word, (*EVENTS, *SCOPES))}")
-    return word
-
-
-def _glob(pattern: object) -> object:
-    if isinstance(pattern, str) and (problem := glob_problem(pattern.removeprefix("!"))):
-        raise fault(f"{pattern!r}: {problem}")
-    return pattern
-
-
-def _repo_glob(pattern: object) -> object:
-    if not isinstance(pattern, str):
-        return pattern
-    kind, colon, name = pattern.removeprefix("!").partition(":")
-    if not colon:
-        raise fault(
-            f"{pattern!r} names no type: write `dataset:owner/name`, or `*:owner/name` for any"
-        )
-    if not any(glob_matches(kind, known) for known in REPO_TYPES):
-        raise fault(f"{kind!r} is no type of repo{did_you_mean(kind, REPO_TYPES)}")
-    if "/" not in name:
-        raise fault(f"{pattern!r} matches no repo: a name is `owner/name`, any is `{kind}:*/*`")
-    return _glob(pattern)
 
 
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
 
-EventName = Annotated[
-    str, BeforeValidator(_event_name), WithJsonSchema({"enum": [*EVENTS, *SCOPES]})
-]
-RepoGlob = Annotated[str, BeforeValidator(_repo_glob)]
-RefGlob = Annotated[str, BeforeValidator(_glob)]
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
 
 
@@ -80,7 +50,7 @@ class Case(Strict):
     fires: bool = Field(description="Whether the rule must fire.")
 
 
-class Rule(Strict):
+class Rule(Conditions):
     """One rule: what sets it off, and which jobs it launches."""
 
     id: RuleId = Field(description="The same as the file's name without its ending.")
@@ -89,18 +59,6 @@ class Rule(Strict):
         default=(), strict=False, description="What the webhook watches, and a filter."
     )
     on: tuple[EventName, ...] = tuple_of("Events, any of which sets the rule off.", least=1)
-    repos: tuple[RepoGlob, ...] | None = Field(
-        default=None,
-        strict=False,
-        min_length=1,
-        description="`type:owner/name` globs, `!` excludes, the last match wins.",
-    )
-    refs: tuple[RefGlob, ...] | None = Field(
-        default=None,
-        strict=False,
-        min_length=1,
-        description="Short or full ref names, globs; without it, any branch.",
-    )
     trust_strangers: bool = Field(
         default=False,
         description="Lets a rule carry secrets although strangers can set it off.",
@@ -130,19 +88,20 @@ class Rule(Strict):
         for name in self.on:
             if name in STRANGERS_EVENTS or name.startswith("discussion"):
                 return name
-            if name == "repo.content" and self.refs and _may_be_pull_request(self.refs):
+            if name.partition("/")[0] == "repo.content" and self._lets_pull_requests_in():
                 return f"{name} on pull requests"
         return None
 
-    @cached_property
-    def repo_globs(self) -> GlobList | None:
-        """What `repos` says, made ready to be asked often."""
-        return None if self.repos is None else GlobList(self.repos)
+    def _lets_pull_requests_in(self) -> bool:
+        # What `refs` within `any` or `not` comes to, nobody has to work out who reads the rule.
+        return self.names_refs if self.refs is None else _may_be_pull_request(self.refs)
 
     @cached_property
-    def ref_globs(self) -> GlobList | None:
-        """What `refs` says, made ready to be asked often."""
-        return None if self.refs is None else GlobList(self.refs)
+    def asked(self) -> tuple[Check, ...]:
+        """All that must hold for the rule to fire, made ready to be asked often."""
+        watch = [WatchCheck(self.watch)] if self.watch else []
+        branch = [] if self.names_refs else [BranchCheck(self.on)]
+        return (*watch, *self.checks(self.on), *branch)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -195,7 +154,7 @@ def warnings_of(rule: Rule) -> Iterable[tuple[tuple[str | int, ...], str]]:
     """Yield (path of keys, sentence) for what is allowed but most likely not meant."""
     if not rule.watch:
         yield ("id",), "the rule has no `watch`: no webhook is registered for it"
-    if rule.refs and not any(name in REF_EVENTS for name in rule.on):
+    if rule.refs and REF_EVENTS.isdisjoint(name.partition("/")[0] for name in rule.on):
         yield ("refs",), f"no event of {', '.join(rule.on)} has a ref: the rule can never fire"
     for index, action in enumerate(rule.run):
         if action.flavor not in FLAVORS:

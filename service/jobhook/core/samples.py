@@ -8,17 +8,23 @@ from typing import Any
 
 # In samples and cases, the token's user (`user:@me`) has this name.
 SAMPLE_USER = "me"
+# 15 January 2027, noon in Greenwich: a Friday.
+SAMPLE_NOW = 1_800_014_400_000
 _OLD = "1" * 40
 _NEW = "2" * 40
 
 
 def sample_payload(event: str) -> dict[str, Any]:
     """
-    Return a webhook payload (version 3) that reads as *event*, a semantic name or a raw scope.
+    Return a webhook payload (version 3) that reads as *event*.
+
+    That is a semantic name, or a raw scope, with or without its action.
 
     It happens on the public model `me/sample`, and on its branch `main` where a ref changes.
     """
+    event, slash, asked = event.partition("/")
     scope, action, extra = _shape(event)
+    action = asked if slash else action
     repo = {
         "type": "model",
         "name": f"{SAMPLE_USER}/sample",

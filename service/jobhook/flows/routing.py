@@ -13,6 +13,7 @@ from jobhook.core.events import Event, events_of
 from jobhook.core.indexing import RuleIndex
 from jobhook.core.launches import Launch
 from jobhook.core.matching import Decision, decide
+from jobhook.core.occasions import occasions_of
 from jobhook.core.planning import Origin, plan_launches
 from jobhook.core.records import StoredDelivery, Verdict
 from jobhook.core.rules import Rule
@@ -124,10 +125,11 @@ def route(
         unparsed = replace(stored, state=DeliveryState.UNPARSED, reason=delivery.reason)
         return Routed(unparsed)
     events = events_of(delivery)
+    occasions = occasions_of(delivery, me=me, now=now)
     asked = rules.rules
     if len(asked) > _ALL_ASKED_MAX:
-        asked = rules.near(delivery, events, me=me)
-    decisions = [decide(delivery, events, rule, me=me) for rule in asked]
+        asked = rules.near(occasions)
+    decisions = [decide(occasions, rule) for rule in asked]
     origin = Origin(
         instance=instance,
         source=stored.source,

@@ -1,0 +1,366 @@
+"""The conditions of a rule, each of which can be asked, and asked why not."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jobhook.core.deliveries import CommentField
+from jobhook.core.events import BRANCHES, SCOPES
+from jobhook.core.expressions import Expression, context_of
+from jobhook.core.globs import GlobList
+from jobhook.core.occasions import Occasion, short_ref
+from jobhook.core.watches import TOKEN_USER, Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    What a condition said, for a person.
+
+    Attributes:
+        condition: The key of the rule.
+        holds: Whether it does.
+        seen: What it was asked about, in a few words.
+        wanted: What the rule says there.
+        parts: The answers of the conditions within this one.
+    """
+
+    condition: str
+    holds: bool
+    seen: str
+    wanted: str
+    parts: tuple[Answer, ...] = ()
+
+
+class Check(ABC):
+    """
+    One condition.
+
+    Attributes:
+        key: What it is called in a rule file.
+    """
+
+    key: ClassVar[str]
+
+    @abstractmethod
+    def holds(self, occasion: Occasion) -> bool:
+        """Whether it holds."""
+
+    @abstractmethod
+    def seen(self, occasion: Occasion) -> str:
+        """Return what of *occasion* it looks at."""
+
+    @abstractmethod
+    def wanted(self) -> str:
+        """Return what it wants to see."""
+
+    def why_not(self, occasion: Occasion) -> str:
+        """Return the sentence for a person when it does not hold."""
+        return f"{self.seen(occasion)}; the rule's `{self.key}` wants {self.wanted()}"
+
+    def answer(self, occasion: Occasion) -> Answer:
+        """Return all of it."""
+        return Answer(self.key, self.holds(occasion), self.seen(occasion), self.wanted())
+
+
+@dataclass(frozen=True)
+class WatchCheck(Check):
+    """`watch` is a filter as well: deliveries of other webhooks come here too."""
+
+    key = "watch"
+    watches: tuple[Watch, ...]
+
+    def holds(self, occasion: Occasion) -> bool:
+        return any(watch.covers(occasion.delivery, occasion.me) for watch in self.watches)
+
+    def seen(self, occasion: Occasion) -> str:
+        return _repo(occasion)
+
+    def wanted(self) -> str:
+        return ", ".join(map(str, self.watches))
+
+    def why_not(self, occasion: Occasion) -> str:
+        me = occasion.me
+        if me is None and any(watch.name == TOKEN_USER for watch in self.watches):
+            return "the rule watches user:@me, and there is no token to tell who that is"
+        watched = ", ".join(
+            f"{watch} ({me})" if watch.name == TOKEN_USER else str(watch) for watch in self.watches
+        )
+        return f"{_repo(occasion)} is not in what the rule watches: {watched}"
+
+
+@dataclass(frozen=True)
+class ReposCheck(Check):
+    """`repos`: the name with its type, or the id, which survives that the name is taken over."""
+
+    key = "repos"
+    patterns: tuple[str, ...]
+    globs: GlobList
+
+    def holds(self, occasion: Occasion) -> bool:
+        return self.globs.allows(occasion.repo_names)
+
+    def seen(self, occasion: Occasion) -> str:
+        return _repo(occasion)
+
+    def wanted(self) -> str:
+        return ", ".join(self.patterns)
+
+    def why_not(self, occasion: Occasion) -> str:
+        return f"{_repo(occasion)} is not among the rule's repos: {self.wanted()}"
+
+
+@dataclass(frozen=True)
+class OnCheck(Check):
+    """`on`: semantic events, raw scopes, and raw scopes with their action."""
+
+    key = "on"
+    names: tuple[str, ...]
+
+    def holds(self, occasion: Occasion) -> bool:
+        return not occasion.names.isdisjoint(self.names)
+
+    def seen(self, occasion: Occasion) -> str:
+        return f"this is {', '.join(occasion.others)}"
+
+    def wanted(self) -> str:
+        return ", ".join(self.names)
+
+    def why_not(self, occasion: Occasion) -> str:
+        if occasion.event.scope not in SCOPES:
+            return f"the scope {occasion.event.scope[:100]!r} is not known"
+        return f"{self.seen(occasion)}; the rule is on {self.wanted()}"
+
+
+@dataclass(frozen=True)
+class BranchCheck(Check):
+    """Without `refs`, a raw scope means branches: what strangers push must be asked for."""
+
+    key = "refs"
+    names: tuple[str, ...]
+
+    def holds(self, occasion: Occasion) -> bool:
+        event = occasion.event
+        named = event.name in self.names and event.name != event.scope
+        return named or event.ref is None or event.ref.startswith(BRANCHES)
+
+    def seen(self, occasion: Occasion) -> str:
+        return occasion.event.ref or "no ref"
+
+    def wanted(self) -> str:
+        return "branches, as the rule names no refs"
+
+    def why_not(self, occasion: Occasion) -> str:
+        return f"{occasion.event.ref} is not a branch, and the rule names no refs"
+
+
+@dataclass(frozen=True)
+class RefsCheck(Check):
+    """`refs`: short or full names."""
+
+    key = "refs"
+    globs: GlobList
+
+    def holds(self, occasion: Occasion) -> bool:
+        ref = occasion.event.ref
+        return ref is not None and self.globs.allows((ref, short_ref(ref)))
+
+    def seen(self, occasion: Occasion) -> str:
+        return occasion.event.ref or "no ref"
+
+    def wanted(self) -> str:
+        return ", ".join(self.globs.patterns)
+
+    def why_not(self, occasion: Occasion) -> str:
+        if occasion.event.ref is None:
+            return f"{occasion.event.name} has no ref; the rule wants {self.wanted()}"
+        return f"{occasion.event.ref} is not among the rule's refs: {self.wanted()}"
+
+
+@dataclass(frozen=True)
+class PrivateCheck(Check):
+    """`private`: whether the repo is."""
+
+    key = "private"
+    private: bool
+
+    def holds(self, occasion: Occasion) -> bool:
+        return occasion.delivery.repo.private is self.private
+
+    def seen(self, occasion: Occasion) -> str:
+        private = occasion.delivery.repo.private
+        if private is None:
+            return "the delivery does not tell whether the repo is private"
+        return f"the repo is {'private' if private else 'public'}"
+
+    def wanted(self) -> str:
+        return "private" if self.private else "public"
+
+
+@dataclass(frozen=True)
+class TitlesCheck(Check):
+    """`titles` of the discussion or pull request; a `/` is a character like any other."""
+
+    key = "titles"
+    globs: GlobList
+
+    def holds(self, occasion: Occasion) -> bool:
+        discussion = occasion.delivery.discussion
+        return discussion is not None and self.globs.allows((flat(discussion.title),))
+
+    def seen(self, occasion: Occasion) -> str:
+        discussion = occasion.delivery.discussion
+        return f"the title is {discussion.title[:100]!r}" if discussion else "there is no title"
+
+    def wanted(self) -> str:
+        return unflat(", ".join(self.globs.patterns))
+
+
+@dataclass(frozen=True)
+class CommentCheck(Check):
+    """`comment`: what it begins with or holds; hidden and edited ones only if `on` names them."""
+
+    key = "comment"
+    starts_with: tuple[str, ...]
+    pattern: str | None
+    matches: Callable[[str], bool] | None
+    on: tuple[str, ...]
+
+    def holds(self, occasion: Occasion) -> bool:
+        comment = occasion.delivery.comment
+        if comment is None or self._ignored(occasion):
+            return False
+        return self._fits(comment)
+
+    def _ignored(self, occasion: Occasion) -> bool:
+        name = occasion.event.name
+        return name in {"comment.edited", "comment.hidden"} and name not in self.on
+
+    def _fits(self, comment: CommentField) -> bool:
+        if self.starts_with and not comment.content.lstrip().startswith(self.starts_with):
+            return False
+        return self.matches is None or self.matches(comment.content)
+
+    def seen(self, occasion: Occasion) -> str:
+        comment = occasion.delivery.comment
+        if comment is None:
+            return "there is no comment"
+        if self._ignored(occasion):
+            return f"this is {occasion.event.name}, which the rule's `on` does not name"
+        return f"the comment is {comment.content[:60]!r}"
+
+    def wanted(self) -> str:
+        wanted = [f"one that starts with {' or '.join(map(repr, self.starts_with))}"]
+        matched = [f"one that matches {self.pattern!r}"]
+        return " and ".join(
+            (wanted if self.starts_with else []) + (matched if self.pattern else [])
+        )
+
+
+class IfCheck(Check):
+    """`if`: an expression."""
+
+    key = "if"
+
+    def __init__(self, expression: Expression) -> None:
+        self.expression = expression
+
+    def holds(self, occasion: Occasion) -> bool:
+        return self._value(occasion) is True
+
+    def _value(self, occasion: Occasion) -> bool | str:
+        return self.expression.holds(context_of(occasion.context(), now=occasion.now))
+
+    def seen(self, occasion: Occasion) -> str:
+        value = self._value(occasion)
+        return f"it fails: {value}" if isinstance(value, str) else f"it is {str(value).lower()}"
+
+    def wanted(self) -> str:
+        return self.expression.text
+
+    def why_not(self, occasion: Occasion) -> str:
+        return f"`if: {self.expression.text}`: {self.seen(occasion)}"
+
+
+class Both(Check):
+    """Conditions that must all hold, the cheap ones first."""
+
+    key = "all"
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self.checks = tuple(checks)
+
+    def holds(self, occasion: Occasion) -> bool:
+        return all(check.holds(occasion) for check in self.checks)
+
+    def seen(self, occasion: Occasion) -> str:
+        return ""
+
+    def wanted(self) -> str:
+        return "all of these"
+
+    def why_not(self, occasion: Occasion) -> str:
+        return next(check.why_not(occasion) for check in self.checks if not check.holds(occasion))
+
+    def answer(self, occasion: Occasion) -> Answer:
+        parts = tuple(check.answer(occasion) for check in self.checks)
+        return Answer(self.key, self.holds(occasion), self.seen(occasion), self.wanted(), parts)
+
+
+class Either(Both):
+    """Conditions of which one must hold."""
+
+    key = "any"
+
+    def holds(self, occasion: Occasion) -> bool:
+        return any(check.holds(occasion) for check in self.checks)
+
+    def wanted(self) -> str:
+        return "one of these"
+
+    def why_not(self, occasion: Occasion) -> str:
+        reasons = "; ".join(check.why_not(occasion) for check in self.checks)
+        return f"none of `any` holds: {reasons}"
+
+
+class Neither(Check):
+    """Conditions that must not all hold."""
+
+    key = "not"
+
+    def __init__(self, check: Check) -> None:
+        self.check = check
+
+    def holds(self, occasion: Occasion) -> bool:
+        return not self.check.holds(occasion)
+
+    def seen(self, occasion: Occasion) -> str:
+        return ""
+
+    def wanted(self) -> str:
+        return "not these together"
+
+    def why_not(self, occasion: Occasion) -> str:
+        return "all that the rule's `not` names is so"
+
+    def answer(self, occasion: Occasion) -> Answer:
+        parts = (self.check.answer(occasion),)
+        return Answer(self.key, self.holds(occasion), self.seen(occasion), self.wanted(), parts)
+
+
+def flat(text: str) -> str:
+    """Return *text* so that globs see no parts in it: nothing that is read holds a NUL."""
+    return text.replace("/", "\0")
+
+
+def unflat(text: str) -> str:
+    """Return what `flat` was given."""
+    return text.replace("\0", "/")
+
+
+def _repo(occasion: Occasion) -> str:
+    repo = occasion.delivery.repo
+    return f"{repo.type} {repo.name}"

@@ -1,0 +1,197 @@
+"""The conditions of a rule file, around any of which `any`, `all` and `not` may stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from jobhook.core.checks import (
+    Both,
+    Check,
+    CommentCheck,
+    Either,
+    IfCheck,
+    Neither,
+    OnCheck,
+    PrivateCheck,
+    RefsCheck,
+    ReposCheck,
+    TitlesCheck,
+    flat,
+)
+from jobhook.core.errors import did_you_mean
+from jobhook.core.events import EVENTS, RAW
+from jobhook.core.expressions import BadExpression, parse_expression, parse_pattern
+from jobhook.core.globs import GlobList, glob_matches, glob_problem
+from jobhook.core.occasions import pinned
+from jobhook.core.strict import Strict, fault
+from jobhook.core.watches import REPO_TYPES
+
+_REPO_ID = re.compile("id:[0-9a-f]{24}")
+
+
+def _event_name(word: object) -> object:
+    if isinstance(word, str) and word not in EVENTS and word not in RAW:
+        raise fault(f"there is no event {word!r}{did_you_mean(word, (*EVENTS, *RAW))}")
+    return word
+
+
+def _glob(pattern: object) -> object:
+    if isinstance(pattern, str) and (problem := glob_problem(pattern.removeprefix("!"))):
+        raise fault(f"{pattern!r}: {problem}")
+    return pattern
+
+
+def _repo_glob(pattern: object) -> object:
+    if not isinstance(pattern, str) or _REPO_ID.fullmatch(pattern.removeprefix("!")):
+        return pattern
+    kind, colon, name = pattern.removeprefix("!").partition(":")
+    if not colon:
+        raise fault(
+            f"{pattern!r} names no type: write `dataset:owner/name`, or `*:owner/name` for any"
+        )
+    if not any(glob_matches(kind, known) for known in REPO_TYPES):
+        raise fault(f"{kind!r} is no type of repo{did_you_mean(kind, REPO_TYPES)}")
+    if "/" not in name:
+        raise fault(f"{pattern!r} matches no repo: a name is `owner/name`, any is `{kind}:*/*`")
+    return _glob(pattern)
+
+
+def _text_glob(pattern: object) -> object:
+    # A title has no parts; `**` and a slash at an end are text like any other.
+    if isinstance(pattern, str) and not 0 < len(pattern.removeprefix("!")) <= 512:
+        raise fault(f"{pattern!r}: a pattern has 1 to 512 characters")
+    return pattern
+
+
+def _expression(text: str) -> str:
+    try:
+        parse_expression(text)
+    except BadExpression as exc:
+        raise fault(f"{exc} (line {exc.line}, column {exc.column} of it)") from exc
+    return text
+
+
+def _pattern(text: str) -> str:
+    try:
+        parse_pattern(text)
+    except BadExpression as exc:
+        raise fault(f"{text!r}: {exc}") from exc
+    return text
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+EventName = Annotated[str, BeforeValidator(_event_name), WithJsonSchema({"enum": [*EVENTS, *RAW]})]
+RepoGlob = Annotated[str, BeforeValidator(_repo_glob)]
+Glob = Annotated[str, BeforeValidator(_glob)]
+TextGlob = Annotated[str, BeforeValidator(_text_glob)]
+Cel = Annotated[str, AfterValidator(_expression)]
+OneOrMore = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_list),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+
+
+def _some(description: str) -> Any:
+    return Field(default=None, strict=False, min_length=1, description=description)
+
+
+class CommentCondition(Strict):
+    """What a comment must be like; an edited or hidden one counts only if `on` names that event."""
+
+    starts_with: OneOrMore = Field(
+        default=(), strict=False, description="What it begins with; one text, or several."
+    )
+    matches: Annotated[str, AfterValidator(_pattern)] | None = Field(
+        default=None, description="A regular expression (RE2) that is found in it."
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.starts_with and self.matches is None:
+            raise fault("say `starts_with` or `matches`")
+        return self
+
+    def check(self, on: tuple[str, ...]) -> CommentCheck:
+        """Return what asks it, for a rule with this *on*."""
+        matches = None if self.matches is None else parse_pattern(self.matches)
+        return CommentCheck(self.starts_with, self.matches, matches, on)
+
+
+class Conditions(Strict):
+    """What must hold of an event, all of it; what is not said is not asked."""
+
+    on: tuple[EventName, ...] | None = _some("Events: any of these.")
+    repos: tuple[RepoGlob, ...] | None = _some(
+        "`type:owner/name` globs or `id:` and a repo's id; `!` excludes, the last match wins."
+    )
+    refs: tuple[Glob, ...] | None = _some(
+        "Short or full ref names, globs; without it, any ref the event is about."
+    )
+    private: bool | None = Field(default=None, description="Whether the repo is private.")
+    titles: tuple[TextGlob, ...] | None = _some(
+        "Titles of the discussion or pull request, globs; `!` excludes, the last match wins."
+    )
+    comment: CommentCondition | None = Field(
+        default=None, description="What the comment must be like."
+    )
+    any: tuple[Conditions, ...] | None = _some("Conditions of which one must hold.")
+    all: tuple[Conditions, ...] | None = _some("Conditions that must all hold.")
+    not_: Conditions | None = Field(
+        default=None, alias="not", description="Conditions that must not hold together."
+    )
+    if_: Cel | None = Field(
+        default=None, alias="if", description="A CEL expression over the event's context."
+    )
+
+    def checks(self, on: tuple[str, ...]) -> Iterator[Check]:
+        """Yield what asks each condition, the cheap ones first; *on* is that of the rule."""
+        yield from self._of_the_repo()
+        if self.on is not None:
+            yield OnCheck(self.on)
+        yield from self._of_the_event(on)
+        if self.all is not None:
+            yield Both([part.check(on) for part in self.all])
+        if self.any is not None:
+            yield Either([part.check(on) for part in self.any])
+        if self.not_ is not None:
+            yield Neither(self.not_.check(on))
+        if self.if_ is not None:
+            yield IfCheck(parse_expression(self.if_))
+
+    def check(self, on: tuple[str, ...]) -> Check:
+        """Return what asks all of them."""
+        return Both(tuple(self.checks(on)))
+
+    @property
+    def names_refs(self) -> bool:
+        """Whether `refs` is said anywhere."""
+        return self.refs is not None or any(part.names_refs for part in self.within())
+
+    def within(self) -> Iterator[Conditions]:
+        """Yield the conditions that stand within these."""
+        yield from self.any or ()
+        yield from self.all or ()
+        if self.not_ is not None:
+            yield self.not_
+
+    def _of_the_repo(self) -> Iterator[Check]:
+        if self.repos is not None:
+            yield ReposCheck(self.repos, GlobList(tuple(map(pinned, self.repos))))
+        if self.private is not None:
+            yield PrivateCheck(self.private)
+
+    def _of_the_event(self, on: tuple[str, ...]) -> Iterator[Check]:
+        if self.refs is not None:
+            yield RefsCheck(GlobList(self.refs))
+        if self.titles is not None:
+            yield TitlesCheck(GlobList(tuple(map(flat, self.titles))))
+        if self.comment is not None:
+            yield self.comment.check(on)

@@ -1,0 +1,217 @@
+"""
+CEL, the language of `if:`, and RE2, the regular expressions of `matches:`.
+
+Both come with Google's CEL for C++. What a rule can ask about is declared as messages, so that a
+misspelt field or a wrong type is found when the rule is loaded, and a field that did not come reads
+as empty. Neither can be made to run for long: iterations have a budget, and RE2 is linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from jobhook.core.errors import UsageError
+
+EXPRESSION_MAX = 4096
+_PACKAGE = "jobhook"
+# What a rule can ask about, in the words of the payload.
+CONTEXT: Mapping[str, Mapping[str, str]] = {
+    "event": {"name": "string", "scope": "string", "action": "string"},
+    "repo": {
+        "id": "string",
+        "type": "string",
+        "name": "string",
+        "owner": "string",
+        "private": "bool",
+        "headSha": "string",
+    },
+    "ref": {"name": "string", "short": "string", "oldSha": "string", "newSha": "string"},
+    "discussion": {
+        "title": "string",
+        "num": "int64",
+        "status": "string",
+        "isPullRequest": "bool",
+        "authorId": "string",
+    },
+    "comment": {"content": "string", "hidden": "bool", "authorId": "string"},
+}
+_KIND = re.compile("[A-Z_]+: ")
+# What no event can make good.
+_HOPELESS = ("regular expression", "budget exceeded")
+_PLACE = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+
+
+class BadExpression(UsageError):
+    """An expression that cannot be; *line* and *column* count from 1 within it."""
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """
+    A condition that was found to be sound.
+
+    Attributes:
+        text: As it was written.
+    """
+
+    text: str
+    _compiled: Any
+
+    def holds(self, context: Mapping[str, Any]) -> bool | str:
+        """
+        Return whether it is true of *context*, as `context_of` makes it; or why that fails.
+
+        What no check at load can find fails here: a division by zero, an index beyond a list.
+        """
+        try:
+            value = self._compiled.eval(data=context).value()
+        except RuntimeError as exc:
+            return _without_kind(str(exc))
+        return value if isinstance(value, bool) else _without_kind(str(value))
+
+
+def parse_expression(text: str) -> Expression:
+    """
+    Return *text* as an expression.
+
+    Raises:
+        BadExpression: If it names what is not there, mixes types, is not true or false in the end,
+            or takes too long even on an event whose every field is empty.
+    """
+    if len(text) > EXPRESSION_MAX:
+        raise BadExpression(f"an expression may have {EXPRESSION_MAX:,} characters at most")
+    _refuse_half_characters(text)
+    compiled = _compile(text)
+    if compiled.return_type() != _cel().Type.BOOL:
+        kind = compiled.return_type().name().lower()
+        raise BadExpression(f"it gives {kind}, and not true or false")
+    expression = Expression(text, compiled)
+    tried = expression.holds(context_of({}, now=0))
+    if isinstance(tried, str) and any(sign in tried for sign in _HOPELESS):
+        raise BadExpression(tried)
+    return expression
+
+
+def parse_pattern(pattern: str) -> Callable[[str], bool]:
+    """
+    Return what tells whether a text holds a match of *pattern*, an RE2 regular expression.
+
+    Raises:
+        BadExpression: If it is none.
+    """
+    _refuse_half_characters(pattern)
+    compiled = _text_env().compile("text.matches(pattern)")
+
+    def matches(text: str) -> bool:
+        found = compiled.eval(data={"text": text, "pattern": pattern}).value()
+        if not isinstance(found, bool):
+            raise BadExpression(_without_kind(str(found)))
+        return found
+
+    matches("")
+    return matches
+
+
+def context_of(parts: Mapping[str, Any], *, now: int) -> dict[str, Any]:
+    """
+    Return what expressions are evaluated on.
+
+    *parts* holds a mapping for each name of `CONTEXT` that is known; the others read as empty.
+    *now* is in milliseconds since 1970.
+    """
+    classes = _classes()
+    context: dict[str, Any] = {name: classes[name](**parts.get(name, {})) for name in CONTEXT}
+    return {**context, "now": datetime.fromtimestamp(now / 1000, UTC)}
+
+
+def _refuse_half_characters(text: str) -> None:
+    # YAML can write them, and CEL cannot take them.
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise BadExpression("it holds half a character")
+
+
+def _compile(text: str) -> Any:
+    try:
+        return _env().compile(text)
+    except RuntimeError as exc:
+        found = _PLACE.search(str(exc))
+        if found is None:
+            raise BadExpression(_without_kind(str(exc).splitlines()[0])) from exc
+        line, column, message = found.groups()
+        raise BadExpression(_readable(message), int(line), int(column)) from exc
+
+
+def _readable(message: str) -> str:
+    if message.startswith("undeclared reference to"):
+        known = ", ".join(sorted(_variables()))
+        return f"{message.partition(' (in')[0]}: there are {known}"
+    return message.partition(" expecting {")[0].replace(f"{_PACKAGE}.", "")
+
+
+def _without_kind(message: str) -> str:
+    return message.partition(": ")[2].partition(" [")[0] if _KIND.match(message) else message
+
+
+@cache
+def _cel() -> Any:
+    # 10 MiB and 30 ms that only those pay whose rules have an expression.
+    from cel_expr_python import cel
+
+    return cel
+
+
+@cache
+def _variables() -> dict[str, Any]:
+    kinds = {name: _cel().Type(f"{_PACKAGE}.{name}") for name in CONTEXT}
+    return {**kinds, "now": _cel().Type.TIMESTAMP}
+
+
+@cache
+def _env() -> Any:
+    return _cel().NewEnv(descriptor_pool=_pool(), variables=_variables())
+
+
+@cache
+def _text_env() -> Any:
+    text = _cel().Type.STRING
+    return _cel().NewEnv(variables={"text": text, "pattern": text})
+
+
+@cache
+def _classes() -> dict[str, Any]:
+    from google.protobuf import message_factory
+
+    return {
+        name: message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+        for name in CONTEXT
+    }
+
+
+@cache
+def _pool() -> Any:
+    from google.protobuf import descriptor_pb2, descriptor_pool
+
+    field = descriptor_pb2.FieldDescriptorProto
+    kinds = {"string": field.TYPE_STRING, "bool": field.TYPE_BOOL, "int64": field.TYPE_INT64}
+    file = descriptor_pb2.FileDescriptorProto(
+        name="context.proto", package=_PACKAGE, syntax="proto3"
+    )
+    for name, fields in CONTEXT.items():
+        message = file.message_type.add(name=name)
+        for number, (field_name, kind) in enumerate(fields.items(), 1):
+            message.field.add(
+                name=field_name, number=number, type=kinds[kind], label=field.LABEL_OPTIONAL
+            )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return pool

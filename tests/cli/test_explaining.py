@@ -1,0 +1,114 @@
+"""`jobhook rules explain`: which condition it is that keeps a rule from firing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from commands import Run
+from factories import DELIVERIES, make_received, sample
+from jobhook.adapters.store_sqlite import sqlite_store
+
+PUSH = str(DELIVERIES / "14_content_push_main_dataset.json")
+RULE = """\
+id: retrain
+watch: ["org:tinylab"]
+on: [commit.pushed]
+any: [{refs: [dev]}, {not: {private: true}}]
+if: repo.name.endsWith('clips')
+run: {image: python:3.12, command: [python, train.py], secrets: [HF_TOKEN]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def rules(tmp_path: Path) -> Path:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "retrain.yaml").write_text(RULE)
+    return folder
+
+
+@pytest.fixture
+def deliveries(tmp_path: Path) -> list[str]:
+    async def fill() -> list[str]:
+        async with sqlite_store(tmp_path / "jobhook.db") as store:
+            bodies = sample("14"), sample("01")
+            return [
+                (await store.record(make_received(f"w{n}", b))).delivery
+                for n, b in enumerate(bodies)
+            ]
+
+    return asyncio.run(fill())
+
+
+def test_every_condition_of_a_rule_that_fires_is_told_with_its_job(run: Run) -> None:
+    ran = run("rules", "explain", PUSH, "--me", "ada")
+    assert ran.out.splitlines()[:10] == [
+        "retrain fires: commit.pushed refs/heads/main on dataset tinylab/birdsong-clips",
+        "  yes watch    dataset tinylab/birdsong-clips; wanted: org:tinylab",
+        "  yes on       this is commit.pushed; wanted: commit.pushed",
+        "  yes any      one of these",
+        "    NO  all      all of these",
+        "      NO  refs     refs/heads/main; wanted: dev",
+        "    yes all      all of these",
+        "      yes not      not these together",
+        "        NO  all      all of these",
+        "          NO  private  the repo is public; wanted: private",
+    ]
+    assert "yes if       it is true; wanted: repo.name.endsWith('clips')" in ran.out
+    assert "command  python train.py" in ran.out
+    assert "secret   HF_TOKEN" in ran.out
+
+
+def test_the_condition_that_says_no_is_told(run: Run, deliveries: list[str]) -> None:
+    ran = run("rules", "explain", deliveries[1], "--me", "ada")
+    assert "retrain does not fire: " in ran.out
+    assert "NO  on       this is repo.created; wanted: commit.pushed" in ran.out
+
+
+def test_the_delivery_that_came_last_is_explained_to_programs(
+    run: Run, deliveries: list[str]
+) -> None:
+    (row,) = run("rules", "explain", "--last", "--rule", "retrain", "--me", "ada", "--json").json
+    assert (row["rule"], row["fired"], row["event"], row["jobs"]) == (
+        "retrain",
+        False,
+        "repo.created",
+        [],
+    )
+    assert [each["condition"] for each in row["conditions"]][:2] == ["watch", "on"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        pytest.param([], "give a delivery, a payload file, or --last", id="nothing"),
+        pytest.param([PUSH, "--last"], "give a delivery, a payload file, or --last", id="both"),
+        pytest.param([PUSH, "--rule", "retrian"], "did you mean `retrain`?", id="no-such-rule"),
+        pytest.param(["d1"], "there is no file and no delivery d1", id="no-such-delivery"),
+    ],
+)
+def test_what_cannot_be_explained_is_told(
+    run: Run, deliveries: list[str], arguments: list[str], sentence: str
+) -> None:
+    ran = run("rules", "explain", *arguments, "--me", "ada")
+    assert (ran.code, ran.out) == (2 if "d1" not in arguments else 1, "")
+    assert sentence in ran.err
+
+
+def test_where_nothing_has_come_there_is_nothing_to_explain(run: Run, tmp_path: Path) -> None:
+    async def make() -> None:
+        async with sqlite_store(tmp_path / "jobhook.db"):
+            pass
+
+    asyncio.run(make())
+    assert "no delivery has come yet" in run("rules", "explain", "--last", "--me", "ada").err
+
+
+def test_what_is_no_payload_cannot_be_explained(run: Run, tmp_path: Path) -> None:
+    odd = tmp_path / "odd.json"
+    odd.write_text(json.dumps({"event": "move"}))
+    assert "a legacy payload" in run("rules", "explain", str(odd), "--me", "ada").err
