@@ -157,6 +157,17 @@ async def test_an_answer_over_the_cap_is_given_up(server: CannedServer) -> None:
     assert "over 5,242,880 bytes" in str(exc)
 
 
+async def test_what_only_reads_outlives_a_connection_that_was_closed_while_it_rested(
+    server: CannedServer,
+) -> None:
+    server.answers = [answer(200), b"", answer(200, {"a": 1})]
+    async with hub(server) as transport:
+        await transport.get("/api/x")
+        # The server takes the second request and hangs up.
+        server.answers[1:1] = [None]
+        assert (await transport.get("/api/x")).body == {"a": 1}
+
+
 async def test_every_change_has_a_connection_of_its_own(server: CannedServer) -> None:
     server.answers = [answer(200) for _ in range(5)]
     async with hub(server) as transport:

@@ -229,7 +229,7 @@ class HubTransport:
         what = f"{method} {request.url.path}"
         try:
             async with asyncio.timeout(self._deadline):
-                response = await client.send(request, stream=True)
+                response = await _opened(client, request)
                 self._note_quota(response)
                 async with contextlib.aclosing(response):
                     body = await _capped(response, answer_max)
@@ -274,6 +274,17 @@ class HubTransport:
 
 class _AnswerTooLarge(Exception):
     pass
+
+
+async def _opened(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response:
+    try:
+        return await client.send(request, stream=True)
+    except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
+        # A connection that rested may be closed by the time it is used again. What only reads is
+        # asked once more; anything else has a connection of its own.
+        if request.method != "GET":
+            raise
+        return await client.send(request, stream=True)
 
 
 async def _capped(response: httpx2.Response, most: int = ANSWER_MAX_BYTES) -> bytes:
