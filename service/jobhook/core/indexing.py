@@ -37,7 +37,7 @@ class RuleIndex:
         repo, me = occasions[0].delivery.repo, occasions[0].me
         texts = _texts(*occasions[0].repo_names)
         found: set[int] = set()
-        for name in {name for each in occasions for name in each.names}:
+        for name in frozenset().union(*(each.names for each in occasions)):
             if shelf := self._shelves.get(name):
                 shelf.find(texts, found)
                 if repo.owner == me:

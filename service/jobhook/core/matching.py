@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
 from jobhook.core.checks import Answer
 from jobhook.core.deliveries import Delivery, Unreadable, read_delivery
@@ -75,7 +74,11 @@ def explain(occasions: Sequence[Occasion], rule: Rule) -> Explanation:
 
 def _held(rule: Rule, occasion: Occasion) -> int:
     """Return how many conditions hold before the first that does not."""
-    return len(list(takewhile(lambda check: check.holds(occasion), rule.asked)))
+    # A loop, because this is done for every rule nearby.
+    for number, check in enumerate(rule.asked):
+        if not check.holds(occasion):
+            return number
+    return len(rule.asked)
 
 
 def broken_cases(rule: Rule) -> Iterator[tuple[int, str]]:
