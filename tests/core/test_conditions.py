@@ -168,6 +168,18 @@ def test_a_condition_holds(conditions: dict[str, Any], delivery: Delivery) -> No
             id="if-fails",
         ),
         pytest.param(
+            {"not": {"if": "1 / discussion.num == 1"}},
+            PUSH,
+            "`if: 1 / discussion.num == 1`: it fails: divide by zero",
+            id="if-fails-within-not",
+        ),
+        pytest.param(
+            {"any": [{"if": "1 / discussion.num == 1"}, {"private": False}]},
+            PUSH,
+            "`if: 1 / discussion.num == 1`: it fails: divide by zero",
+            id="if-fails-within-any",
+        ),
+        pytest.param(
             {"any": [{"refs": ["dev"]}, {"private": True}]},
             PUSH,
             "none of `any` holds: refs/heads/main is not among the rule's refs: dev; the repo is "
@@ -204,6 +216,9 @@ def test_a_condition_does_not_hold(
         pytest.param({"titles": [""]}, "a pattern has 1 to 512 characters", id="no-title"),
         pytest.param({"not": {"repo": []}}, "Extra inputs", id="unknown-within"),
         pytest.param({"any": []}, "at least 1 item", id="any-of-nothing"),
+        pytest.param({"any": ["main"]}, "valid dictionary", id="any-of-a-text"),
+        pytest.param({"any": None}, "`any` is empty", id="any-without-a-value"),
+        pytest.param({"not": {"refs": None}}, "`refs` is empty", id="nothing-within-not"),
         pytest.param({"on": ["repo.content/create"]}, "there is no event", id="no-such-action"),
     ],
 )
@@ -249,6 +264,14 @@ def test_every_condition_tells_what_it_saw_and_what_it_wants() -> None:
         ("if", "it is true", "discussion.num == 1 && comment.content != '' && ref.name == ''"),
         ("refs", "no ref", "branches, as the rule names no refs"),
     ]
+
+
+def test_a_condition_that_fails_is_explained_as_one_that_does_not_hold() -> None:
+    rule = make_rule(**{"not": {"if": "1 / discussion.num == 1"}})
+    told = explain(occasions_of(PUSH, me="me", now=NOON), rule)
+    (said,) = [answer for answer in told.answers if answer.condition == "not"]
+    assert (told.decision.fired, said.holds) == (False, False)
+    assert said.parts[0].parts[0].seen == "it fails: divide by zero"
 
 
 def test_of_several_events_the_one_that_came_nearest_is_explained() -> None:

@@ -261,7 +261,7 @@ def test_raw_content_without_any_ref_fires() -> None:
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_a_raw_scope_takes_the_events_of_that_scope_and_no_others(scope: str) -> None:
-    rule = make_rule(watch=[], on=[scope], refs=None)
+    rule = make_rule(watch=[], on=[scope])
     fired = {name for name in EVENTS if decision(rule, read(sample_payload(name))).fired}
     not_branches = {"tag.created", "tag.moved", "tag.deleted", "convert.updated"}
     not_branches |= {"pr.ref_created", "pr.pushed"}

@@ -444,7 +444,6 @@ def test_what_refs_within_other_conditions_come_to_is_not_guessed(
 @pytest.mark.parametrize(
     "refs",
     [
-        pytest.param(None, id="branches"),
         pytest.param(["main"], id="main"),
         pytest.param(["v*", "release/1.0"], id="short"),
         pytest.param(["refs/heads/**"], id="full"),
@@ -457,9 +456,13 @@ def test_what_refs_within_other_conditions_come_to_is_not_guessed(
         pytest.param(["refs/heads/**", "release/**"], id="below-a-name"),
     ],
 )
-def test_raw_content_of_other_refs_may_hand_out_secrets(refs: list[str] | None) -> None:
+def test_raw_content_of_other_refs_may_hand_out_secrets(refs: list[str]) -> None:
     rule = make_rule(on=["repo.content"], refs=refs, run=SECRET_JOB)
     assert rule.strangers_may_cause() is None
+
+
+def test_raw_content_without_refs_is_of_branches_and_may_hand_out_secrets() -> None:
+    assert make_rule(on=["repo.content"], run=SECRET_JOB).strangers_may_cause() is None
 
 
 @given(

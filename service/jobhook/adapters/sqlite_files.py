@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -68,7 +69,8 @@ def open_writer(
         if not path.exists():
             _make(path, connect)
         refuse_damage(path, connect)
-        if sums_of(path).exists() and is_outdated(path):
+        is_handled = sums_of(path).exists() and is_outdated(path)
+        if is_handled:
             sums_of(path).unlink()
         if not sums_of(path).exists():
             # Whoever put it there may have left it in another mode, which is a change to it.
@@ -76,7 +78,12 @@ def open_writer(
                 connection.execute("PRAGMA journal_mode=WAL")
             write_sums(path)
         mark(path, at_rest=False)
-        return _writing(path, connect)
+        connection = _writing(path, connect)
+        if is_handled:
+            # The log may have been copied, or lost with what was launched last.
+            began_at = round(time.time() * 1000)
+            connection.execute("UPDATE epoch SET began_at = ?", (began_at,))
+        return connection
 
 
 def reopen_writer(path: Path, sums: PageSums, connect: Connect = connect) -> sqlite3.Connection:

@@ -35,6 +35,10 @@ class Answer:
     parts: tuple[Answer, ...] = ()
 
 
+class Unanswerable(Exception):
+    """A condition fails on an event: whatever stands around it, its rule does not fire."""
+
+
 class Check(ABC):
     """
     One condition.
@@ -47,7 +51,7 @@ class Check(ABC):
 
     @abstractmethod
     def holds(self, occasion: Occasion) -> bool:
-        """Whether it holds."""
+        """Whether it holds; raises `Unanswerable`."""
 
     @abstractmethod
     def seen(self, occasion: Occasion) -> str:
@@ -63,7 +67,14 @@ class Check(ABC):
 
     def answer(self, occasion: Occasion) -> Answer:
         """Return all of it."""
-        return Answer(self.key, self.holds(occasion), self.seen(occasion), self.wanted())
+        return Answer(self.key, self.surely(occasion), self.seen(occasion), self.wanted())
+
+    def surely(self, occasion: Occasion) -> bool:
+        """Whether it holds, and does not fail."""
+        try:
+            return self.holds(occasion)
+        except Unanswerable:
+            return False
 
 
 @dataclass(frozen=True)
@@ -269,7 +280,10 @@ class IfCheck(Check):
         self.expression = expression
 
     def holds(self, occasion: Occasion) -> bool:
-        return self._value(occasion) is True
+        value = self._value(occasion)
+        if isinstance(value, str):
+            raise Unanswerable(self.why_not(occasion))
+        return value
 
     def _value(self, occasion: Occasion) -> bool | str:
         return self.expression.holds(context_of(occasion.context(), now=occasion.now))
@@ -307,7 +321,7 @@ class Both(Check):
 
     def answer(self, occasion: Occasion) -> Answer:
         parts = tuple(check.answer(occasion) for check in self.checks)
-        return Answer(self.key, self.holds(occasion), self.seen(occasion), self.wanted(), parts)
+        return Answer(self.key, self.surely(occasion), self.seen(occasion), self.wanted(), parts)
 
 
 class Either(Both):
@@ -348,7 +362,7 @@ class Neither(Check):
 
     def answer(self, occasion: Occasion) -> Answer:
         parts = (self.check.answer(occasion),)
-        return Answer(self.key, self.holds(occasion), self.seen(occasion), self.wanted(), parts)
+        return Answer(self.key, self.surely(occasion), self.seen(occasion), self.wanted(), parts)
 
 
 def flat(text: str) -> str:

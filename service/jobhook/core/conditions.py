@@ -151,6 +151,15 @@ class Conditions(Strict):
         default=None, alias="if", description="A CEL expression over the event's context."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _says_nothing_in_vain(cls, given: object) -> object:
+        if isinstance(given, dict):
+            for key, value in given.items():
+                if value is None and key in _CONDITIONS:
+                    raise fault(f"`{key}` is empty: remove it, or say what it wants")
+        return given
+
     def checks(self, on: tuple[str, ...]) -> Iterator[Check]:
         """Yield what asks each condition, the cheap ones first; *on* is that of the rule."""
         yield from self._of_the_repo()
@@ -195,3 +204,6 @@ class Conditions(Strict):
             yield TitlesCheck(GlobList(tuple(map(flat, self.titles))))
         if self.comment is not None:
             yield self.comment.check(on)
+
+
+_CONDITIONS = frozenset(field.alias or name for name, field in Conditions.model_fields.items())

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from jobhook.core.checks import Answer
+from jobhook.core.checks import Answer, Unanswerable
 from jobhook.core.deliveries import Delivery, Unreadable, read_delivery
 from jobhook.core.events import Event
 from jobhook.core.occasions import Occasion, occasions_of
@@ -41,7 +41,10 @@ def decide(occasions: Sequence[Occasion], rule: Rule) -> Decision:
     """
     furthest, reason = -1, ""
     for occasion in occasions:
-        held = _held(rule, occasion)
+        try:
+            held = _held(rule, occasion)
+        except Unanswerable as exc:
+            return Decision(rule, str(exc))
         if held == len(rule.asked):
             return Decision(rule, _happened(occasion.event), occasion.event)
         if held > furthest:
@@ -67,7 +70,10 @@ class Explanation:
 
 def explain(occasions: Sequence[Occasion], rule: Rule) -> Explanation:
     """Decide as `decide` does, and tell what each condition said, not only the first that fails."""
-    nearest = max(occasions, key=lambda occasion: _held(rule, occasion))
+    nearest = max(
+        occasions,
+        key=lambda occasion: sum(check.surely(occasion) for check in rule.asked),
+    )
     answers = tuple(check.answer(nearest) for check in rule.asked)
     return Explanation(decide(occasions, rule), nearest.event.name, answers)
 
