@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.payload import body
 from bench.table import Row, Scale
 from jobhook.adapters.sqlite_files import open_writer
-from jobhook.adapters.store_sqlite import sqlite_reads
+from jobhook.adapters.sqlite_reads import sqlite_reads
 from jobhook.core.deliveries import Delivery, DeliveryState, read_delivery
 from jobhook.core.filters import DeliveryFilter
 from jobhook.core.indexing import RuleIndex

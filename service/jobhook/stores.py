@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
-from jobhook.adapters.store_sqlite import sqlite_reads, sqlite_store
+from jobhook.adapters.sqlite_reads import sqlite_reads
+from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.errors import SettingsError
 from jobhook.ports import Reads, Store
 from jobhook.settings import Database

@@ -13,7 +13,8 @@ from factories import make_received
 from jobhook.adapters import sqlite_files, sqlite_migrations
 from jobhook.adapters.sqlite import Writer
 from jobhook.adapters.sqlite_files import close_writer, open_reader, open_writer
-from jobhook.adapters.store_sqlite import sqlite_reads, sqlite_store
+from jobhook.adapters.sqlite_reads import sqlite_reads
+from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.errors import StoreError, StoreUnavailable
 
 pytestmark = pytest.mark.anyio

@@ -23,7 +23,8 @@ from jobhook.adapters.page_sums import sums_of
 from jobhook.adapters.sqlite import Writer
 from jobhook.adapters.sqlite_files import open_reader, open_writer
 from jobhook.adapters.sqlite_health import damage_in
-from jobhook.adapters.store_sqlite import sqlite_reads, sqlite_store
+from jobhook.adapters.sqlite_reads import sqlite_reads
+from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.errors import StoreError, StoreUnavailable
 
 pytestmark = pytest.mark.anyio
