@@ -37,6 +37,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("ports",),
     ("flows", "adapters", "devhub"),
     ("web",),
+    ("database",),
     ("settings",),  # high, so that nobody below can reach for the environment
     ("stores",),
     ("workers",),

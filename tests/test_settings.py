@@ -7,7 +7,8 @@ import pytest
 
 from jobhook.core.errors import SettingsError
 from jobhook.core.guards import Limits
-from jobhook.settings import SETTINGS, Database, Settings
+from jobhook.database import Database
+from jobhook.settings import SETTINGS, Settings
 
 SECRET = "0123456789abcdef"
 

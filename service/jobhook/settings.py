@@ -12,18 +12,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from jobhook.core.deliveries import SECRET_MAX_BYTES, SECRET_MIN_BYTES
 from jobhook.core.errors import SettingsError, UsageError, did_you_mean
 from jobhook.core.guards import Limits
 from jobhook.core.jobs import LABEL_VALUE, SECRET_NAME, parse_timeout
+from jobhook.database import Database, read_database
 
 PREFIX = "JOBHOOK_"
 JOB_SECRET_PREFIX = "JOBHOOK_SECRET_"  # noqa: S105 - a name
 HUB_ENDPOINT = "https://huggingface.co"
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]*)(:(?P<port>[0-9]{0,5}))?")
-_PASSWORD = re.compile("(?:^|&)password=([^&]*)")
 _WHOLE = re.compile("[0-9]{1,9}")
 _DOLLARS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _NAMESPACE = re.compile("[A-Za-z0-9._-]{1,96}")
@@ -89,37 +88,6 @@ SETTINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
-    """
-    Where everything is kept.
-
-    Attributes:
-        url: As it was given; that of PostgreSQL may hold a password.
-        path: The file of SQLite, or None for PostgreSQL.
-        force: Whether the file may lie where its locks and syncs may not hold.
-    """
-
-    url: str = field(repr=False)
-    path: Path | None
-    force: bool = False
-
-    @property
-    def passwords(self) -> tuple[str, ...]:
-        """The passwords in the URL, as they stand there and as they are meant."""
-        if self.path:
-            return ()
-        address, rest = _cut(self.url.partition("://")[2])
-        single = address.rpartition("@")[0].partition(":")[2]
-        written = [single, *_PASSWORD.findall(rest.partition("?")[2])]
-        return tuple(each for text in written if text for each in {text, unquote(text)})
-
-    def __str__(self) -> str:
-        scheme, _, rest = self.url.partition("://")
-        shown = rest if self.path else rest.partition("?")[0]
-        return f"{scheme}://{shown.rpartition('@')[2]}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """
@@ -182,7 +150,7 @@ class Settings:
         """
         ours, job_secrets = _our_values(environ)
         return cls(
-            database=_database(
+            database=read_database(
                 ours["DATABASE"], force=_switch("DATABASE_FORCE", ours["DATABASE_FORCE"])
             ),
             rules=Path(ours["RULES"]),
@@ -256,53 +224,6 @@ def _file(variable: str, path: str) -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingsError(f"{variable}: {path} cannot be read") from exc
-
-
-def _database(url: str, *, force: bool) -> Database:
-    scheme, separator, path = url.partition(":///")
-    if scheme == "sqlite" and separator and path:
-        return Database(url, Path(path), force)
-    if url.startswith(("postgresql://", "postgres://")):
-        _check_address(url)
-        return Database(url, None)
-    shown = url.rpartition("@")[2]
-    raise SettingsError(
-        f"JOBHOOK_DATABASE {shown!r} cannot be used: write sqlite:///jobhook.db or postgresql://…"
-    )
-
-
-def _check_address(url: str) -> None:
-    """Refuse what a password that holds a `@` or `/` makes of a URL, without showing any of it."""
-    address, rest = _cut(url.partition("://")[2])
-    user, _, hosts = address.rpartition("@")
-    odd_user = any(character in user for character in "@[]")
-    odd_hosts = not all(map(_is_host, hosts.split(",")))
-    if odd_user or _holds_the_at(rest) or (odd_hosts and "@" in url):
-        raise SettingsError(
-            "JOBHOOK_DATABASE cannot be read: in the user and the password of its URL write %40 "
-            "for @, %2F for /, %3A for :, %3F for ?, %23 for #, %5B for [, %5D for ] and %25 for %"
-        )
-    if odd_hosts:
-        raise SettingsError(
-            "JOBHOOK_DATABASE has an odd host or port: write postgresql://user:password@host/name"
-        )
-
-
-def _is_host(text: str) -> bool:
-    found = _HOST.fullmatch(text)
-    return found is not None and int(found["port"] or 0) <= 65535
-
-
-def _cut(text: str) -> tuple[str, str]:
-    """Return what a URL says before its path, and the rest."""
-    address = re.split("[/?#]", text, maxsplit=1)[0]
-    return address, text[len(address) :]
-
-
-def _holds_the_at(rest: str) -> bool:
-    """Whether a password that holds `/`, `?` or `#` left its `@` behind the address."""
-    path, _, query = rest.partition("?")
-    return "@" in path or "#" in rest or ("@" in query and "=" not in query)
 
 
 def _webhook_secrets(text: str, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from jobhook.adapters.sqlite_reads import sqlite_reads
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.errors import SettingsError
+from jobhook.database import Database
 from jobhook.ports import Reads, Store
-from jobhook.settings import Database
 
 
 class Bells:

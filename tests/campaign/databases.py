@@ -6,7 +6,8 @@ import sqlite3
 
 import asyncpg
 
-from jobhook.settings import Database, Settings
+from jobhook.database import Database
+from jobhook.settings import Settings
 from jobhook.stores import Bells, open_store
 
 
