@@ -451,7 +451,7 @@ async def test_a_copy_in_another_mode_is_taken_and_summed_up_as_it_is_then(path:
     sums_of(path).unlink()
     for _ in range(2):
         async with sqlite_store(path):
-            pass
+            assert sums_of(path).exists()
 
 
 async def test_a_database_without_sums_is_checked(path: Path) -> None:

@@ -88,6 +88,7 @@ def test_the_delivery_that_came_last_is_explained_to_programs(
         pytest.param([], "give a delivery, a payload file, or --last", id="nothing"),
         pytest.param([PUSH, "--last"], "give a delivery, a payload file, or --last", id="both"),
         pytest.param([PUSH, "--rule", "retrian"], "did you mean `retrain`?", id="no-such-rule"),
+        pytest.param(["no/push.json"], "no/push.json cannot be read: No such file", id="no-file"),
         pytest.param(["d1"], "there is no file and no delivery d1", id="no-such-delivery"),
     ],
 )

@@ -51,37 +51,37 @@ def test_an_expression_is_true_of_a_context_or_not(text: str, expected: bool | s
             (2, 15),
             id="type",
         ),
-        pytest.param("repo.name", "it gives string, and not true or false", (1, 1), id="no-truth"),
+        pytest.param("repo.name", "it gives string, and not true or false", None, id="no-truth"),
         pytest.param("(", "Syntax error: mismatched input '<EOF>'", (1, 2), id="syntax"),
         pytest.param(
             "repo.name.matches('(')",
             "invalid regular expression: missing ): (",
-            (1, 1),
+            None,
             id="pattern",
         ),
         pytest.param(
             "(" * 300 + "true" + ")" * 300,
             "Expression recursion limit exceeded. limit: 32",
-            (1, 1),
+            None,
             id="nested-too-deeply",
         ),
         pytest.param(
-            "repo.name == '\ud800'", "it holds half a character", (1, 1), id="half-a-character"
+            "repo.name == '\ud800'", "it holds half a character", None, id="half-a-character"
         ),
         pytest.param(
             f"repo.name == '{'a' * 4096}'",
-            "an expression may have 4,096 characters at most",
-            (1, 1),
+            "it may have 4,096 characters at most",
+            None,
             id="too-long",
         ),
     ],
 )
 def test_what_is_wrong_with_an_expression_is_told_with_its_place(
-    text: str, message: str, place: tuple[int, int]
+    text: str, message: str, place: tuple[int, int] | None
 ) -> None:
     with pytest.raises(BadExpression) as caught:
         parse_expression(text)
-    assert (str(caught.value), (caught.value.line, caught.value.column)) == (message, place)
+    assert (str(caught.value), caught.value.place) == (message, place)
 
 
 def test_an_expression_that_would_run_for_ever_is_refused() -> None:

@@ -63,7 +63,7 @@ def mark(path: Path, *, at_rest: bool) -> None:
 
 def is_outdated(path: Path) -> bool:
     """
-    Whether the sums are of no use: another program has copied the log into the database.
+    Whether there are sums that are of no use: another program has copied the log into the database.
 
     That is what `sqlite3` does when it is closed after it has looked at what a killed process
     left. Nobody can tell damage from what it copied then.
@@ -71,7 +71,10 @@ def is_outdated(path: Path) -> bool:
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
         return False
-    data = sums_of(path).read_bytes()[:_SUM_BYTES]
+    if not sums_of(path).exists():
+        return False
+    with sums_of(path).open("rb") as file:
+        data = file.read(_SUM_BYTES)
     return len(data) == _SUM_BYTES and not int.from_bytes(data, "little") & _AT_REST
 
 

@@ -69,7 +69,7 @@ def open_writer(
         if not path.exists():
             _make(path, connect)
         refuse_damage(path, connect)
-        is_handled = sums_of(path).exists() and is_outdated(path)
+        is_handled = is_outdated(path)
         if is_handled:
             sums_of(path).unlink()
         if not sums_of(path).exists():

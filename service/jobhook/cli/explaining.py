@@ -68,7 +68,8 @@ def _chosen(rules: tuple[Rule, ...], wanted: str | None) -> list[Rule]:
 
 
 def _body(settings: Settings, what: str | None) -> bytes:
-    if what is not None and Path(what).exists():
+    # No id of a delivery looks like a path.
+    if what is not None and (Path(what).exists() or Path(what).suffix or "/" in what):
         return payload_in(Path(what))
 
     async def read() -> bytes:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from jobhook.core.deliveries import CommentField
 from jobhook.core.events import BRANCHES, SCOPES
-from jobhook.core.expressions import Expression, context_of
+from jobhook.core.expressions import Expression
 from jobhook.core.globs import GlobList
-from jobhook.core.occasions import Occasion, short_ref
+from jobhook.core.occasions import Occasion, pinned, short_ref
 from jobhook.core.watches import TOKEN_USER, Watch
 
 
@@ -104,12 +105,23 @@ class WatchCheck(Check):
 
 
 @dataclass(frozen=True)
-class ReposCheck(Check):
+class ListCheck(Check):
+    """A condition that is a list of words or patterns, as they were written."""
+
+    patterns: tuple[str, ...]
+
+    def wanted(self) -> str:
+        return ", ".join(self.patterns)
+
+
+class ReposCheck(ListCheck):
     """`repos`: the name with its type, or the id, which survives that the name is taken over."""
 
     key = "repos"
-    patterns: tuple[str, ...]
-    globs: GlobList
+
+    @cached_property
+    def globs(self) -> GlobList:
+        return GlobList(tuple(map(pinned, self.patterns)))
 
     def holds(self, occasion: Occasion) -> bool:
         return self.globs.allows(occasion.repo_names)
@@ -117,28 +129,20 @@ class ReposCheck(Check):
     def seen(self, occasion: Occasion) -> str:
         return _repo(occasion)
 
-    def wanted(self) -> str:
-        return ", ".join(self.patterns)
-
     def why_not(self, occasion: Occasion) -> str:
         return f"{_repo(occasion)} is not among the rule's repos: {self.wanted()}"
 
 
-@dataclass(frozen=True)
-class OnCheck(Check):
+class OnCheck(ListCheck):
     """`on`: semantic events, raw scopes, and raw scopes with their action."""
 
     key = "on"
-    names: tuple[str, ...]
 
     def holds(self, occasion: Occasion) -> bool:
-        return not occasion.names.isdisjoint(self.names)
+        return not occasion.names.isdisjoint(self.patterns)
 
     def seen(self, occasion: Occasion) -> str:
         return f"this is {', '.join(occasion.others)}"
-
-    def wanted(self) -> str:
-        return ", ".join(self.names)
 
     def why_not(self, occasion: Occasion) -> str:
         if occasion.event.scope not in SCOPES:
@@ -168,12 +172,14 @@ class BranchCheck(Check):
         return f"{occasion.event.ref} is not a branch, and the rule names no refs"
 
 
-@dataclass(frozen=True)
-class RefsCheck(Check):
+class RefsCheck(ListCheck):
     """`refs`: short or full names."""
 
     key = "refs"
-    globs: GlobList
+
+    @cached_property
+    def globs(self) -> GlobList:
+        return GlobList(self.patterns)
 
     def holds(self, occasion: Occasion) -> bool:
         ref = occasion.event.ref
@@ -181,9 +187,6 @@ class RefsCheck(Check):
 
     def seen(self, occasion: Occasion) -> str:
         return occasion.event.ref or "no ref"
-
-    def wanted(self) -> str:
-        return ", ".join(self.globs.patterns)
 
     def why_not(self, occasion: Occasion) -> str:
         if occasion.event.ref is None:
@@ -211,23 +214,22 @@ class PrivateCheck(Check):
         return "private" if self.private else "public"
 
 
-@dataclass(frozen=True)
-class TitlesCheck(Check):
+class TitlesCheck(ListCheck):
     """`titles` of the discussion or pull request; a `/` is a character like any other."""
 
     key = "titles"
-    globs: GlobList
+
+    @cached_property
+    def globs(self) -> GlobList:
+        return GlobList(tuple(map(_flat, self.patterns)))
 
     def holds(self, occasion: Occasion) -> bool:
         discussion = occasion.delivery.discussion
-        return discussion is not None and self.globs.allows((flat(discussion.title),))
+        return discussion is not None and self.globs.allows((_flat(discussion.title),))
 
     def seen(self, occasion: Occasion) -> str:
         discussion = occasion.delivery.discussion
         return f"the title is {discussion.title[:100]!r}" if discussion else "there is no title"
-
-    def wanted(self) -> str:
-        return unflat(", ".join(self.globs.patterns))
 
 
 @dataclass(frozen=True)
@@ -286,7 +288,7 @@ class IfCheck(Check):
         return value
 
     def _value(self, occasion: Occasion) -> bool | str:
-        return self.expression.holds(context_of(occasion.context(), now=occasion.now))
+        return self.expression.holds(occasion.context)
 
     def seen(self, occasion: Occasion) -> str:
         value = self._value(occasion)
@@ -365,14 +367,9 @@ class Neither(Check):
         return Answer(self.key, self.surely(occasion), self.seen(occasion), self.wanted(), parts)
 
 
-def flat(text: str) -> str:
+def _flat(text: str) -> str:
     """Return *text* so that globs see no parts in it: nothing that is read holds a NUL."""
     return text.replace("/", "\0")
-
-
-def unflat(text: str) -> str:
-    """Return what `flat` was given."""
-    return text.replace("\0", "/")
 
 
 def _repo(occasion: Occasion) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
@@ -20,13 +20,11 @@ from jobhook.core.checks import (
     RefsCheck,
     ReposCheck,
     TitlesCheck,
-    flat,
 )
 from jobhook.core.errors import did_you_mean
 from jobhook.core.events import EVENTS, RAW
 from jobhook.core.expressions import BadExpression, parse_expression, parse_pattern
-from jobhook.core.globs import GlobList, glob_matches, glob_problem
-from jobhook.core.occasions import pinned
+from jobhook.core.globs import glob_matches, glob_problem
 from jobhook.core.strict import Strict, fault
 from jobhook.core.watches import REPO_TYPES
 
@@ -41,7 +39,7 @@ def _event_name(word: object) -> object:
 
 def _glob(pattern: object) -> object:
     if isinstance(pattern, str) and (problem := glob_problem(pattern.removeprefix("!"))):
-        raise fault(f"{pattern!r}: {problem}")
+        raise fault(f"{pattern[:60]!r}: {problem}")
     return pattern
 
 
@@ -63,24 +61,22 @@ def _repo_glob(pattern: object) -> object:
 def _text_glob(pattern: object) -> object:
     # A title has no parts; `**` and a slash at an end are text like any other.
     if isinstance(pattern, str) and not 0 < len(pattern.removeprefix("!")) <= 512:
-        raise fault(f"{pattern!r}: a pattern has 1 to 512 characters")
+        raise fault(f"{pattern[:60]!r}: a pattern has 1 to 512 characters")
     return pattern
 
 
-def _expression(text: str) -> str:
-    try:
-        parse_expression(text)
-    except BadExpression as exc:
-        raise fault(f"{exc} (line {exc.line}, column {exc.column} of it)") from exc
-    return text
+def _sound(parse: Callable[[str], object]) -> AfterValidator:
+    """Return what refuses a text that *parse* does."""
 
+    def refuse(text: str) -> str:
+        try:
+            parse(text)
+        except BadExpression as exc:
+            place = f" (line {exc.place[0]}, column {exc.place[1]} of it)" if exc.place else ""
+            raise fault(f"{exc}{place}") from exc
+        return text
 
-def _pattern(text: str) -> str:
-    try:
-        parse_pattern(text)
-    except BadExpression as exc:
-        raise fault(f"{text!r}: {exc}") from exc
-    return text
+    return AfterValidator(refuse)
 
 
 def _as_list(value: object) -> object:
@@ -91,7 +87,8 @@ EventName = Annotated[str, BeforeValidator(_event_name), WithJsonSchema({"enum":
 RepoGlob = Annotated[str, BeforeValidator(_repo_glob)]
 Glob = Annotated[str, BeforeValidator(_glob)]
 TextGlob = Annotated[str, BeforeValidator(_text_glob)]
-Cel = Annotated[str, AfterValidator(_expression)]
+Cel = Annotated[str, _sound(parse_expression)]
+Pattern = Annotated[str, _sound(parse_pattern)]
 OneOrMore = Annotated[
     tuple[str, ...],
     BeforeValidator(_as_list),
@@ -109,7 +106,7 @@ class CommentCondition(Strict):
     starts_with: OneOrMore = Field(
         default=(), strict=False, description="What it begins with; one text, or several."
     )
-    matches: Annotated[str, AfterValidator(_pattern)] | None = Field(
+    matches: Pattern | None = Field(
         default=None, description="A regular expression (RE2) that is found in it."
     )
 
@@ -193,15 +190,15 @@ class Conditions(Strict):
 
     def _of_the_repo(self) -> Iterator[Check]:
         if self.repos is not None:
-            yield ReposCheck(self.repos, GlobList(tuple(map(pinned, self.repos))))
+            yield ReposCheck(self.repos)
         if self.private is not None:
             yield PrivateCheck(self.private)
 
     def _of_the_event(self, on: tuple[str, ...]) -> Iterator[Check]:
         if self.refs is not None:
-            yield RefsCheck(GlobList(self.refs))
+            yield RefsCheck(self.refs)
         if self.titles is not None:
-            yield TitlesCheck(GlobList(tuple(map(flat, self.titles))))
+            yield TitlesCheck(self.titles)
         if self.comment is not None:
             yield self.comment.check(on)
 

@@ -12,12 +12,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from jobhook.core.errors import UsageError
 
 EXPRESSION_MAX = 4096
+# Each is parsed when its rule is checked, and again when it is made ready to be asked.
+_KEPT = 1024
 _PACKAGE = "jobhook"
 # What a rule can ask about, in the words of the payload.
 CONTEXT: Mapping[str, Mapping[str, str]] = {
@@ -47,12 +49,11 @@ _PLACE = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 
 
 class BadExpression(UsageError):
-    """An expression that cannot be; *line* and *column* count from 1 within it."""
+    """An expression that cannot be; *place* is its line and column, from 1, where that is known."""
 
-    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+    def __init__(self, message: str, place: tuple[int, int] | None = None) -> None:
         super().__init__(message)
-        self.line = line
-        self.column = column
+        self.place = place
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Expression:
         return value if isinstance(value, bool) else _without_kind(str(value))
 
 
+@lru_cache(_KEPT)
 def parse_expression(text: str) -> Expression:
     """
     Return *text* as an expression.
@@ -88,9 +90,7 @@ def parse_expression(text: str) -> Expression:
         BadExpression: If it names what is not there, mixes types, is not true or false in the end,
             or takes too long even on an event whose every field is empty.
     """
-    if len(text) > EXPRESSION_MAX:
-        raise BadExpression(f"an expression may have {EXPRESSION_MAX:,} characters at most")
-    _refuse_half_characters(text)
+    _refuse(text)
     compiled = _compile(text)
     if compiled.return_type() != _cel().Type.BOOL:
         kind = compiled.return_type().name().lower()
@@ -102,6 +102,7 @@ def parse_expression(text: str) -> Expression:
     return expression
 
 
+@lru_cache(_KEPT)
 def parse_pattern(pattern: str) -> Callable[[str], bool]:
     """
     Return what tells whether a text holds a match of *pattern*, an RE2 regular expression.
@@ -109,13 +110,13 @@ def parse_pattern(pattern: str) -> Callable[[str], bool]:
     Raises:
         BadExpression: If it is none.
     """
-    _refuse_half_characters(pattern)
-    compiled = _text_env().compile("text.matches(pattern)")
+    _refuse(pattern)
+    expression = Expression(pattern, _text_env().compile("text.matches(pattern)"))
 
     def matches(text: str) -> bool:
-        found = compiled.eval(data={"text": text, "pattern": pattern}).value()
-        if not isinstance(found, bool):
-            raise BadExpression(_without_kind(str(found)))
+        found = expression.holds({"text": text, "pattern": pattern})
+        if isinstance(found, str):
+            raise BadExpression(found)
         return found
 
     matches("")
@@ -134,7 +135,9 @@ def context_of(parts: Mapping[str, Any], *, now: int) -> dict[str, Any]:
     return {**context, "now": datetime.fromtimestamp(now / 1000, UTC)}
 
 
-def _refuse_half_characters(text: str) -> None:
+def _refuse(text: str) -> None:
+    if len(text) > EXPRESSION_MAX:
+        raise BadExpression(f"it may have {EXPRESSION_MAX:,} characters at most")
     # YAML can write them, and CEL cannot take them.
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise BadExpression("it holds half a character")
@@ -148,7 +151,7 @@ def _compile(text: str) -> Any:
         if found is None:
             raise BadExpression(_without_kind(str(exc).splitlines()[0])) from exc
         line, column, message = found.groups()
-        raise BadExpression(_readable(message), int(line), int(column)) from exc
+        raise BadExpression(_readable(message), (int(line), int(column))) from exc
 
 
 def _readable(message: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from jobhook.core.deliveries import Delivery
 from jobhook.core.events import BRANCHES, TAGS, Event, events_of
+from jobhook.core.expressions import context_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Occasion:
     """
     One event, as rules see it.
@@ -31,17 +33,16 @@ class Occasion:
     me: str | None
     now: int
 
-    def context(self) -> dict[str, Any]:
-        """Return the parts that an expression may ask about, as far as the delivery tells them."""
-        parts: dict[str, Any] = {
-            "event": {
-                "name": self.event.name,
-                "scope": self.event.scope,
-                "action": self.event.action,
-            },
-            "repo": self._repo(),
+    @cached_property
+    def context(self) -> Mapping[str, Any]:
+        """What expressions are evaluated on: all of them on the same."""
+        event = {
+            "name": self.event.name,
+            "scope": self.event.scope,
+            "action": self.event.action,
         }
-        return {**parts, **self._ref(), **self._people()}
+        parts = {"event": event, "repo": self._repo(), **self._ref(), **self._people()}
+        return context_of(parts, now=self.now)
 
     def _repo(self) -> Mapping[str, Any]:
         repo = self.delivery.repo
