@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.payload import SECRET
 from bench.processes import Server, free_port, python, running
-from jobhook.adapters.sqlite_files import open_reader, open_writer
+from jobhook.adapters.sqlite_files import close_writer, open_reader, open_writer
 
 _PLENTY = "100000000"
 _THREE_DAYS_MS = 3 * 24 * 3_600_000
@@ -62,7 +62,8 @@ def old_database(path: Path) -> None:
     """Make a database past the 48 hours in which each launch is looked for before it is sent."""
     connection = open_writer(path)
     connection.execute("UPDATE epoch SET began_at = began_at - ?", (_THREE_DAYS_MS,))
-    connection.close()
+    # Else it would be taken for one whose log may be lost, and look before it sends.
+    close_writer(connection, path)
 
 
 def count(path: Path, query: str) -> int:
