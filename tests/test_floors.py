@@ -17,7 +17,7 @@ PACKAGE = ROOT / "service" / "jobhook"
 # except within a folder, whose own order is not this test's business.
 FLOORS: list[tuple[str, ...]] = [
     ("core.errors", "core.strict", "failpoints"),
-    ("core.deliveries", "core.globs", "core.jobs", "core.pacing", "core.samples"),
+    ("core.deliveries", "core.findings", "core.globs", "core.jobs", "core.pacing", "core.samples"),
     ("core.events", "core.payloads", "core.records"),
     ("core.operations", "core.watches", "core.actions", "core.expressions"),
     ("core.occasions",),
