@@ -34,6 +34,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.health",
         "core.timeline",
     ),
+    ("core.cases",),
     ("hub",),
     ("ports",),
     ("flows", "adapters", "devhub"),

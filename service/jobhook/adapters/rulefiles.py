@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from jobhook.adapters.yaml_marks import Document, YamlFault, read_yaml
 from jobhook.core.actions import Action
+from jobhook.core.cases import broken_cases
 from jobhook.core.conditions import CommentCondition, Conditions
 from jobhook.core.errors import Problem, RulesError, UsageError, did_you_mean
-from jobhook.core.matching import broken_cases
 from jobhook.core.rules import RESERVED_KEYS, Case, Rule, RuleSet, warnings_of
 from jobhook.core.strict import Strict
 

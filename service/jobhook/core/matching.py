@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobhook.core.checks import Answer, Unanswerable
-from jobhook.core.deliveries import Delivery, Unreadable, read_delivery
 from jobhook.core.events import Event
-from jobhook.core.occasions import Occasion, occasions_of
-from jobhook.core.rules import Case, Rule
-from jobhook.core.samples import SAMPLE_NOW, SAMPLE_USER, merged, sample_payload
+from jobhook.core.occasions import Occasion
+from jobhook.core.rules import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +82,6 @@ def _held(rule: Rule, occasion: Occasion) -> int:
         if not check.holds(occasion):
             return number
     return len(rule.asked)
-
-
-def broken_cases(rule: Rule) -> Iterator[tuple[int, str]]:
-    """Run the rule's examples; yield (index, sentence) for each that does not hold."""
-    for index, case in enumerate(rule.cases):
-        delivery = case_delivery(rule, case)
-        if isinstance(delivery, Unreadable):
-            yield index, f"case {case.name!r} makes no payload: {delivery.reason}"
-            continue
-        decision = decide(occasions_of(delivery, me=SAMPLE_USER, now=SAMPLE_NOW), rule)
-        if decision.fired != case.fires:
-            should = "should fire but does not" if case.fires else "should not fire but does"
-            yield index, f"case {case.name!r} {should}: {decision.reason}"
-
-
-def case_delivery(rule: Rule, case: Case) -> Delivery | Unreadable:
-    """Return the payload that *case* means: its `event` laid over a sample of the first event."""
-    return read_delivery(json.dumps(merged(sample_payload(rule.on[0]), case.event)).encode())
 
 
 def _happened(event: Event) -> str:
