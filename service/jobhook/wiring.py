@@ -27,6 +27,7 @@ from jobhook.flows.intake import Intake
 from jobhook.flows.leading import Leader
 from jobhook.flows.operating import Operations
 from jobhook.flows.readiness import Readiness
+from jobhook.flows.rulebook import Rulebook
 from jobhook.hub import AsyncHub
 from jobhook.ports import Store
 from jobhook.settings import Settings
@@ -125,7 +126,7 @@ async def _dispatching(
     async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(_hub(settings))
         identity = Identity(hub, settings.namespace)
-        workers = workers_of(settings, rules, store, hub, identity, bells)
+        workers = workers_of(settings, Rulebook(rules), store, hub, identity, bells)
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         leader = Leader(store, workers, holder=holder)
         await stack.enter_async_context(_working(settings, store, intake, identity, leader))

@@ -9,7 +9,6 @@ import structlog
 
 from jobhook.adapters.clocks import monotonic_ms, now_ms
 from jobhook.core.errors import SettingsError
-from jobhook.core.rules import RuleSet
 from jobhook.flows.acquitting import Acquitter
 from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
@@ -19,6 +18,7 @@ from jobhook.flows.reaping import Reaper
 from jobhook.flows.registration import Registrar
 from jobhook.flows.resolving import LEASE_DEADLINES, Resolver, Visibility
 from jobhook.flows.routing import Router
+from jobhook.flows.rulebook import Rulebook
 from jobhook.flows.tracking import Tracker
 from jobhook.flows.worker import Worker
 from jobhook.ports import Hub, Store
@@ -33,7 +33,7 @@ class Shared:
     """What all workers of a service have in common."""
 
     settings: Settings
-    rules: RuleSet
+    rulebook: Rulebook
     store: Store
     hub: Hub
     identity: Identity
@@ -47,7 +47,7 @@ class Shared:
 
 
 def workers_of(
-    settings: Settings, rules: RuleSet, store: Store, hub: Hub, identity: Identity, bells: Bells
+    settings: Settings, rulebook: Rulebook, store: Store, hub: Hub, identity: Identity, bells: Bells
 ) -> tuple[Worker, ...]:
     """
     Return everything that works behind the receiver; *bells* wakes whom it concerns.
@@ -57,7 +57,7 @@ def workers_of(
     """
     shared = Shared(
         settings=settings,
-        rules=rules,
+        rulebook=rulebook,
         store=store,
         hub=hub,
         identity=identity,
@@ -127,7 +127,7 @@ def _router(shared: Shared, dispatcher: Dispatcher) -> Router:
     return Router(
         shared.store,
         now_ms,
-        rules=shared.rules.rules,
+        rulebook=shared.rulebook,
         identity=shared.identity,
         instance=shared.settings.instance,
         on_launches=dispatcher.wake,
@@ -153,7 +153,7 @@ def _registrars(shared: Shared) -> Iterator[Registrar]:
         return
     yield Registrar(
         shared.hub,
-        rules=shared.rules.rules,
+        rulebook=shared.rulebook,
         identity=shared.identity,
         public_url=settings.public_url,
         secret=settings.webhook_secrets[0],

@@ -529,6 +529,14 @@ def test_the_secrets_that_rules_want() -> None:
     assert RuleSet(warnings=(Problem("a", 1, 1, "b"),)).rules == ()
 
 
+def test_a_set_has_one_version_however_its_files_lie_and_another_when_a_rule_changes() -> None:
+    one, two = make_rule(id="one"), make_rule(id="two")
+    version = RuleSet((one, two)).version
+    assert version == RuleSet((two, one), (Problem("a", 1, 1, "b"),)).version
+    others = [(one,), (one, make_rule(id="three")), (one, make_rule(id="two", description="x"))]
+    assert len({version, RuleSet().version, *(RuleSet(other).version for other in others)}) == 5
+
+
 @pytest.mark.parametrize(
     ("given_parts", "expected"),
     [

@@ -28,9 +28,11 @@ from jobhook.core.guards import Guard, Limits
 from jobhook.core.launches import Launch, LaunchState, launch_id, moved
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.records import EVERYTHING, Pause
+from jobhook.core.rules import RuleSet
 from jobhook.flows.identity import Identity
 from jobhook.flows.operating import Operations
 from jobhook.flows.routing import Router
+from jobhook.flows.rulebook import Rulebook
 from jobhook.hub.models import JobInfo
 
 pytestmark = pytest.mark.anyio
@@ -434,7 +436,7 @@ async def test_a_replay_launches_anew_what_fires_now(
     router = Router(
         store,
         clock,
-        rules=[make_rule(watch=[])],
+        rulebook=Rulebook(RuleSet((make_rule(watch=[]),))),
         identity=Identity(hub, "acme"),
         instance="jobhook",
         on_launches=bell,

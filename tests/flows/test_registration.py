@@ -7,6 +7,7 @@ import pytest
 from factories import make_rule
 from fakes import ScriptedHub
 from jobhook.core.registration import WantedWebhook
+from jobhook.core.rules import RuleSet
 from jobhook.core.watches import Watch
 from jobhook.flows.identity import Identity
 from jobhook.flows.registration import (
@@ -17,6 +18,7 @@ from jobhook.flows.registration import (
     plan_registration,
     register,
 )
+from jobhook.flows.rulebook import Edition, Rulebook
 from jobhook.hub.models import WebhookInfo
 
 pytestmark = pytest.mark.anyio
@@ -83,19 +85,44 @@ async def test_what_differs_is_told() -> None:
     assert change.reason == "watched user:eve → org:acme; domains nothing → repo"
 
 
-async def test_the_registrar_does_it_once_with_what_the_rules_watch(hub: ScriptedHub) -> None:
+def registrar_of(hub: ScriptedHub, rulebook: Rulebook) -> Registrar:
     identity = Identity(hub, None)
     identity.me = "dev"
-    rules = [make_rule(watch=["user:@me"], on=["pr.opened", "commit.pushed"])]
-    registrar = Registrar(
-        hub, rules=rules, identity=identity, public_url="https://us.test", secret="s" * 16
+    return Registrar(
+        hub, rulebook=rulebook, identity=identity, public_url="https://us.test", secret="s" * 16
     )
-    await registrar.run()
+
+
+async def test_the_registrar_does_it_once_with_what_the_rules_watch(hub: ScriptedHub) -> None:
+    rule = make_rule(watch=["user:@me"], on=["pr.opened", "commit.pushed"])
+    registrar = registrar_of(hub, Rulebook(RuleSet((rule,))))
+    assert not await registrar.step()
+    await registrar.step()
     assert hub.calls == [("create", URL, "s" * 16)]
     wanted = registrar.wanted()
     assert wanted is not None
     assert wanted.watched == (Watch("user", "dev"),)
     assert wanted.domains == ("repo", "discussion")
+
+
+async def test_other_rules_are_registered_anew_if_they_watch_other_things(hub: ScriptedHub) -> None:
+    rulebook = Rulebook(RuleSet())
+    registrar = registrar_of(hub, rulebook)
+    hub.webhooks = [existing(id="7")]
+    await registrar.step()
+    assert [call[:2] for call in hub.calls] == [("delete", "7")]
+    for rule in (make_rule(), make_rule(description="watches the same")):
+        rulebook.replace(Edition.of(RuleSet((rule,))))
+        await registrar.step()
+    assert [call[0] for call in hub.calls] == ["delete", "update"]
+
+
+async def test_whoever_leads_again_registers_again(hub: ScriptedHub) -> None:
+    registrar = registrar_of(hub, Rulebook(RuleSet((make_rule(),))))
+    for _ in range(2):
+        registrar.reset()
+        await registrar.step()
+    assert [call[0] for call in hub.calls] == ["create", "create"]
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from jobhook.core.deliveries import DeliveryState, read_delivery
 from jobhook.core.errors import StoreUnavailable
 from jobhook.core.indexing import RuleIndex
 from jobhook.core.launches import LaunchState
-from jobhook.core.rules import Rule
+from jobhook.core.rules import Rule, RuleSet
 from jobhook.flows import routing
 from jobhook.flows.identity import Identity
 from jobhook.flows.routing import Router
+from jobhook.flows.rulebook import Rulebook
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +41,7 @@ class RoutingTable:
         return Router(
             self.store,
             self.clock,
-            rules=rules,
+            rulebook=Rulebook(RuleSet(tuple(rules))),
             identity=identity,
             instance="test",
             on_launches=self.bell,

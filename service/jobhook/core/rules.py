@@ -37,6 +37,9 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
 
+# So many digits tell all sets apart that anybody writes, and can be read out.
+_VERSION_DIGITS = 16
+
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
 
 
@@ -137,12 +140,18 @@ def _one_or_many(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [items, {"type": "array", "items": items, **limits}]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RuleSet:
     """Rules that were loaded together, and what their authors should know about them."""
 
     rules: tuple[Rule, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+    @cached_property
+    def version(self) -> str:
+        """A hash of all that the rules say, wherever their files lie."""
+        said = sorted(f"{rule.id} {rule.fingerprint}\n" for rule in self.rules)
+        return hashlib.sha256("".join(said).encode()).hexdigest()[:_VERSION_DIGITS]
 
     @property
     def secret_names(self) -> frozenset[str]:

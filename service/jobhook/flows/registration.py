@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,8 +10,8 @@ import structlog
 
 from jobhook.core.health import Finding, fail, ok, warn
 from jobhook.core.registration import RECEIVER_PATH, WantedWebhook, wanted_webhook
-from jobhook.core.rules import Rule
 from jobhook.flows.identity import Identity
+from jobhook.flows.rulebook import Rulebook
 from jobhook.flows.worker import Worker
 from jobhook.hub.models import WebhookInfo
 from jobhook.ports import Hub
@@ -33,33 +33,43 @@ class Change:
 
 
 class Registrar(Worker):
-    """Registers the service's webhook at its start, in the background until it is done."""
+    """Registers the service's webhook at its start, and anew when the rules watch other things."""
+
+    idle = 3600.0
 
     def __init__(
         self,
         hub: Hub,
         *,
-        rules: Sequence[Rule],
+        rulebook: Rulebook,
         identity: Identity,
         public_url: str,
         secret: str,
     ) -> None:
         super().__init__()
         self._hub = hub
-        self._rules = rules
+        self._rulebook = rulebook
         self._identity = identity
         self._public_url = public_url
         self._secret = secret
+        self._registered: tuple[WantedWebhook | None, ...] = ()
+
+    def reset(self) -> None:
+        super().reset()
+        # Whoever led meanwhile may have registered something else.
+        self._registered = ()
 
     async def step(self) -> bool:
-        await register(self._hub, self.wanted(), url=self._public_url + RECEIVER_PATH)
-        self.stop()
+        wanted = self.wanted()
+        if self._registered != (wanted,):
+            await register(self._hub, wanted, url=self._public_url + RECEIVER_PATH)
+            self._registered = (wanted,)
         return False
 
     def wanted(self) -> WantedWebhook | None:
         """Return the webhook that the rules need; the identity must be known."""
         return wanted_webhook(
-            self._rules,
+            self._rulebook.rules.rules,
             public_url=self._public_url,
             me=self._identity.me or "",
             secret=self._secret,

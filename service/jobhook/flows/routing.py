@@ -16,9 +16,9 @@ from jobhook.core.matching import Decision, decide
 from jobhook.core.occasions import occasions_of
 from jobhook.core.planning import Origin, plan_launches
 from jobhook.core.records import StoredDelivery, Verdict
-from jobhook.core.rules import Rule
 from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
+from jobhook.flows.rulebook import Rulebook
 from jobhook.flows.worker import Worker
 from jobhook.ports import Clock, Store
 
@@ -48,7 +48,7 @@ class Router(Worker):
         store: Store,
         clock: Clock,
         *,
-        rules: Sequence[Rule],
+        rulebook: Rulebook,
         identity: Identity,
         instance: str,
         on_launches: Callable[[], None],
@@ -56,7 +56,7 @@ class Router(Worker):
         super().__init__()
         self._store = store
         self._clock = clock
-        self._rules = RuleIndex(rules)
+        self._rulebook = rulebook
         self._identity = identity
         self._instance = instance
         self._on_launches = on_launches
@@ -77,7 +77,7 @@ class Router(Worker):
             routed = _poison(stored, tries) or route(
                 stored,
                 body,
-                self._rules,
+                self._rulebook.index,
                 me=self._identity.me,
                 instance=self._instance,
                 now=self._clock(),
