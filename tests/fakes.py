@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import TypeVar
 
 from factories import NOON, make_job
 from jobhook.core.errors import HubError, HubNotFound, ListTooLong
+from jobhook.core.findings import ChangedFile, Discussion, Repo
 from jobhook.core.health import Account
 from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.pacing import Quota
 from jobhook.core.planning import LAUNCH_LABEL
 from jobhook.core.registration import WantedWebhook
 from jobhook.hub.models import CommitInfo, JobHardware, JobInfo, WebhookInfo
+
+# What is told of each thing: answers or failures in turn, the last one for ever.
+Answer = TypeVar("Answer")
+Told = dict[str, list[Answer | HubError]]
+
+
+def _told(told: Told[Answer], key: str) -> Answer:
+    turns = told.get(key) or [HubNotFound(f"there is no {key}")]
+    found = turns.pop(0) if len(turns) > 1 else turns[0]
+    if isinstance(found, HubError):
+        raise found
+    return found
 
 
 class ScriptedHub:
@@ -22,6 +36,11 @@ class ScriptedHub:
         self.jobs: dict[str, JobInfo] = {}
         self.webhooks: list[WebhookInfo] = []
         self.commits: dict[str, CommitInfo | HubError] = {}
+        # By new sha, `owner/name#num`, `owner/name` and `org/user`.
+        self.changed: Told[tuple[ChangedFile, ...]] = {}
+        self.discussions: Told[Discussion] = {}
+        self.repos: Told[Repo] = {}
+        self.roles: Told[str] = {}
         self.calls: list[tuple[str, ...]] = []
         self.failures: list[HubError] = []
         self.list_failures: list[HubError] = []
@@ -91,6 +110,24 @@ class ScriptedHub:
         if isinstance(found, HubError):
             raise found
         return found
+
+    async def changed_files(
+        self, name: str, *, repo_type: str, old: str | None, new: str
+    ) -> tuple[ChangedFile, ...]:
+        self.calls.append(("changed_files", repo_type, name, old or "", new))
+        return _told(self.changed, new)
+
+    async def discussion(self, name: str, num: int, *, repo_type: str) -> Discussion:
+        self.calls.append(("discussion", repo_type, name, str(num)))
+        return _told(self.discussions, f"{name}#{num}")
+
+    async def repo(self, name: str, *, repo_type: str) -> Repo:
+        self.calls.append(("repo", repo_type, name))
+        return _told(self.repos, name)
+
+    async def role(self, org: str, user: str) -> str:
+        self.calls.append(("role", org, user))
+        return _told(self.roles, f"{org}/{user}")
 
     async def list_webhooks(self) -> list[WebhookInfo]:
         self._maybe_fail()

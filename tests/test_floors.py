@@ -16,7 +16,7 @@ PACKAGE = ROOT / "service" / "jobhook"
 # From the lowest up. Modules of one tuple stand side by side and may not import one another,
 # except within a folder, whose own order is not this test's business.
 FLOORS: list[tuple[str, ...]] = [
-    ("core.errors", "core.strict", "failpoints"),
+    ("core.errors", "core.names", "core.strict", "failpoints"),
     ("core.deliveries", "core.findings", "core.globs", "core.jobs", "core.pacing", "core.samples"),
     ("core.events", "core.payloads", "core.records"),
     ("core.operations", "core.watches", "core.actions", "core.expressions"),

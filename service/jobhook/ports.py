@@ -11,6 +11,7 @@ from typing import Protocol
 
 from jobhook.core.events import Event
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
+from jobhook.core.findings import ChangedFile, Discussion, Repo
 from jobhook.core.guards import Guard
 from jobhook.core.health import Account
 from jobhook.core.jobs import JobSpec, Stage
@@ -235,6 +236,29 @@ class Hub(Protocol):
 
     async def commit(self, name: str, revision: str, *, repo_type: str) -> CommitInfo:
         """Return the newest commit of *revision*; `HubNotFound` if there is none for us to see."""
+
+    async def changed_files(
+        self, name: str, *, repo_type: str, old: str | None, new: str
+    ) -> tuple[ChangedFile, ...]:
+        """
+        Return what differs between two commits; all files of *new* where *old* is None.
+
+        Raises:
+            ListTooLong: It would take more calls than one delivery is worth.
+        """
+
+    async def discussion(self, name: str, num: int, *, repo_type: str) -> Discussion:
+        """Return a discussion or pull request; `HubNotFound` if there is none for us to see."""
+
+    async def repo(self, name: str, *, repo_type: str) -> Repo:
+        """Return a repo; `HubNotFound` if there is none for us to see."""
+
+    async def role(self, org: str, user: str) -> str:
+        """
+        Return what *user* is in *org*: `admin`, `write`, `contributor`, `read`; empty for nothing.
+
+        `member` where the Hub does not show us the role. `HubNotFound` if *org* is no org.
+        """
 
     async def list_webhooks(self) -> list[WebhookInfo]:
         """Return every webhook of the token's user."""

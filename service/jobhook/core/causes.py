@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from jobhook.core.deliveries import load_json
 from jobhook.core.launches import Launch, LaunchState, moved
+from jobhook.core.names import is_repo, is_sha
 
 # What a job may write into the message of its commit, with the id of its launch.
 TRAILER = "Jobhook-Launch"
@@ -33,8 +34,6 @@ SENT = frozenset(
 _TRAILER = re.compile(rf"^{TRAILER}:[ \t]*(\S{{1,64}})[ \t\r]*$", re.MULTILINE | re.IGNORECASE)
 _TRAILERS_MAX = 4
 _WITH_COMMITS = {"model", "dataset", "space"}
-_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9_][A-Za-z0-9._-]{0,95}")
-_SHA = re.compile(r"[0-9a-f]{7,64}")
 # Git dates commits in whole seconds, and by the clock of another machine.
 _CLOCKS_MS = 5_000
 # A push takes its time, and so does hearing of a job's end.
@@ -62,7 +61,7 @@ def push_of(launch: Launch) -> Push | None:
     """Return the push that set *launch* off, or None if it was something else."""
     kind, _, name = launch.repo.partition(":")
     sha = (launch.subject or "").rpartition("@")[2]
-    if kind in _WITH_COMMITS and _NAME.fullmatch(name) and _SHA.fullmatch(sha):
+    if kind in _WITH_COMMITS and is_repo(name) and is_sha(sha):
         return Push(kind, name, sha)
     return None
 

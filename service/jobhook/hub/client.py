@@ -9,13 +9,14 @@ from jobhook.core.errors import HubBusy
 from jobhook.core.health import Account
 from jobhook.core.pacing import Quota
 from jobhook.hub.jobs import JobsApi
+from jobhook.hub.looking import LookingApi
 from jobhook.hub.models import read_account
 from jobhook.hub.repos import ReposApi
 from jobhook.hub.transport import DEADLINE_SECONDS, HubTransport, Token
 from jobhook.hub.webhooks import WebhooksApi
 
 
-class AsyncHub(JobsApi, WebhooksApi, ReposApi):
+class AsyncHub(JobsApi, WebhooksApi, ReposApi, LookingApi):
     """The Hub at *endpoint*, asked with *token*; an async context manager."""
 
     def __init__(self, endpoint: str, token: Token, *, deadline: float = DEADLINE_SECONDS) -> None:

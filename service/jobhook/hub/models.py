@@ -17,10 +17,11 @@ from typing import Any
 from jobhook.core.health import Account
 from jobhook.core.jobs import Stage
 from jobhook.core.watches import Watch
+from jobhook.hub.wire import items_or_empty, object_or_empty, text, text_or_empty
 
 Wire = Mapping[str, Any]
 
-_AUTHOR_LENGTH = 100
+AUTHOR_LENGTH = 100
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -129,19 +130,19 @@ def read_account(wire: Wire, date: str | None) -> Account:
 
     Raises `KeyError` or `TypeError` if it describes none. *date* is that of the answer.
     """
-    token = _dict(_dict(wire.get("auth")).get("accessToken"))
-    fine = _dict(token.get("fineGrained"))
+    token = object_or_empty(object_or_empty(wire.get("auth")).get("accessToken"))
+    fine = object_or_empty(token.get("fineGrained"))
     orgs = {org["name"]: str(org.get("roleInOrg")) for org in _named(wire.get("orgs"))}
-    scoped = _list(fine.get("scoped"))
+    scoped = items_or_empty(fine.get("scoped"))
     return Account(
-        name=_text(wire["name"]),
-        id=_text_or_empty(wire.get("id")) or None,
-        role=_text_or_empty(token.get("role")) or None,
+        name=text(wire["name"]),
+        id=text_or_empty(wire.get("id")) or None,
+        role=text_or_empty(token.get("role")) or None,
         orgs=orgs,
         scoped={
             item["entity"]["name"]: _words(item.get("permissions"))
             for item in scoped
-            if _named([_dict(item).get("entity")])
+            if _named([object_or_empty(item).get("entity")])
         },
         everywhere=_words(fine.get("global")),
         told_at=_milliseconds(date),
@@ -165,9 +166,9 @@ def read_job(wire: Wire, endpoint: str) -> JobInfo:
         flavor=wire.get("flavor"),
         timeout=_seconds(wire.get("timeout")),
         labels=wire.get("labels") or {},
-        status=JobStatus(stage=_text(status["stage"]), message=status.get("message")),
+        status=JobStatus(stage=text(status["stage"]), message=status.get("message")),
         owner=JobOwner(
-            id=owner.get("id") or "", name=_text(owner["name"]), type=owner.get("type") or "user"
+            id=owner.get("id") or "", name=text(owner["name"]), type=owner.get("type") or "user"
         ),
         endpoint=endpoint,
     )
@@ -181,16 +182,16 @@ def read_hardware(wire: Wire) -> JobHardware:
     """Return the flavor that *wire* describes; the Hub's prices are millionths of a dollar."""
     per_hour = {"minute": 60, "hour": 1}[wire["unitLabel"]]
     price = wire["unitCostMicroUSD"] * per_hour / 1_000_000
-    return JobHardware(name=_text(wire["name"]), usd_per_hour=price)
+    return JobHardware(name=text(wire["name"]), usd_per_hour=price)
 
 
 def read_webhook(wire: Wire) -> WebhookInfo:
     """Return the webhook that *wire* describes; `KeyError` or `TypeError` if it describes none."""
     return WebhookInfo(
-        id=_text(wire["id"]),
+        id=text(wire["id"]),
         url=wire.get("url"),
         watched=tuple(
-            Watch(_text(item["type"]), _text(item["name"])) for item in wire.get("watched") or ()
+            Watch(text(item["type"]), text(item["name"])) for item in wire.get("watched") or ()
         ),
         domains=tuple(wire.get("domains") or ()),
         disabled=wire.get("disabled") or False,
@@ -208,11 +209,11 @@ def read_commit(wire: Wire) -> CommitInfo:
     """Return the commit that *wire* describes; `KeyError` or `TypeError` if it describes none."""
     users = [author.get("user") for author in wire.get("authors") or ()]
     return CommitInfo(
-        id=_text(wire["id"]),
-        title=_text_or_empty(wire.get("title")),
-        message=_text_or_empty(wire.get("message")),
+        id=text(wire["id"]),
+        title=text_or_empty(wire.get("title")),
+        message=text_or_empty(wire.get("message")),
         # Where no user of the Hub is known, whoever made the commit chose the name.
-        authors=tuple(user[:_AUTHOR_LENGTH] for user in users if isinstance(user, str) and user),
+        authors=tuple(user[:AUTHOR_LENGTH] for user in users if isinstance(user, str) and user),
         date=read_date(wire.get("date")),
     )
 
@@ -227,32 +228,16 @@ def read_date(value: Any) -> datetime | None:
 
 def _job_id(value: Any) -> str:
     # It goes into URLs, labels and terminals; the Hub's are 24 hexadecimal digits.
-    if not _JOB_ID.fullmatch(_text(value)):
+    if not _JOB_ID.fullmatch(text(value)):
         raise TypeError("no id of a job")
     return str(value)
 
 
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _named(value: Any) -> list[dict[str, Any]]:
-    return [each for each in _list(value) if _text_or_empty(_dict(each).get("name"))]
+    return [
+        each for each in items_or_empty(value) if text_or_empty(object_or_empty(each).get("name"))
+    ]
 
 
 def _words(value: Any) -> frozenset[str]:
-    return frozenset(map(str, _list(value)))
-
-
-def _text_or_empty(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError(f"{type(value).__name__} where a text must be")
-    return value
+    return frozenset(map(str, items_or_empty(value)))

@@ -9,6 +9,7 @@ from jobhook.core.errors import HubBusy, OutcomeUnknown
 from jobhook.core.registration import WantedWebhook
 from jobhook.hub.models import WebhookInfo, read_webhook
 from jobhook.hub.transport import HubTransport
+from jobhook.hub.wire import items
 
 _PATH = "/api/settings/webhooks"
 
@@ -22,8 +23,7 @@ class WebhooksApi:
         """Return every webhook of the token's user."""
         answer = await self.transport.get(_PATH)
         try:
-            # Anything but a list would otherwise pass for a list of keys, or for an empty one.
-            return list(map(read_webhook, _list(answer.body)))
+            return list(map(read_webhook, items(answer.body)))
         except (KeyError, TypeError, AttributeError) as exc:
             raise HubBusy("the Hub's list of webhooks cannot be read") from exc
 
@@ -49,12 +49,6 @@ class WebhooksApi:
             return read_webhook(answer.body["webhook"])
         except (KeyError, TypeError, AttributeError) as exc:
             raise OutcomeUnknown(f"the Hub's answer to POST {path} names no webhook") from exc
-
-
-def _list(body: Any) -> list[Any]:
-    if not isinstance(body, list):
-        raise TypeError("no list")
-    return body
 
 
 def _own_path(webhook_id: str) -> str:

@@ -1,0 +1,25 @@
+"""What may be put into a URL of the Hub: names of users, orgs and repos, and ids of commits."""
+
+from __future__ import annotations
+
+import re
+
+_PART = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
+_ACCOUNT = re.compile(_PART)
+_REPO = re.compile(rf"({_PART}/)?{_PART}")
+_SHA = re.compile(r"[0-9a-f]{7,64}")
+
+
+def is_account(text: str) -> bool:
+    """Whether *text* may be the name of a user or an org."""
+    return _ACCOUNT.fullmatch(text) is not None
+
+
+def is_repo(text: str) -> bool:
+    """Whether *text* may be the full name of a repo."""
+    return _REPO.fullmatch(text) is not None
+
+
+def is_sha(text: str) -> bool:
+    """Whether *text* may be the id of a commit, in full or its beginning."""
+    return _SHA.fullmatch(text) is not None
