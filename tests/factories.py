@@ -38,12 +38,13 @@ def sample(number: str) -> bytes:
 
 
 def make_rule(**given: Any) -> Rule:
-    """A rule that fires on pushes to data sets of acme."""
+    """A rule that fires on pushes to data sets of acme, and asks the Hub nothing."""
     return Rule.model_validate(
         {
             "id": "retrain",
             "watch": ["org:acme"],
             "on": ["commit.pushed"],
+            "skip_marker": False,
             "run": {"image": "python:3.12", "command": ["python", "-V"]},
         }
         | given

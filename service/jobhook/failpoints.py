@@ -19,6 +19,9 @@ NAMES = frozenset(
         "routing.begun",  # C6, C18: the try is counted, nothing is decided
         "store.routing",  # C7: inside the transaction that keeps the decision
         "routing.decided",  # C8
+        "enriching.begun",  # the look is counted, nothing is asked
+        "enriching.found",  # the Hub has answered, nothing is decided
+        "enriching.decided",
         "dispatch.claimed",  # C9: committed as sending, no byte has left
         "dispatch.sending",  # F40: right before the request leaves
         "dispatch.answered",  # C12: the answer is in memory only

@@ -82,6 +82,9 @@ class Reads(Protocol):
     async def launch(self, launch_id: str) -> Launch | None:
         """Return one launch, or None."""
 
+    async def trusted_id(self, repo: str) -> str | None:
+        """Return the id by which *repo* (`type:owner/name`) is known, or None."""
+
 
 class Store(Reads, Protocol):
     """
@@ -115,13 +118,29 @@ class Store(Reads, Protocol):
         events: Sequence[Event],
         verdicts: Sequence[Verdict],
         launches: Sequence[Launch],
+        trust: tuple[str, str] | None = None,
     ) -> bool:
         """
         Keep what was decided about *delivery* (with its new state), all or nothing.
 
         Returns False, and changes nothing, if it does not wait to be decided any more, or for
-        another generation. A launch whose id is known already is left as it is.
+        another generation. A launch whose id is known already is left as it is. *trust* is a repo
+        and its id, kept if the repo has none yet.
         """
+
+    async def begin_enriching(
+        self, now: int, limit: int, lease_ms: int
+    ) -> tuple[tuple[StoredDelivery, bytes], ...]:
+        """
+        Return up to *limit* deliveries that are `enriching` and due, oldest first, with bodies.
+
+        Each is due again after *lease_ms*, unless it is decided before, and has one look more. One
+        that is not as it came is put into quarantine instead. One that would have to wait over
+        `LONGEST_WAIT_MS` is due: the clock was set back.
+        """
+
+    async def trust(self, repo: str, repo_id: str) -> None:
+        """Let *repo* (`type:owner/name`) be known by *repo_id* from now on."""
 
     async def claim(self, now: int, limit: int, guard: Guard) -> tuple[tuple[Launch, bytes], ...]:
         """
@@ -180,7 +199,7 @@ class Store(Reads, Protocol):
         Let a delivery that was decided be decided again, one generation later.
 
         Returns False, and changes nothing, if there is none, if it is a conflict or waits to be
-        routed anyway, or if one of its launches is not over.
+        decided anyway, or if one of its launches is not over.
         """
 
     async def prune(self, *, received_before: int, limit: int) -> int:

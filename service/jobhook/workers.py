@@ -10,8 +10,11 @@ import structlog
 from jobhook.adapters.clocks import monotonic_ms, now_ms
 from jobhook.core.errors import SettingsError
 from jobhook.flows.acquitting import Acquitter
+from jobhook.flows.deciding import Decider
 from jobhook.flows.dispatch import Dispatcher
+from jobhook.flows.enriching import Enricher
 from jobhook.flows.identity import Identity
+from jobhook.flows.lookups import Lookups
 from jobhook.flows.prices import Prices
 from jobhook.flows.pruning import Pruner
 from jobhook.flows.reaping import Reaper
@@ -68,12 +71,14 @@ def workers_of(
     reaper = Reaper(store, hub, now_ms, prices=shared.prices, instance=settings.instance)
     tracker = _tracker(shared, reaper)
     dispatcher = _dispatcher(shared, tracker)
-    router = _router(shared, dispatcher)
+    decider = _decider(shared, dispatcher)
+    enricher = Enricher(store, now_ms, decider=decider, lookups=Lookups(hub))
+    router = Router(store, decider, on_open=enricher.wake)
     acquitter = Acquitter(store, hub, now_ms, identity=identity, on_acquitted=dispatcher.wake)
     pruner = Pruner(store, now_ms, retention_ms=settings.retention * 1000)
     bells.on_stored = [router.wake]
     bells.on_changed = [router.wake, dispatcher.wake, resolver.wake]
-    workers = [router, tracker, resolver, reaper, acquitter, pruner]
+    workers = [router, enricher, tracker, resolver, reaper, acquitter, pruner]
     if settings.pause:
         log.warning("service.paused", set="JOBHOOK_PAUSE")
     else:
@@ -123,8 +128,8 @@ def _dispatcher(shared: Shared, tracker: Tracker) -> Dispatcher:
     )
 
 
-def _router(shared: Shared, dispatcher: Dispatcher) -> Router:
-    return Router(
+def _decider(shared: Shared, dispatcher: Dispatcher) -> Decider:
+    return Decider(
         shared.store,
         now_ms,
         rulebook=shared.rulebook,

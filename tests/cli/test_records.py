@@ -16,7 +16,7 @@ from jobhook.core.guards import Guard, Limits
 from jobhook.core.indexing import RuleIndex
 from jobhook.core.launches import LaunchState, moved
 from jobhook.core.records import EVERYTHING, Pause
-from jobhook.flows.routing import route
+from jobhook.flows.deciding import route
 
 WHEN = "2027-01-15T08:00:00.000Z"
 

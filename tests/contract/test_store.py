@@ -727,6 +727,77 @@ async def test_a_delivery_with_a_launch_that_is_not_over_cannot_be_replayed(
     assert await store.begin_routing(10) == ()
 
 
+async def enriching(store: Store, webhook_id: str = "w1", due_at: int = 0) -> StoredDelivery:
+    delivery = await stored_delivery(store, webhook_id)
+    waiting = replace(delivery, state=DeliveryState.ENRICHING, reason="waits", due_at=due_at)
+    assert await store.route(waiting, events=(), verdicts=(), launches=())
+    return waiting
+
+
+async def test_what_waits_for_the_hub_is_handed_out_when_it_is_due(store: Store) -> None:
+    first = await enriching(store, "w1")
+    await enriching(store, "w2", due_at=NOON + 1)
+    ((begun, body),) = await store.begin_enriching(NOON, 10, 1000)
+    assert (begun.id, begun.looks, body) == (first.id, 1, BODY)
+    assert await store.begin_routing(10) == ()
+
+
+async def test_what_waits_for_the_hub_is_handed_out_again_after_a_while(store: Store) -> None:
+    await enriching(store)
+    assert len(await store.begin_enriching(NOON, 10, 1000)) == 1
+    assert await store.begin_enriching(NOON + 999, 10, 1000) == ()
+    ((begun, _),) = await store.begin_enriching(NOON + 1000, 10, 1000)
+    assert begun.looks == 2
+
+
+async def test_a_clock_that_was_set_back_keeps_nobody_from_asking(store: Store) -> None:
+    await enriching(store, due_at=NOON)
+    assert len(await store.begin_enriching(NOON - LONGEST_WAIT_MS - 1, 10, 1000)) == 1
+
+
+async def test_what_was_found_decides_a_delivery_that_waited(store: Store) -> None:
+    waiting = await enriching(store)
+    launch = make_launch(delivery=waiting.id)
+    decided = replace(waiting, state=DeliveryState.MATCHED)
+    assert await store.route(decided, events=(), verdicts=(), launches=[launch])
+    assert await store.begin_enriching(NOON, 10, 1000) == ()
+    assert not await store.route(waiting, events=(), verdicts=(), launches=())
+
+
+async def test_what_waits_for_the_hub_is_not_decided_yet(store: Store) -> None:
+    waiting = await enriching(store)
+    assert await store.backlog() == Backlog(1, NOON, 0)
+    assert not await store.replay(waiting.id)
+    assert await store.prune(received_before=NOON + 1, limit=10) == 0
+
+
+async def test_a_replay_has_all_its_looks_again(store: Store) -> None:
+    waiting = await enriching(store)
+    await store.begin_enriching(NOON, 10, 1000)
+    decided = replace(waiting, state=DeliveryState.IGNORED)
+    assert await store.route(decided, events=(), verdicts=(), launches=())
+    assert await store.replay(waiting.id)
+    again = await store.delivery(waiting.id)
+    assert again is not None
+    assert (again.state, again.looks) == (DeliveryState.STORED, 0)
+
+
+async def test_a_repo_is_known_by_the_id_that_it_had_first(store: Store) -> None:
+    for number, repo_id in enumerate(("a", "b")):
+        delivery = await stored_delivery(store, f"w{number}")
+        decided = replace(delivery, state=DeliveryState.MATCHED)
+        trust = ("model:acme/owl", repo_id)
+        await store.route(decided, events=(), verdicts=(), launches=(), trust=trust)
+    assert await store.trusted_id("model:acme/owl") == "a"
+    assert await store.trusted_id("dataset:acme/owl") is None
+
+
+async def test_a_repo_is_known_by_the_id_that_a_person_trusts(store: Store) -> None:
+    await store.trust("model:acme/owl", "a")
+    await store.trust("model:acme/owl", "b")
+    assert await store.trusted_id("model:acme/owl") == "b"
+
+
 async def test_what_waits_to_be_routed_or_is_in_conflict_cannot_be_replayed(store: Store) -> None:
     delivery = await stored_delivery(store)
     assert not await store.replay(delivery.id)

@@ -524,5 +524,5 @@ def test_nothing_shaped_like_a_payload_raises(value: object) -> None:
 
 
 def test_the_states_of_a_delivery_are_those_we_document() -> None:
-    documented = "stored matched ignored unparsed quarantined conflict"
+    documented = "stored enriching matched ignored unparsed quarantined conflict"
     assert [state.value for state in DeliveryState] == documented.split()

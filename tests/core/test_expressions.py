@@ -40,8 +40,8 @@ def test_an_expression_is_true_of_a_context_or_not(text: str, expected: bool | s
         ),
         pytest.param(
             "repos.private",
-            "undeclared reference to 'repos.private': there are comment, discussion, event, now, "
-            "ref, repo",
+            "undeclared reference to 'repos.private': there are actor, comment, commit, "
+            "discussion, event, files, now, ref, refs, repo",
             (1, 6),
             id="name",
         ),

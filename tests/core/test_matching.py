@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from factories import NOON, make_rule, sample
-from jobhook.core.deliveries import Delivery, Unreadable, read_delivery
-from jobhook.core.events import EVENTS, SCOPES, events_of
+from jobhook.core.deliveries import Delivery, read_delivery
+from jobhook.core.events import EVENTS, SCOPES
 from jobhook.core.matching import Decision, decide
 from jobhook.core.occasions import occasions_of, short_ref
 from jobhook.core.rules import Rule

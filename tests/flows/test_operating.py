@@ -29,6 +29,7 @@ from jobhook.core.launches import Launch, LaunchState, launch_id, moved
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.records import EVERYTHING, Pause
 from jobhook.core.rules import RuleSet
+from jobhook.flows.deciding import Decider
 from jobhook.flows.identity import Identity
 from jobhook.flows.operating import Operations
 from jobhook.flows.routing import Router
@@ -433,7 +434,7 @@ async def test_what_was_done_before_a_failure_stands_and_is_told_to_the_workers(
 async def test_a_replay_launches_anew_what_fires_now(
     operations: Operations, store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell
 ) -> None:
-    router = Router(
+    decider = Decider(
         store,
         clock,
         rulebook=Rulebook(RuleSet((make_rule(watch=[]),))),
@@ -441,6 +442,7 @@ async def test_a_replay_launches_anew_what_fires_now(
         instance="jobhook",
         on_launches=bell,
     )
+    router = Router(store, decider, on_open=bell)
     receipt = await store.record(make_received("w1", sample("14")))
     await router.step()
     (first,) = await store.launches(limit=0)

@@ -13,7 +13,8 @@ from jobhook.core.errors import StoreUnavailable
 from jobhook.core.indexing import RuleIndex
 from jobhook.core.launches import LaunchState
 from jobhook.core.rules import Rule, RuleSet
-from jobhook.flows import routing
+from jobhook.flows import deciding, routing
+from jobhook.flows.deciding import Decider, route
 from jobhook.flows.identity import Identity
 from jobhook.flows.routing import Router
 from jobhook.flows.rulebook import Rulebook
@@ -38,7 +39,7 @@ class RoutingTable:
     def router(self, rules: Sequence[Rule]) -> Router:
         identity = Identity(ScriptedHub(), None)
         identity.me = "acme"
-        return Router(
+        decider = Decider(
             self.store,
             self.clock,
             rulebook=Rulebook(RuleSet(tuple(rules))),
@@ -46,6 +47,7 @@ class RoutingTable:
             instance="test",
             on_launches=self.bell,
         )
+        return Router(self.store, decider, on_open=self.bell)
 
 
 @pytest.fixture
@@ -122,7 +124,7 @@ async def test_a_delivery_that_breaks_us_is_put_aside_and_the_others_go_on(
             raise ZeroDivisionError
         return read_delivery(body)
 
-    monkeypatch.setattr(routing, "read_delivery", poisoned)
+    monkeypatch.setattr(deciding, "read_delivery", poisoned)
     assert await table.route(b"poison", push()) == ["quarantined", "matched"]
 
 
@@ -138,7 +140,7 @@ async def test_of_very_many_rules_only_those_nearby_are_asked(table: RoutingTabl
 async def test_routing_the_same_delivery_again_gives_the_same_launch(table: RoutingTable) -> None:
     stored = make_stored(state=DeliveryState.STORED)
     first, second = (
-        routing.route(stored, push(), RuleIndex([make_rule()]), me=None, instance="i", now=now)
+        route(stored, push(), RuleIndex([make_rule()]), me=None, instance="i", now=now)
         for now in (1, 2)
     )
     assert [launch.id for launch in first.launches] == [launch.id for launch in second.launches]

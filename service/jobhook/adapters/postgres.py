@@ -211,3 +211,9 @@ def place(url: str) -> str:
 
 async def _nothing(_: Connection) -> None:
     """Leave a connection as it is."""
+
+
+async def changed(connection: Connection, statement: str, *values: object) -> int:
+    """Run *statement* and return how many rows it changed."""
+    status: str = await connection.execute(statement, *values)
+    return int(status.rpartition(" ")[2])

@@ -89,6 +89,10 @@ class PostgresReads:
         rows = await self._database.fetch("SELECT * FROM launch WHERE id = $1", launch_id)
         return launch_of(rows[0]) if rows else None
 
+    async def trusted_id(self, repo: str) -> str | None:
+        rows = await self._database.fetch("SELECT id FROM trusted_repo WHERE repo = $1", repo)
+        return rows[0]["id"] if rows else None
+
     async def unresolved(self, now: int, *, limit: int) -> tuple[Launch, ...]:
         rows = await self._database.fetch(
             "SELECT * FROM launch WHERE state = 'unknown' AND (due_at <= $1 OR due_at > $2)"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from jobhook.adapters.postgres import Connection
-from jobhook.adapters.rows import FINAL_STATES, OPEN_STATES
+from jobhook.adapters.rows import FINAL_STATES, OPEN_STATES, UNDECIDED
 from jobhook.failpoints import failpoint
 
 # Nobody records meanwhile: whoever looked for a tombstone before there was one would store the
 # delivery again after it is gone.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('jobhook.record', 0))"
 _OLD = f"""
-SELECT d.id, d.received_at FROM delivery d WHERE d.received_at < $1 AND d.state != 'stored'
+SELECT d.id, d.received_at FROM delivery d
+WHERE d.received_at < $1 AND d.state NOT IN {UNDECIDED}
 AND NOT EXISTS (SELECT 1 FROM launch l WHERE l.delivery = d.id AND l.state IN {OPEN_STATES})
 ORDER BY d.received_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """  # noqa: S608

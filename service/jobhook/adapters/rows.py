@@ -19,7 +19,7 @@ Row = Any
 
 DELIVERY_COLUMNS = (
     "d.id, d.source, d.key, d.webhook_id, d.received_at, d.state, d.reason, d.scope, d.action, "
-    "d.repo_type, d.repo_name, d.events, d.generation"
+    "d.repo_type, d.repo_name, d.events, d.generation, d.due_at, d.looks"
 )
 LAUNCH_COLUMNS = (
     "id delivery rule action generation rule_hash event spec state reason namespace job_id job_url "
@@ -58,9 +58,11 @@ MEND = (
     "UPDATE delivery SET body = $2, tries = 0,"
     " state = CASE state WHEN 'quarantined' THEN 'stored' ELSE state END WHERE id = $1"
 )
+# The states in which a delivery is not decided.
+UNDECIDED = "('stored', 'enriching')"
 BACKLOG = (
-    "SELECT (SELECT count(*) FROM delivery WHERE state = 'stored'),"
-    " (SELECT min(received_at) FROM delivery WHERE state = 'stored'),"
+    f"SELECT (SELECT count(*) FROM delivery WHERE state IN {UNDECIDED}),"  # noqa: S608
+    f" (SELECT min(received_at) FROM delivery WHERE state IN {UNDECIDED}),"
     " (SELECT count(*) FROM delivery WHERE state = 'quarantined')"
 )
 CONFLICT_REASON = "its Webhook-Id was used before, for another body"
@@ -84,6 +86,8 @@ def delivery_of(row: Row) -> StoredDelivery:
         repo_name=row["repo_name"],
         events=events or (),
         generation=row["generation"],
+        due_at=row["due_at"],
+        looks=row["looks"],
     )
 
 

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from jobhook.adapters.grouping import Bounds, Grouping
-from jobhook.adapters.postgres import Connection, Database
+from jobhook.adapters.postgres import Connection, Database, changed
 from jobhook.adapters.postgres_claims import CLAIM_LOCK, claim
+from jobhook.adapters.postgres_deciding import begin_enriching, begin_routing, keep_decision
 from jobhook.adapters.postgres_launches import SERVER_NOW, insert_launches, replace_launches
 from jobhook.adapters.postgres_news import DELIVERIES, LAUNCHES, Notifier
 from jobhook.adapters.postgres_reads import PostgresReads
 from jobhook.adapters.postgres_record import RECORD_LOCK, record
 from jobhook.adapters.postgres_retention import prune
 from jobhook.adapters.postgres_schema import open_database, open_existing
-from jobhook.adapters.rows import (
-    DAMAGED_REASON,
-    OPEN_STATES,
-    WHOLE_DELIVERY,
-    delivery_of,
-    is_damaged,
-    said_by,
-)
+from jobhook.adapters.rows import OPEN_STATES, UNDECIDED
 from jobhook.core.errors import LaunchMoved
 from jobhook.core.events import Event
 from jobhook.core.guards import Guard, paused_reason
 from jobhook.core.launches import Launch
 from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdict
 from jobhook.failpoints import failpoint
-
-# How long the others leave alone what a process began to route; it takes milliseconds.
-_ROUTING_MS = 10_000
 
 
 class PostgresStore(PostgresReads):
@@ -68,36 +58,13 @@ class PostgresStore(PostgresReads):
         events: Sequence[Event],
         verdicts: Sequence[Verdict],
         launches: Sequence[Launch],
+        trust: tuple[str, str] | None = None,
     ) -> bool:
-        async def work(connection: Connection) -> bool:
-            kept = await _changed(
-                connection,
-                "UPDATE delivery SET state = $2, reason = $3, scope = $4, action = $5,"
-                " repo_type = $6, repo_name = $7, events = $8"
-                " WHERE id = $1 AND state = 'stored' AND generation = $9",
-                delivery.id,
-                delivery.state,
-                delivery.reason,
-                delivery.scope,
-                delivery.action,
-                delivery.repo_type,
-                delivery.repo_name,
-                json.dumps(delivery.events),
-                delivery.generation,
+        kept = await self._database.transact(
+            partial(
+                keep_decision, delivery=delivery, verdicts=verdicts, launches=launches, trust=trust
             )
-            if not kept:
-                return False
-            failpoint("store.routing")
-            await connection.execute(
-                "INSERT INTO verdict VALUES ($1, $2)"
-                " ON CONFLICT (delivery) DO UPDATE SET said = EXCLUDED.said",
-                delivery.id,
-                said_by(verdicts),
-            )
-            await insert_launches(connection, launches)
-            return True
-
-        kept = await self._database.transact(work)
+        )
         if kept and launches:
             self._notifier.post(LAUNCHES)
         return kept
@@ -166,7 +133,7 @@ class PostgresStore(PostgresReads):
                 now,
                 paused_reason(scope),
             )
-            return await _changed(connection, "DELETE FROM pause WHERE scope = $1", scope) > 0
+            return await changed(connection, "DELETE FROM pause WHERE scope = $1", scope) > 0
 
         resumed = await self._database.transact(work)
         self._notifier.post(LAUNCHES)
@@ -185,10 +152,11 @@ class PostgresStore(PostgresReads):
 
     async def replay(self, delivery_id: str) -> bool:
         replayed = await self._count(
-            "UPDATE delivery d SET state = 'stored', tries = 0, routed_until = 0,"  # noqa: S608
-            " generation = 1 + greatest(d.generation,"
+            "UPDATE delivery d SET state = 'stored', tries = 0, looks = 0,"  # noqa: S608
+            " routed_until = 0, generation = 1 + greatest(d.generation,"
             " (SELECT max(l.generation) FROM launch l WHERE l.delivery = d.id))"
-            " WHERE d.id = $1 AND d.state NOT IN ('stored', 'conflict') AND NOT EXISTS"
+            f" WHERE d.id = $1 AND d.state NOT IN {UNDECIDED} AND d.state != 'conflict'"
+            " AND NOT EXISTS"
             f" (SELECT 1 FROM launch l WHERE l.delivery = d.id AND l.state IN {OPEN_STATES})",
             delivery_id,
         )
@@ -213,41 +181,29 @@ class PostgresStore(PostgresReads):
     async def step_down(self, holder: str) -> None:
         await self._count("DELETE FROM lead WHERE holder = $1", holder)
 
-    async def begin_routing(self, limit: int) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
-        async def work(connection: Connection) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
-            rows = await connection.fetch(
-                f"SELECT d.seq, {WHOLE_DELIVERY} FROM delivery d"  # noqa: S608
-                f" WHERE d.state = 'stored' AND (d.routed_by = $2 OR d.routed_until < {SERVER_NOW})"
-                " ORDER BY d.seq LIMIT $1 FOR UPDATE SKIP LOCKED",
-                limit,
-                self._holder,
-            )
-            damaged = [row["seq"] for row in rows if is_damaged(row)]
-            if damaged:
-                await connection.execute(
-                    "UPDATE delivery SET state = 'quarantined', reason = $2"
-                    " WHERE seq = ANY($1::bigint[])",
-                    damaged,
-                    DAMAGED_REASON,
-                )
-                return await work(connection)
-            # What was tried before may be what ended the process: it goes alone.
-            suspect = next((at for at, row in enumerate(rows) if row["tries"]), len(rows))
-            taken = rows[: suspect or 1]
-            await connection.execute(
-                "UPDATE delivery SET tries = tries + 1, routed_by = $2,"  # noqa: S608
-                f" routed_until = {SERVER_NOW} + $3::bigint WHERE seq = ANY($1::bigint[])",
-                [row["seq"] for row in taken],
-                self._holder,
-                _ROUTING_MS,
-            )
-            return tuple((delivery_of(row), row["body"], row["tries"]) for row in taken)
+    async def trust(self, repo: str, repo_id: str) -> None:
+        await self._count(
+            "INSERT INTO trusted_repo (repo, id) VALUES ($1, $2)"
+            " ON CONFLICT (repo) DO UPDATE SET id = EXCLUDED.id",
+            repo,
+            repo_id,
+        )
 
-        return await self._database.transact(work)
+    async def begin_enriching(
+        self, now: int, limit: int, lease_ms: int
+    ) -> tuple[tuple[StoredDelivery, bytes], ...]:
+        return await self._database.transact(
+            partial(begin_enriching, now=now, limit=limit, lease_ms=lease_ms)
+        )
+
+    async def begin_routing(self, limit: int) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
+        return await self._database.transact(
+            partial(begin_routing, limit=limit, holder=self._holder)
+        )
 
     async def _count(self, statement: str, *values: object, first: str = "") -> int:
         return await self._database.transact(
-            lambda connection: _changed(connection, statement, *values), first=first
+            lambda connection: changed(connection, statement, *values), first=first
         )
 
 
@@ -266,9 +222,3 @@ async def postgres_reads(url: str) -> AsyncIterator[PostgresReads]:
     """Open the database for reading, beside a running service or without one."""
     async with open_existing(url) as database:
         yield PostgresReads(database)
-
-
-async def _changed(connection: Connection, statement: str, *values: object) -> int:
-    """Run *statement* and return how many rows it changed."""
-    status: str = await connection.execute(statement, *values)
-    return int(status.rpartition(" ")[2])

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from jobhook.adapters.page_sums import CHECKPOINT_PAGES
 from jobhook.adapters.rows import (
-    DAMAGED_REASON,
     OPEN_STATES,
-    WHOLE_DELIVERY,
-    delivery_of,
-    is_damaged,
+    UNDECIDED,
     launch_row,
-    said_by,
 )
 from jobhook.adapters.sqlite import Reader, Writer
 from jobhook.adapters.sqlite_claims import claimed
+from jobhook.adapters.sqlite_deciding import begin_enriching, begin_routing, keep_decision
 from jobhook.adapters.sqlite_files import Connect, WriterLock, connect, open_reader, open_writer
 from jobhook.adapters.sqlite_reads import SqliteReads
 from jobhook.adapters.sqlite_rows import (
@@ -59,32 +56,13 @@ class SqliteStore(SqliteReads):
         events: Sequence[Event],
         verdicts: Sequence[Verdict],
         launches: Sequence[Launch],
+        trust: tuple[str, str] | None = None,
     ) -> bool:
-        def work(connection: sqlite3.Connection) -> bool:
-            done = connection.execute(
-                "UPDATE delivery SET state = ?, reason = ?, scope = ?, action = ?, repo_type = ?,"
-                " repo_name = ?, events = ? WHERE id = ? AND state = 'stored' AND generation = ?",
-                (
-                    delivery.state,
-                    delivery.reason,
-                    delivery.scope,
-                    delivery.action,
-                    delivery.repo_type,
-                    delivery.repo_name,
-                    json.dumps(delivery.events),
-                    delivery.id,
-                    delivery.generation,
-                ),
+        return await self._writer.submit(
+            partial(
+                keep_decision, delivery=delivery, verdicts=verdicts, launches=launches, trust=trust
             )
-            if not done.rowcount:
-                return False
-            failpoint("store.routing")
-            kept = (delivery.id, said_by(verdicts))
-            connection.execute("INSERT OR REPLACE INTO verdict VALUES (?, ?)", kept)
-            connection.executemany(INSERT_LAUNCH, map(launch_row, launches))
-            return True
-
-        return await self._writer.submit(work)
+        )
 
     async def claim(self, now: int, limit: int, guard: Guard) -> tuple[tuple[Launch, bytes], ...]:
         def work(connection: sqlite3.Connection) -> tuple[tuple[Launch, bytes], ...]:
@@ -180,10 +158,11 @@ class SqliteStore(SqliteReads):
         def work(connection: sqlite3.Connection) -> bool:
             return bool(
                 connection.execute(
-                    "UPDATE delivery SET state = 'stored', tries = 0, generation = 1 + max("  # noqa: S608
+                    "UPDATE delivery SET state = 'stored', tries = 0, looks = 0,"  # noqa: S608
+                    " generation = 1 + max("
                     " generation, coalesce((SELECT max(l.generation) FROM launch l"
                     " WHERE l.delivery = delivery.id), 0))"
-                    " WHERE id = ?1 AND state NOT IN ('stored', 'conflict')"
+                    f" WHERE id = ?1 AND state NOT IN {UNDECIDED} AND state != 'conflict'"
                     f" AND NOT EXISTS (SELECT 1 FROM launch l WHERE l.delivery = ?1 AND {_OPEN})",
                     (delivery_id,),
                 ).rowcount
@@ -195,7 +174,7 @@ class SqliteStore(SqliteReads):
         def work(connection: sqlite3.Connection) -> int:
             old = connection.execute(
                 "SELECT d.id, d.received_at FROM delivery d WHERE d.received_at < ?"  # noqa: S608
-                " AND d.state != 'stored' AND NOT EXISTS"
+                f" AND d.state NOT IN {UNDECIDED} AND NOT EXISTS"
                 f" (SELECT 1 FROM launch l WHERE l.delivery = d.id AND {_OPEN})"
                 " ORDER BY d.received_at LIMIT ?",
                 (received_before, limit),
@@ -217,29 +196,22 @@ class SqliteStore(SqliteReads):
     async def step_down(self, holder: str) -> None:
         return
 
-    async def begin_routing(self, limit: int) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
-        def work(connection: sqlite3.Connection) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
-            rows = connection.execute(
-                f"SELECT d.seq, {WHOLE_DELIVERY} FROM delivery d"  # noqa: S608
-                " WHERE d.state = 'stored' ORDER BY d.seq LIMIT ?",
-                (limit,),
-            ).fetchall()
-            damaged = [(DAMAGED_REASON, row["seq"]) for row in rows if is_damaged(row)]
-            if damaged:
-                connection.executemany(
-                    "UPDATE delivery SET state = 'quarantined', reason = ? WHERE seq = ?", damaged
-                )
-                return work(connection)
-            # What was tried before may be what ended the process: it goes alone.
-            suspect = next((at for at, row in enumerate(rows) if row["tries"]), len(rows))
-            taken = rows[: suspect or 1]
-            connection.executemany(
-                "UPDATE delivery SET tries = tries + 1 WHERE seq = ?",
-                [(row["seq"],) for row in taken],
+    async def trust(self, repo: str, repo_id: str) -> None:
+        await self._writer.submit(
+            lambda connection: connection.execute(
+                "INSERT OR REPLACE INTO trusted_repo VALUES (?, ?)", (repo, repo_id)
             )
-            return tuple((delivery_of(row), row["body"], row["tries"]) for row in taken)
+        )
 
-        return await self._writer.submit(work)
+    async def begin_enriching(
+        self, now: int, limit: int, lease_ms: int
+    ) -> tuple[tuple[StoredDelivery, bytes], ...]:
+        return await self._writer.submit(
+            partial(begin_enriching, now=now, limit=limit, lease_ms=lease_ms)
+        )
+
+    async def begin_routing(self, limit: int) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
+        return await self._writer.submit(partial(begin_routing, limit=limit))
 
 
 @asynccontextmanager

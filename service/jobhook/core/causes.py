@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from jobhook.core.deliveries import load_json
+from jobhook.core.deliveries import Unreadable, load_json, read_delivery
 from jobhook.core.launches import Launch, LaunchState, moved
 from jobhook.core.names import is_repo, is_sha
 
@@ -63,6 +63,18 @@ def push_of(launch: Launch) -> Push | None:
     sha = (launch.subject or "").rpartition("@")[2]
     if kind in _WITH_COMMITS and is_repo(name) and is_sha(sha):
         return Push(kind, name, sha)
+    return None
+
+
+def opening_push(launch: Launch, body: bytes) -> Push | None:
+    """Return the first commit of the pull request whose opening set *launch* off, or None."""
+    delivery = read_delivery(body)
+    if isinstance(delivery, Unreadable):
+        return None
+    ref = (launch.subject or "").rpartition("@")[0]
+    for change in delivery.updated_refs or ():
+        if change.ref == ref and change.new_sha:
+            return push_of(replace(launch, subject=f"{ref}@{change.new_sha}"))
     return None
 
 

@@ -1,9 +1,13 @@
-"""The conditions of a rule, each of which can be asked, and asked why not."""
+"""
+The conditions of a rule, each of which can be asked, and asked why not.
+
+The answer is yes, no, or None: that depends on what the Hub has not been asked, or does not tell.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -23,14 +27,14 @@ class Answer:
 
     Attributes:
         condition: The key of the rule.
-        holds: Whether it does.
+        holds: Whether it does; None where that cannot be told.
         seen: What it was asked about, in a few words.
         wanted: What the rule says there.
         parts: The answers of the conditions within this one.
     """
 
     condition: str
-    holds: bool
+    holds: bool | None
     seen: str
     wanted: str
     parts: tuple[Answer, ...] = ()
@@ -46,13 +50,15 @@ class Check(ABC):
 
     Attributes:
         key: What it is called in a rule file.
+        asks: What the Hub has to be asked for it, in the words of `lookups`.
     """
 
     key: ClassVar[str]
+    asks: frozenset[str] = frozenset()
 
     @abstractmethod
-    def holds(self, occasion: Occasion) -> bool:
-        """Whether it holds; raises `Unanswerable`."""
+    def holds(self, occasion: Occasion) -> bool | None:
+        """Whether it holds, or None if what it asks for is not known; raises `Unanswerable`."""
 
     @abstractmethod
     def seen(self, occasion: Occasion) -> str:
@@ -70,8 +76,8 @@ class Check(ABC):
         """Return all of it."""
         return Answer(self.key, self.surely(occasion), self.seen(occasion), self.wanted())
 
-    def surely(self, occasion: Occasion) -> bool:
-        """Whether it holds, and does not fail."""
+    def surely(self, occasion: Occasion) -> bool | None:
+        """Say what `holds` says, and no where that fails."""
         try:
             return self.holds(occasion)
         except Unanswerable:
@@ -221,11 +227,11 @@ class TitlesCheck(ListCheck):
 
     @cached_property
     def globs(self) -> GlobList:
-        return GlobList(tuple(map(_flat, self.patterns)))
+        return GlobList(tuple(map(flat, self.patterns)))
 
     def holds(self, occasion: Occasion) -> bool:
         discussion = occasion.delivery.discussion
-        return discussion is not None and self.globs.allows((_flat(discussion.title),))
+        return discussion is not None and self.globs.allows((flat(discussion.title),))
 
     def seen(self, occasion: Occasion) -> str:
         discussion = occasion.delivery.discussion
@@ -280,8 +286,11 @@ class IfCheck(Check):
 
     def __init__(self, expression: Expression) -> None:
         self.expression = expression
+        self.asks = expression.asks
 
-    def holds(self, occasion: Occasion) -> bool:
+    def holds(self, occasion: Occasion) -> bool | None:
+        if self.asks and not occasion.hub.knows(self.asks):
+            return None
         value = self._value(occasion)
         if isinstance(value, str):
             raise Unanswerable(self.why_not(occasion))
@@ -291,6 +300,8 @@ class IfCheck(Check):
         return self.expression.holds(occasion.context)
 
     def seen(self, occasion: Occasion) -> str:
+        if not occasion.hub.knows(self.asks):
+            return f"it asks for {', '.join(sorted(self.asks))}, and that is not known"
         value = self._value(occasion)
         return f"it fails: {value}" if isinstance(value, str) else f"it is {str(value).lower()}"
 
@@ -301,73 +312,7 @@ class IfCheck(Check):
         return f"`if: {self.expression.text}`: {self.seen(occasion)}"
 
 
-class Both(Check):
-    """Conditions that must all hold, the cheap ones first."""
-
-    key = "all"
-
-    def __init__(self, checks: Sequence[Check]) -> None:
-        self.checks = tuple(checks)
-
-    def holds(self, occasion: Occasion) -> bool:
-        return all(check.holds(occasion) for check in self.checks)
-
-    def seen(self, occasion: Occasion) -> str:
-        return ""
-
-    def wanted(self) -> str:
-        return "all of these"
-
-    def why_not(self, occasion: Occasion) -> str:
-        return next(check.why_not(occasion) for check in self.checks if not check.holds(occasion))
-
-    def answer(self, occasion: Occasion) -> Answer:
-        parts = tuple(check.answer(occasion) for check in self.checks)
-        return Answer(self.key, self.surely(occasion), self.seen(occasion), self.wanted(), parts)
-
-
-class Either(Both):
-    """Conditions of which one must hold."""
-
-    key = "any"
-
-    def holds(self, occasion: Occasion) -> bool:
-        return any(check.holds(occasion) for check in self.checks)
-
-    def wanted(self) -> str:
-        return "one of these"
-
-    def why_not(self, occasion: Occasion) -> str:
-        reasons = "; ".join(check.why_not(occasion) for check in self.checks)
-        return f"none of `any` holds: {reasons}"
-
-
-class Neither(Check):
-    """Conditions that must not all hold."""
-
-    key = "not"
-
-    def __init__(self, check: Check) -> None:
-        self.check = check
-
-    def holds(self, occasion: Occasion) -> bool:
-        return not self.check.holds(occasion)
-
-    def seen(self, occasion: Occasion) -> str:
-        return ""
-
-    def wanted(self) -> str:
-        return "not these together"
-
-    def why_not(self, occasion: Occasion) -> str:
-        return "all that the rule's `not` names is so"
-
-    def answer(self, occasion: Occasion) -> Answer:
-        parts = (self.check.answer(occasion),)
-        return Answer(self.key, self.surely(occasion), self.seen(occasion), self.wanted(), parts)
-
-
-def _flat(text: str) -> str:
+def flat(text: str) -> str:
     """Return *text* so that globs see no parts in it: nothing that is read holds a NUL."""
     return text.replace("/", "\0")
 

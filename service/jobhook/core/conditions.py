@@ -9,22 +9,21 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from jobhook.core.checks import (
-    Both,
     Check,
     CommentCheck,
-    Either,
     IfCheck,
-    Neither,
     OnCheck,
     PrivateCheck,
     RefsCheck,
     ReposCheck,
     TitlesCheck,
 )
+from jobhook.core.combining import Both, Either, Neither
 from jobhook.core.errors import did_you_mean
 from jobhook.core.events import EVENTS, RAW
 from jobhook.core.expressions import BadExpression, parse_expression, parse_pattern
 from jobhook.core.globs import glob_matches, glob_problem
+from jobhook.core.looking import ActorsCheck, PathsCheck, TagsCheck
 from jobhook.core.strict import Strict, fault
 from jobhook.core.watches import REPO_TYPES
 
@@ -139,6 +138,17 @@ class Conditions(Strict):
     comment: CommentCondition | None = Field(
         default=None, description="What the comment must be like."
     )
+    tags: tuple[TextGlob, ...] | None = _some(
+        "Tags of the repo, globs: any of these, and none with `!`; looked up after the answer."
+    )
+    paths: tuple[Glob, ...] | None = _some(
+        "Files of which at least one changed, globs; `!` excludes, the last match wins; looked up "
+        "after the answer."
+    )
+    actors: tuple[Glob, ...] | None = _some(
+        "Who pushed, opened or commented, globs of names: any of these, and none with `!`; looked "
+        "up after the answer."
+    )
     any: tuple[Conditions, ...] | None = _some("Conditions of which one must hold.")
     all: tuple[Conditions, ...] | None = _some("Conditions that must all hold.")
     not_: Conditions | None = Field(
@@ -171,6 +181,7 @@ class Conditions(Strict):
             yield Neither(self.not_.check(on))
         if self.if_ is not None:
             yield IfCheck(parse_expression(self.if_))
+        yield from self._of_the_hub()
 
     def check(self, on: tuple[str, ...]) -> Check:
         """Return what asks all of them."""
@@ -201,6 +212,14 @@ class Conditions(Strict):
             yield TitlesCheck(self.titles)
         if self.comment is not None:
             yield self.comment.check(on)
+
+    def _of_the_hub(self) -> Iterator[Check]:
+        if self.tags is not None:
+            yield TagsCheck(self.tags)
+        if self.actors is not None:
+            yield ActorsCheck(self.actors)
+        if self.paths is not None:
+            yield PathsCheck(self.paths)
 
 
 _CONDITIONS = frozenset(field.alias or name for name, field in Conditions.model_fields.items())

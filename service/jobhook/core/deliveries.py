@@ -40,6 +40,7 @@ class DeliveryState(StrEnum):
     """What became of a delivery."""
 
     STORED = "stored"  # acknowledged, not looked at yet
+    ENRICHING = "enriching"  # read; a rule depends on what the Hub is being asked
     MATCHED = "matched"  # at least one rule fired
     IGNORED = "ignored"  # read, and no rule fired
     UNPARSED = "unparsed"  # authentic, but not a payload we can read
@@ -156,11 +157,17 @@ class RepoField(_Wire):
     id: Lenient[str] = ""
     private: Lenient[bool | None] = None
     head_sha: Lenient[str] = Field(default="", alias="headSha")
+    tags: Lenient[tuple[str, ...] | None] = Field(default=None, strict=False)
 
     @property
     def owner(self) -> str:
         """The part of the name before the slash."""
         return self.name.partition("/")[0]
+
+    @property
+    def whole_name(self) -> str:
+        """The name with its type, `type:owner/name`: the Hub has a model and a data set of one."""
+        return f"{self.type}:{self.name}"
 
 
 class RefField(_Wire):
@@ -184,13 +191,14 @@ class DiscussionField(_Wire):
 class CommentField(_Wire):
     """`comment` of the payload; a hidden one has no *content*."""
 
+    id: Lenient[str] = ""
     content: Lenient[str] = ""
     hidden: Lenient[bool] = False
     author: Lenient[AuthorField] = AuthorField()
 
 
 class Delivery(_Wire):
-    """A payload as far as it routes events; *updated_files* tells only whether there are any."""
+    """A payload as far as it routes events; of *updated_files* the Hub may have left some out."""
 
     event: EventField
     repo: RepoField
@@ -198,6 +206,7 @@ class Delivery(_Wire):
         default=None, alias="updatedRefs", strict=False
     )
     updated_files: Lenient[list[Any]] = Field(default=[], alias="updatedFiles")
+    updated_files_truncated: Lenient[bool] = Field(default=False, alias="updatedFilesTruncated")
     updated_config: Lenient[dict[str, Any]] = Field(default={}, alias="updatedConfig")
     discussion: DiscussionField | None = None
     comment: CommentField | None = None

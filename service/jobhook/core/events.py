@@ -44,10 +44,15 @@ REF_EVENTS = frozenset(
     "pr.ref_created pr.pushed convert.updated".split()
 )
 
+# Those that tell of a commit which is there now.
+PUSHES = REF_EVENTS - {"branch.deleted", "tag.deleted"}
+
 BRANCHES = "refs/heads/"
 TAGS = "refs/tags/"
 PULL_REQUESTS = "refs/pr/"
 CONVERSIONS = "refs/convert/"
+# In place of a commit, where it is about a pull request as such.
+OPENED = "opened"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

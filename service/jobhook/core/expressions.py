@@ -31,6 +31,7 @@ CONTEXT: Mapping[str, Mapping[str, str]] = {
         "owner": "string",
         "private": "bool",
         "headSha": "string",
+        "tags": "string*",
     },
     "ref": {"name": "string", "short": "string", "oldSha": "string", "newSha": "string"},
     "discussion": {
@@ -39,9 +40,17 @@ CONTEXT: Mapping[str, Mapping[str, str]] = {
         "status": "string",
         "isPullRequest": "bool",
         "authorId": "string",
+        "headSha": "string",
     },
     "comment": {"content": "string", "hidden": "bool", "authorId": "string"},
+    "file": {"path": "string", "action": "string", "size": "int64"},
+    "actor": {"name": "string", "role": "string"},
+    "commit": {"message": "string", "authors": "string*"},
 }
+# Those of which there are several, and what each of them is.
+LISTS = {"refs": "ref", "files": "file"}
+# What the Hub is asked about, after the answer, if an expression asks for it.
+LOOKED_UP = ("files", "commit", "actor", "actor.role", "repo.tags", "discussion.headSha")
 _KIND = re.compile("[A-Z_]+: ")
 # What no event can make good.
 _HOPELESS = ("regular expression", "budget exceeded")
@@ -63,9 +72,11 @@ class Expression:
 
     Attributes:
         text: As it was written.
+        asks: Those of `LOOKED_UP` that it cannot do without.
     """
 
     text: str
+    asks: frozenset[str]
     _compiled: Any
 
     def holds(self, context: Mapping[str, Any]) -> bool | str:
@@ -92,10 +103,11 @@ def parse_expression(text: str) -> Expression:
     """
     _refuse(text)
     compiled = _compile(text)
+    asks = frozenset(name for name in LOOKED_UP if _asks(text, name))
     if compiled.return_type() != _cel().Type.BOOL:
         kind = compiled.return_type().name().lower()
         raise BadExpression(f"it gives {kind}, and not true or false")
-    expression = Expression(text, compiled)
+    expression = Expression(text, asks, compiled)
     tried = expression.holds(context_of({}, now=0))
     if isinstance(tried, str) and any(sign in tried for sign in _HOPELESS):
         raise BadExpression(tried)
@@ -111,7 +123,8 @@ def parse_pattern(pattern: str) -> Callable[[str], bool]:
         BadExpression: If it is none.
     """
     _refuse(pattern)
-    expression = Expression(pattern, _text_env().compile("text.matches(pattern)"))
+    compiled = _text_env().compile("text.matches(pattern)")
+    expression = Expression(pattern, frozenset(), compiled)
 
     def matches(text: str) -> bool:
         found = expression.holds({"text": text, "pattern": pattern})
@@ -127,11 +140,13 @@ def context_of(parts: Mapping[str, Any], *, now: int) -> dict[str, Any]:
     """
     Return what expressions are evaluated on.
 
-    *parts* holds a mapping for each name of `CONTEXT` that is known; the others read as empty.
-    *now* is in milliseconds since 1970.
+    *parts* holds a mapping for each name of `CONTEXT` that is known, and a list of them for each
+    of `LISTS`; the others read as empty. *now* is in milliseconds since 1970.
     """
     classes = _classes()
     context: dict[str, Any] = {name: classes[name](**parts.get(name, {})) for name in CONTEXT}
+    for plural, name in LISTS.items():
+        context[plural] = [classes[name](**each) for each in parts.get(plural, ())]
     return {**context, "now": datetime.fromtimestamp(now / 1000, UTC)}
 
 
@@ -141,6 +156,17 @@ def _refuse(text: str) -> None:
     # YAML can write them, and CEL cannot take them.
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise BadExpression("it holds half a character")
+
+
+def _asks(text: str, name: str) -> bool:
+    """Whether *text* makes no sense where there is no *name*."""
+    if name.rpartition(".")[2] not in text:
+        return False
+    try:
+        _env(without=name).compile(text)
+    except RuntimeError:
+        return True
+    return False
 
 
 def _compile(text: str) -> Any:
@@ -174,14 +200,18 @@ def _cel() -> Any:
 
 
 @cache
-def _variables() -> dict[str, Any]:
-    kinds = {name: _cel().Type(f"{_PACKAGE}.{name}") for name in CONTEXT}
-    return {**kinds, "now": _cel().Type.TIMESTAMP}
+def _variables(without: str = "") -> dict[str, Any]:
+    cel = _cel()
+    kinds = {name: cel.Type(f"{_PACKAGE}.{name}") for name in CONTEXT if name != "file"}
+    lists = {name: cel.Type.List(cel.Type(f"{_PACKAGE}.{one}")) for name, one in LISTS.items()}
+    known = {**kinds, **lists, "now": cel.Type.TIMESTAMP}
+    return {name: kind for name, kind in known.items() if name != without}
 
 
 @cache
-def _env() -> Any:
-    return _cel().NewEnv(descriptor_pool=_pool(), variables=_variables())
+def _env(without: str = "") -> Any:
+    """Return what compiles expressions; *without* one of `LOOKED_UP`, to see who asks for it."""
+    return _cel().NewEnv(descriptor_pool=_pool(without), variables=_variables(without))
 
 
 @cache
@@ -201,7 +231,7 @@ def _classes() -> dict[str, Any]:
 
 
 @cache
-def _pool() -> Any:
+def _pool(without: str = "") -> Any:
     from google.protobuf import descriptor_pb2, descriptor_pool
 
     field = descriptor_pb2.FieldDescriptorProto
@@ -211,9 +241,11 @@ def _pool() -> Any:
     )
     for name, fields in CONTEXT.items():
         message = file.message_type.add(name=name)
-        for number, (field_name, kind) in enumerate(fields.items(), 1):
+        told = {key: kind for key, kind in fields.items() if f"{name}.{key}" != without}
+        for number, (key, kind) in enumerate(told.items(), 1):
+            label = field.LABEL_REPEATED if kind.endswith("*") else field.LABEL_OPTIONAL
             message.field.add(
-                name=field_name, number=number, type=kinds[kind], label=field.LABEL_OPTIONAL
+                name=key, number=number, type=kinds[kind.removesuffix("*")], label=label
             )
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)

@@ -1,9 +1,35 @@
-"""What the Hub was asked about a delivery, after it was answered, because a rule wants to know."""
+"""What the Hub is asked about a delivery, after it was answered, because a rule wants to know."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What can be looked up, in the words for a person."""
+
+    FILES = "the changed files"
+    COMMIT = "the commit"
+    DISCUSSION = "the discussion"
+    REPO = "the repo"
+    ROLE = "the role"
+    JOB = "the source job"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Lookup:
+    """
+    One thing to ask the Hub about the repo of a delivery.
+
+    Attributes:
+        of: Which one: the two shas of `FILES` (the older may be empty), the sha of a `COMMIT`, the
+            number of a `DISCUSSION`, org and user of a `ROLE`, the id of a `JOB`.
+    """
+
+    kind: Kind
+    of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +77,51 @@ class Repo:
 
     id: str
     tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """
+    What could not be looked up.
+
+    Attributes:
+        why: A few words for a person.
+        is_refused: Whether the Hub said clearly that it is not there, or not ours to see.
+    """
+
+    why: str
+    is_refused: bool
+
+
+Found = tuple[ChangedFile, ...] | Commit | Discussion | Repo | str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was looked up about one delivery so far."""
+
+    known: Mapping[Lookup, Found | Unavailable] = field(default_factory=dict)
+
+    def open(self, lookups: Iterable[Lookup]) -> frozenset[Lookup]:
+        """Return those of *lookups* that nobody has tried yet."""
+        return frozenset(lookup for lookup in lookups if lookup not in self.known)
+
+    def get(self, lookup: Lookup) -> Found | None:
+        """Return what was found, or None while it is not known, for whatever reason."""
+        found = self.known.get(lookup)
+        return None if isinstance(found, Unavailable) else found
+
+    def failure(self, lookups: Iterable[Lookup]) -> Unavailable | None:
+        """Return why the first of *lookups* that cannot be had is not there, or None."""
+        for lookup in lookups:
+            found = self.known.get(lookup)
+            if isinstance(found, Unavailable):
+                return found
+        return None
+
+    def plus(self, found: Mapping[Lookup, Found | Unavailable]) -> Findings:
+        """Return these and *found*."""
+        return Findings({**self.known, **found})
+
+
+NOTHING_FOUND = Findings()

@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from jobhook.core.events import OPENED
 from jobhook.core.launches import DAMAGED, LOOP_PRESUMED, PRICE_UNKNOWN, Launch, LaunchState, moved
 from jobhook.core.records import EVERYTHING
 
@@ -136,10 +137,10 @@ class Guard:
         if spent.paused:
             return Wait(paused_reason(spent.paused), self.now + _ASK_AGAIN_MS)
         if spent.same_commit:
-            return Skip(f"launch {spent.same_commit} was sent for the same commit")
+            return Skip(f"launch {spent.same_commit} was sent for {_same(launch)}")
         if spent.on_its_way:
             # Should that one be refused, this one is all that is left of its event.
-            told = f"commit: launch {spent.on_its_way} is on its way for the same commit"
+            told = f"commit: launch {spent.on_its_way} is on its way for {_same(launch)}"
             return Wait(told, self.now + _ASK_AGAIN_MS)
         price = self.usd_per_hour.get(launch.spec.flavor)
         if price is None:
@@ -181,6 +182,11 @@ class Guard:
                     f"a day for {whose} are used"
                 )
         return None
+
+
+def _same(launch: Launch) -> str:
+    opened = (launch.subject or "").endswith(f"@{OPENED}")
+    return "the opening of the same pull request" if opened else "the same commit"
 
 
 def judged(launch: Launch, permission: Permission, now: int) -> Launch:

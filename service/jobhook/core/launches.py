@@ -28,6 +28,8 @@ PRICE_UNKNOWN = "price: "
 CANCELLED_BY = "cancelled by "
 # How the reason begins while a loop is presumed and nobody has looked at what set the launch off.
 LOOP_PRESUMED = "loop: "
+# How the reason begins where a repo's name belongs to another repo than before.
+IDENTITY = "identity: "
 # Why a launch is held that is not in the database as it was written.
 DAMAGED = "damaged: the database does not hold it, or its delivery, as it was written"
 
@@ -129,6 +131,8 @@ def next_step(launch: Launch) -> str | None:
             return f"wait until it is found out who set it off, or {go}"
         case LaunchState.HELD if launch.reason.startswith("secret: "):
             return f"do what the reason says; then {released}"
+        case LaunchState.HELD if launch.reason.startswith(IDENTITY):
+            return f"make sure whose repo it is; {released}, and trusts the new id from then on"
         case LaunchState.HELD if launch.reason.startswith(PRICE_UNKNOWN):
             return f"{cancelled}; once the Hub names a price for {launch.spec.flavor}, {released}"
         case LaunchState.HELD:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobhook.core.checks import Answer, Unanswerable
+from jobhook.core.checks import Answer, Check, Unanswerable
 from jobhook.core.events import Event
+from jobhook.core.findings import Lookup
 from jobhook.core.occasions import Occasion
 from jobhook.core.rules import Rule
 
@@ -17,16 +18,25 @@ class Decision:
     Whether a rule fires on a delivery, and the reason in one line.
 
     Attributes:
-        event: What sets the rule off, if it fires.
+        occasion: What sets the rule off, if it fires, or may.
+        open: What the Hub has to be asked before it can be told whether the rule fires.
+        held: Why nobody can tell, if what it depends on cannot be had: its jobs wait for a person.
     """
 
     rule: Rule
     reason: str
-    event: Event | None = None
+    occasion: Occasion | None = None
+    open: frozenset[Lookup] = frozenset()
+    held: str = ""
+
+    @property
+    def event(self) -> Event | None:
+        """What set the rule off, if it fires."""
+        return self.occasion.event if self.occasion and not self.open else None
 
     @property
     def fired(self) -> bool:
-        """Whether the rule fires; *event* is what set it off."""
+        """Whether the rule fires, if only to have its jobs held."""
         return self.event is not None
 
 
@@ -37,17 +47,49 @@ def decide(occasions: Sequence[Occasion], rule: Rule) -> Decision:
     A rule fires once for a delivery, on the first of its events that fits.
     """
     furthest, reason = -1, ""
+    held: Decision | None = None
     for occasion in occasions:
         try:
-            held = _held(rule, occasion)
+            failed, unknown = _first_failing(rule, occasion)
         except Unanswerable as exc:
             return Decision(rule, str(exc))
-        if held == len(rule.asked):
-            return Decision(rule, _happened(occasion.event), occasion.event)
-        if held > furthest:
+        if failed is None and not unknown:
+            return Decision(rule, _happened(occasion.event), occasion)
+        if failed is None:
+            undecided = _undecided(rule, occasion, unknown)
+            if undecided.open:
+                return undecided
+            held = held or undecided
+        elif failed > furthest:
             # What came nearest to firing says most.
-            furthest, reason = held, rule.asked[held].why_not(occasion)
-    return Decision(rule, reason)
+            furthest, reason = failed, rule.asked[failed].why_not(occasion)
+    return held or Decision(rule, reason)
+
+
+def _first_failing(rule: Rule, occasion: Occasion) -> tuple[int | None, list[Check]]:
+    """Return the place of the first condition that does not hold, and those before it unknown."""
+    unknown: list[Check] = []
+    # A loop, because this is done for every rule nearby.
+    for number, check in enumerate(rule.asked):
+        holds = check.holds(occasion)
+        if holds is False:
+            return number, unknown
+        if holds is None:
+            unknown.append(check)
+    return None, unknown
+
+
+def _undecided(rule: Rule, occasion: Occasion, unknown: Sequence[Check]) -> Decision:
+    asks = [name for check in unknown for name in sorted(check.asks)]
+    if still_open := occasion.hub.open(asks):
+        kinds = ", ".join(dict.fromkeys(lookup.kind for lookup in sorted(still_open)))
+        return Decision(rule, f"waits until the Hub tells {kinds}", occasion, still_open)
+    first = unknown[0]
+    failure = occasion.hub.failure(first.asks)
+    why = failure.why if failure else first.seen(occasion)
+    kind = "verify" if first.key == "verify" else "enrichment"
+    reason = f"{kind}: `{first.key}` cannot be told, because {why}"
+    return Decision(rule, f"{_happened(occasion.event)}; held for {reason}", occasion, held=reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +111,10 @@ def explain(occasions: Sequence[Occasion], rule: Rule) -> Explanation:
     """Decide as `decide` does, and tell what each condition said, not only the first that fails."""
     nearest = max(
         occasions,
-        key=lambda occasion: sum(check.surely(occasion) for check in rule.asked),
+        key=lambda occasion: sum(check.surely(occasion) is not False for check in rule.asked),
     )
     answers = tuple(check.answer(nearest) for check in rule.asked)
     return Explanation(decide(occasions, rule), nearest.event.name, answers)
-
-
-def _held(rule: Rule, occasion: Occasion) -> int:
-    """Return how many conditions hold before the first that does not."""
-    # A loop, because this is done for every rule nearby.
-    for number, check in enumerate(rule.asked):
-        if not check.holds(occasion):
-            return number
-    return len(rule.asked)
 
 
 def _happened(event: Event) -> str:

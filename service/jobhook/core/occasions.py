@@ -8,8 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from jobhook.core.deliveries import Delivery
-from jobhook.core.events import BRANCHES, TAGS, Event, events_of
+from jobhook.core.events import BRANCHES, OPENED, PULL_REQUESTS, TAGS, Event, events_of
 from jobhook.core.expressions import context_of
+from jobhook.core.findings import NOTHING_FOUND, Commit, Findings
+from jobhook.core.lookups import LookedUp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class Occasion:
         others: The names of all the events of the delivery.
         me: The name of the token's user, for `user:@me`; None if it is not known.
         now: When it is looked at, in milliseconds since 1970.
+        findings: What the Hub was asked about the delivery so far.
     """
 
     delivery: Delivery
@@ -32,17 +35,46 @@ class Occasion:
     others: tuple[str, ...]
     me: str | None
     now: int
+    findings: Findings = NOTHING_FOUND
+
+    @cached_property
+    def hub(self) -> LookedUp:
+        """What rules ask about that only the Hub can tell."""
+        return LookedUp(self.delivery, self.event, self.findings)
+
+    @property
+    def subject(self) -> str | None:
+        """
+        What a rule runs for once, although it may come in more deliveries than one.
+
+        That is a commit on a ref; and that a pull request was opened, of which both a discussion
+        and a new ref tell.
+        """
+        event, discussion = self.event, self.delivery.discussion
+        if event.name == "pr.opened" and discussion:
+            return f"{PULL_REQUESTS}{discussion.num}@{OPENED}"
+        if event.name == "pr.ref_created":
+            return f"{event.ref}@{OPENED}"
+        return f"{event.ref}@{event.new_sha}" if event.new_sha else None
 
     @cached_property
     def context(self) -> Mapping[str, Any]:
         """What expressions are evaluated on: all of them on the same."""
+        return context_of(self.parts, now=self.now)
+
+    @cached_property
+    def parts(self) -> Mapping[str, Any]:
+        """All that is known of it, in the words of expressions."""
         event = {
             "name": self.event.name,
             "scope": self.event.scope,
             "action": self.event.action,
         }
-        parts = {"event": event, "repo": self._repo(), **self._ref(), **self._people()}
-        return context_of(parts, now=self.now)
+        refs = [_ref(r.ref, r.old_sha, r.new_sha) for r in self.delivery.updated_refs or ()]
+        parts = {"event": event, "repo": self._repo(), "refs": refs, **self._people()}
+        if self.event.ref is not None:
+            parts["ref"] = _ref(self.event.ref, self.event.old_sha, self.event.new_sha)
+        return {**parts, **self._looked_up()}
 
     def _repo(self) -> Mapping[str, Any]:
         repo = self.delivery.repo
@@ -53,19 +85,7 @@ class Occasion:
             "owner": repo.owner,
             "private": bool(repo.private),
             "headSha": repo.head_sha,
-        }
-
-    def _ref(self) -> Mapping[str, Any]:
-        event = self.event
-        if event.ref is None:
-            return {}
-        return {
-            "ref": {
-                "name": event.ref,
-                "short": short_ref(event.ref),
-                "oldSha": event.old_sha or "",
-                "newSha": event.new_sha or "",
-            }
+            "tags": self.hub.tags or (),
         }
 
     def _people(self) -> Mapping[str, Any]:
@@ -77,6 +97,7 @@ class Occasion:
                 "status": discussion.status,
                 "isPullRequest": discussion.is_pull_request,
                 "authorId": discussion.author.id,
+                "headSha": self.hub.head_sha or "",
             }
         if comment := self.delivery.comment:
             parts["comment"] = {
@@ -86,8 +107,22 @@ class Occasion:
             }
         return parts
 
+    def _looked_up(self) -> Mapping[str, Any]:
+        files = [
+            {"path": file.path, "action": file.action, "size": file.size or 0}
+            for file in self.hub.files or ()
+        ]
+        actors, commit = self.hub.actors or (), self.hub.commit or Commit("")
+        return {
+            "files": files,
+            "actor": {"name": actors[0] if actors else "", "role": self.hub.role or ""},
+            "commit": {"message": commit.message, "authors": commit.authors},
+        }
 
-def occasions_of(delivery: Delivery, *, me: str | None, now: int) -> tuple[Occasion, ...]:
+
+def occasions_of(
+    delivery: Delivery, *, me: str | None, now: int, findings: Findings = NOTHING_FOUND
+) -> tuple[Occasion, ...]:
     """Return an occasion for each event of *delivery*; one even where its scope is not known."""
     events = events_of(delivery) or (_unknown(delivery),)
     others = tuple(dict.fromkeys(event.name for event in events))
@@ -97,10 +132,11 @@ def occasions_of(delivery: Delivery, *, me: str | None, now: int) -> tuple[Occas
             delivery=delivery,
             event=event,
             names=frozenset({event.name, event.scope, f"{event.scope}/{event.action}"}),
-            repo_names=(f"{repo.type}:{repo.name}", pinned(f"id:{repo.id}")),
+            repo_names=(repo.whole_name, pinned(f"id:{repo.id}")),
             others=others,
             me=me,
             now=now,
+            findings=findings,
         )
         for event in events
     )
@@ -117,6 +153,15 @@ def pinned(pattern: str) -> str:
     bare = pattern.removeprefix("!")
     # Without a colon it is of no type.
     return f"{mark}id/{bare[3:]}" if bare.startswith("id:") else pattern
+
+
+def _ref(name: str, old_sha: str | None, new_sha: str | None) -> Mapping[str, Any]:
+    return {
+        "name": name,
+        "short": short_ref(name),
+        "oldSha": old_sha or "",
+        "newSha": new_sha or "",
+    }
 
 
 def short_ref(ref: str) -> str:

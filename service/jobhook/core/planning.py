@@ -14,7 +14,7 @@ from jobhook.core.deliveries import delivery_id
 from jobhook.core.errors import MissingSecret
 from jobhook.core.events import Event
 from jobhook.core.jobs import JobSpec
-from jobhook.core.launches import Launch, LaunchState, launch_id
+from jobhook.core.launches import IDENTITY, Launch, LaunchState, launch_id
 from jobhook.core.matching import Decision
 from jobhook.core.payloads import fit_payload
 
@@ -48,7 +48,7 @@ class Origin:
 def plan_launches(decision: Decision, origin: Origin, *, now: int) -> Iterator[Launch]:
     """Yield the launches that a decision to fire owes, one for each action of the rule."""
     rule, event = decision.rule, decision.event
-    if event is None:
+    if event is None or decision.occasion is None:
         return
     for index, action in enumerate(rule.run):
         identity = launch_id(
@@ -63,12 +63,24 @@ def plan_launches(decision: Decision, origin: Origin, *, now: int) -> Iterator[L
             rule_hash=rule.fingerprint,
             event=event.name,
             spec=_with_identity(action.spec(), identity, rule.id, event, origin),
-            state=LaunchState.READY,
-            repo=f"{event.repo.type}:{event.repo.name}",
-            subject=f"{event.ref}@{event.new_sha}" if event.new_sha else None,
+            state=LaunchState.HELD if decision.held else LaunchState.READY,
+            reason=decision.held,
+            repo=event.repo.whole_name,
+            subject=decision.occasion.subject,
             created_at=now,
             updated_at=now,
         )
+
+
+def identified(launch: Launch, repo_id: str, known: str | None) -> Launch:
+    """Return *launch*, held if its repo has another id than the *known* one."""
+    if known in {None, repo_id}:
+        return launch
+    told = (
+        f"{IDENTITY}{launch.repo} has the id {repo_id[:64]} now and had {known} before: somebody "
+        "else may have taken the name over"
+    )
+    return replace(launch, state=LaunchState.HELD, reason=told)
 
 
 def _with_identity(

@@ -42,6 +42,8 @@ class StoredDelivery:
         key: What it is deduplicated by; `webhook_id` is None if that is only its body.
         events: Names of the semantic events, once it was read.
         generation: How often a person asked for it to be decided again.
+        due_at: While it is `enriching`, when the Hub is asked next, in milliseconds since 1970.
+        looks: How often that was begun.
         is_damaged: Whether it is not as it came, as far as that was looked at.
     """
 
@@ -58,6 +60,8 @@ class StoredDelivery:
     repo_name: str | None = None
     events: tuple[str, ...] = ()
     generation: int = 0
+    due_at: int = 0
+    looks: int = 0
     is_damaged: bool = False
 
 

@@ -8,10 +8,10 @@ would never fire, and nobody would see why. The models here give the JSON Schema
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
@@ -19,16 +19,17 @@ from jobhook.core.actions import Action
 from jobhook.core.checks import BranchCheck, Check, WatchCheck
 from jobhook.core.conditions import Conditions, EventName
 from jobhook.core.errors import Problem, did_you_mean
-from jobhook.core.events import REF_EVENTS, STRANGERS_EVENTS
+from jobhook.core.events import PUSHES, REF_EVENTS, STRANGERS_EVENTS
 from jobhook.core.globs import glob_matches
 from jobhook.core.jobs import FLAVORS
+from jobhook.core.looking import ClaimCheck, SkipCheck
 from jobhook.core.strict import Strict, fault, tuple_of
 from jobhook.core.watches import WatchItem
 
 # Keys of the language that this version cannot carry out yet: ignoring them could cost money.
 RESERVED_KEYS = frozenset(
-    "paths actors tags labels debounce concurrency limits "
-    "budget approve uv from_job pass_webhook_secret payload namespace verify "
+    "labels debounce concurrency limits "
+    "budget approve uv from_job pass_webhook_secret payload namespace "
     "volumes labels attempts".split()
 )
 
@@ -62,6 +63,15 @@ class Rule(Conditions):
         default=(), strict=False, description="What the webhook watches, and a filter."
     )
     on: tuple[EventName, ...] = tuple_of("Events, any of which sets the rule off.", least=1)
+    skip_marker: bool = Field(
+        default=True,
+        description="Whether `[skip jobs]` in the message of a pushed commit is honoured.",
+    )
+    verify: Literal["hub", "off"] | None = Field(
+        default=None,
+        description="`hub`: read back from the Hub what the delivery tells of before any money is "
+        "spent; the default where a job costs over $1 an hour.",
+    )
     trust_strangers: bool = Field(
         default=False,
         description="Lets a rule carry secrets although strangers can set it off.",
@@ -86,6 +96,10 @@ class Rule(Conditions):
             )
         return self
 
+    def is_pinned_to(self, repo_id: str) -> bool:
+        """Whether the rule names the repo by this id, and not by a name that can be taken over."""
+        return f"id:{repo_id}" in (self.repos or ())
+
     def strangers_may_cause(self) -> str | None:
         """Return the first event in `on` that anybody who sees the repo can cause, or None."""
         for name in self.on:
@@ -104,7 +118,18 @@ class Rule(Conditions):
         """All that must hold for the rule to fire, made ready to be asked often."""
         watch = [WatchCheck(self.watch)] if self.watch else []
         branch = [] if self.names_refs else [BranchCheck(self.on)]
-        return (*watch, *self.checks(self.on), *branch)
+        return (*watch, *self.checks(self.on), *branch, *self._last_asked())
+
+    def _last_asked(self) -> Iterator[Check]:
+        if self.skip_marker and not PUSHES.isdisjoint(n.partition("/")[0] for n in self.on):
+            yield SkipCheck()
+        if self.verifies:
+            yield ClaimCheck()
+
+    @property
+    def verifies(self) -> bool:
+        """Whether what a delivery tells of is read back from the Hub."""
+        return self.verify == "hub"
 
     @cached_property
     def fingerprint(self) -> str:

@@ -19,6 +19,7 @@ from jobhook.core.causes import (
     finding_of_delivery,
     finding_of_push,
     named_launches,
+    opening_push,
     push_of,
 )
 from jobhook.core.errors import HubError, HubForbidden, HubNotFound, LaunchMoved
@@ -83,10 +84,10 @@ class Acquitter(Worker):
         return max(super()._pause_after_failures(), self.idle)
 
     async def _judge(self, launch: Launch, commits: _Commits) -> None:
-        push = push_of(launch)
+        body = await self._store.body(launch.delivery) or b""
+        push = push_of(launch) or opening_push(launch, body)
         if push is None:
-            body = await self._store.body(launch.delivery)
-            finding = finding_of_delivery(body or b"", my_id=self._identity.id)
+            finding = finding_of_delivery(body, my_id=self._identity.id)
         elif commits.may_ask(push):
             finding = await self._finding_of(launch, await commits.of(push))
         else:

@@ -8,11 +8,19 @@ from dataclasses import asdict, replace
 
 import structlog
 
-from jobhook.core.deliveries import DeliveryState
+from jobhook.core.deliveries import Delivery, DeliveryState, read_delivery
 from jobhook.core.errors import HubError, LaunchMoved
 from jobhook.core.filters import LaunchFilter
 from jobhook.core.guards import no_price_for
-from jobhook.core.launches import CANCELLED_BY, LOOK_FIRST_MS, Launch, LaunchState, latest, moved
+from jobhook.core.launches import (
+    CANCELLED_BY,
+    IDENTITY,
+    LOOK_FIRST_MS,
+    Launch,
+    LaunchState,
+    latest,
+    moved,
+)
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.planning import KEY_VARIABLE, Origin, planned_again
 from jobhook.core.records import EVERYTHING, Pause
@@ -150,9 +158,16 @@ class Operations:
     async def _release(self, launch: Launch, by: str) -> Outcome:
         if launch.state != LaunchState.HELD:
             return _not(launch, "only what is held can be released")
+        if launch.reason.startswith(IDENTITY):
+            await self._trust(launch)
         ready = moved(launch, LaunchState.READY, now=self._clock(), reason=f"released by {by}")
         await self._store.replace(launch, replace(ready, asked_by=by))
         return Outcome(launch.id, done=True, told="released")
+
+    async def _trust(self, launch: Launch) -> None:
+        delivery = read_delivery(await self._store.body(launch.delivery) or b"")
+        if isinstance(delivery, Delivery):
+            await self._store.trust(launch.repo, delivery.repo.id)
 
     async def _retry(self, launch: Launch, by: str) -> Outcome:
         if not launch.state.is_final:

@@ -1,0 +1,128 @@
+"""
+Ask the Hub what rules want to know about a delivery, after it was answered, and decide then.
+
+Each delivery waits for its own look-ups, so that a slow Hub, or a repo that it does not show us,
+holds up no other. What cannot be had in the end leaves the launches held, for a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import structlog
+
+from jobhook.core.deliveries import DeliveryState
+from jobhook.core.errors import HubBusy, HubError
+from jobhook.core.findings import NOTHING_FOUND, Findings, Found, Lookup, Unavailable
+from jobhook.core.records import StoredDelivery
+from jobhook.failpoints import failpoint
+from jobhook.flows.deciding import Decider, Routed
+from jobhook.flows.lookups import Lookups
+from jobhook.flows.worker import Worker, backoff
+from jobhook.ports import Clock, Store
+
+_AT_ONCE = 16
+# With pauses that double up to a minute, about a quarter of an hour.
+LOOKS_MAX = 20
+_LONGEST_PAUSE = 60.0
+# After so long another process, or this one, asks as well: whoever began may be gone.
+_LEASE_MS = 30_000
+# The Hub counts calls in windows of five minutes.
+_LONGEST_ASKED = 300.0
+_KEPT_MAX = 1000
+
+log = structlog.get_logger()
+
+
+class Enricher(Worker):
+    """Looks up what deliveries wait for, each with its own pauses and an end to its patience."""
+
+    def __init__(self, store: Store, clock: Clock, *, decider: Decider, lookups: Lookups) -> None:
+        super().__init__()
+        self._store = store
+        self._clock = clock
+        self._decider = decider
+        self._lookups = lookups
+        # What was found for deliveries that still wait for something else.
+        self._found: dict[str, Findings] = {}
+        self._on_their_way: set[asyncio.Task[None]] = set()
+        self._asking: set[str] = set()
+
+    async def run(self) -> None:
+        await super().run()
+        await self.finish()
+
+    async def step(self) -> bool:
+        room = _AT_ONCE - len(self._on_their_way)
+        if room > 0:
+            due = await self._store.begin_enriching(self._clock(), room, _LEASE_MS)
+            for stored, body in due:
+                if stored.id in self._asking:
+                    continue
+                self._asking.add(stored.id)
+                task = asyncio.create_task(self._enrich(stored, body), name=f"enrich {stored.id}")
+                self._on_their_way.add(task)
+                task.add_done_callback(self._enriched)
+        return False
+
+    async def finish(self) -> None:
+        """Wait for everything that is being looked up."""
+        await asyncio.gather(*self._on_their_way, return_exceptions=True)
+
+    def _enriched(self, task: asyncio.Task[None]) -> None:
+        self._on_their_way.discard(task)
+        if not task.cancelled() and (failure := task.exception()):
+            # It comes again when its lease is over.
+            log.warning("enrichment.failed", error=str(failure))
+        # There is room for one more.
+        self.wake()
+
+    async def _enrich(self, stored: StoredDelivery, body: bytes) -> None:
+        try:
+            await self._look_up_and_decide(stored, body)
+        finally:
+            self._asking.discard(stored.id)
+
+    async def _look_up_and_decide(self, stored: StoredDelivery, body: bytes) -> None:
+        failpoint("enriching.begun")
+        findings = self._found.pop(stored.id, NOTHING_FOUND)
+        routed = self._decider.decide(stored, body, findings)
+        while routed.open:
+            found, failures = await self._lookups.all_of(routed.open, routed.repo)
+            if failures and stored.looks < LOOKS_MAX:
+                await self._put_off(routed, findings.plus(found), failures)
+                return
+            findings = findings.plus({**found, **_given_up(failures)})
+            routed = self._decider.decide(stored, body, findings)
+        failpoint("enriching.found")
+        await self._decider.keep(routed)
+        failpoint("enriching.decided")
+
+    async def _put_off(
+        self, routed: Routed, findings: Findings, failures: Mapping[Lookup, HubError]
+    ) -> None:
+        looks = routed.delivery.looks
+        pause = max([backoff(looks, _LONGEST_PAUSE), *_asked_to_wait(failures.values())])
+        reason = str(next(iter(failures.values())))
+        log.warning("enrichment.put_off", delivery=routed.delivery.id, looks=looks, error=reason)
+        if len(self._found) < _KEPT_MAX:
+            self._found[routed.delivery.id] = findings
+        waiting = replace(
+            routed.delivery,
+            state=DeliveryState.ENRICHING,
+            reason=f"{routed.delivery.reason}; after {looks} of {LOOKS_MAX} looks: {reason}",
+            due_at=self._clock() + int(pause * 1000),
+        )
+        await self._decider.keep(replace(routed, delivery=waiting))
+
+
+def _given_up(failures: Mapping[Lookup, HubError]) -> Mapping[Lookup, Found | Unavailable]:
+    return {lookup: Unavailable(str(exc), is_refused=False) for lookup, exc in failures.items()}
+
+
+def _asked_to_wait(failures: Iterable[HubError]) -> Iterator[float]:
+    for exc in failures:
+        if isinstance(exc, HubBusy) and exc.retry_after:
+            yield min(exc.retry_after, _LONGEST_ASKED)

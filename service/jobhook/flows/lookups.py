@@ -1,0 +1,69 @@
+"""The questions to the Hub that rules make necessary, and what its answers mean."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+
+from jobhook.core.deliveries import RepoField
+from jobhook.core.errors import HubError, HubNotFound, HubRefused, HubUnauthorized
+from jobhook.core.findings import Commit, Found, Kind, Lookup, Unavailable
+from jobhook.ports import Hub
+
+
+class Lookups:
+    """Asks the Hub, a few questions at a time."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def all_of(
+        self, lookups: Collection[Lookup], repo: RepoField | None
+    ) -> tuple[Mapping[Lookup, Found | Unavailable], Mapping[Lookup, HubError]]:
+        """
+        Return what was found, or is refused for good, and what failed and may be tried again.
+
+        No lookup is in both.
+        """
+        if repo is None:
+            return {}, {}
+        ordered = sorted(lookups)
+        answers = await asyncio.gather(*(self._one(lookup, repo) for lookup in ordered))
+        pairs = list(zip(ordered, answers, strict=True))
+        found = {lookup: got for lookup, got in pairs if not isinstance(got, HubError)}
+        return found, {lookup: got for lookup, got in pairs if isinstance(got, HubError)}
+
+    async def _one(self, lookup: Lookup, repo: RepoField) -> Found | Unavailable | HubError:
+        try:
+            return await self._ask(lookup, repo)
+        except HubUnauthorized as exc:
+            # The token is at fault, and may be mended.
+            return exc
+        except HubRefused as exc:
+            return Unavailable(str(exc), is_refused=True)
+        except HubError as exc:
+            return exc
+
+    async def _ask(self, lookup: Lookup, repo: RepoField) -> Found:
+        match lookup.kind:
+            case Kind.FILES:
+                old, new = lookup.of
+                return await self._hub.changed_files(
+                    repo.name, repo_type=repo.type, old=old or None, new=new
+                )
+            case Kind.COMMIT:
+                commit = await self._hub.commit(repo.name, lookup.of[0], repo_type=repo.type)
+                return Commit(f"{commit.title}\n{commit.message}", tuple(commit.authors))
+            case Kind.DISCUSSION:
+                number = int(lookup.of[0])
+                return await self._hub.discussion(repo.name, number, repo_type=repo.type)
+            case Kind.ROLE:
+                return await self._role(*lookup.of)
+        return await self._hub.repo(repo.name, repo_type=repo.type)
+
+    async def _role(self, org: str, user: str) -> str:
+        try:
+            return await self._hub.role(org, user)
+        except HubNotFound:
+            # The owner is a user, and nobody has a role there.
+            return ""
