@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.rulefiles import load_rules
+from jobhook.cli.lookups import Offline, occasions_for
 from jobhook.cli.options import AsJson, Database, RulesFolder, settings_with
 from jobhook.cli.output import print_json, say
 from jobhook.cli.rules import Me, jobs_of, payload_in, print_jobs, token_user
@@ -19,13 +19,13 @@ from jobhook.core.checks import Answer
 from jobhook.core.deliveries import Unreadable, read_delivery
 from jobhook.core.errors import StoreError, UsageError, did_you_mean
 from jobhook.core.matching import Explanation, explain
-from jobhook.core.occasions import occasions_of
 from jobhook.core.rules import Rule
 from jobhook.ports import Reads
 from jobhook.settings import Settings
 from jobhook.stores import open_reads
 
 _INDENT = 2
+_WORDS = {True: "yes", False: "NO", None: "?"}
 
 
 def explain_rules(
@@ -36,6 +36,7 @@ def explain_rules(
     rule: Annotated[str | None, typer.Option("--rule", help="Only this one.")] = None,
     last: Annotated[bool, typer.Option("--last", help="The delivery that came last.")] = False,
     me: Me = None,
+    offline: Offline = False,
     rules: RulesFolder = None,
     database: Database = None,
     as_json: AsJson = False,
@@ -49,7 +50,8 @@ def explain_rules(
     delivery = read_delivery(body)
     if isinstance(delivery, Unreadable):
         raise UsageError(f"{what or 'the last delivery'}: {delivery.reason}")
-    occasions = occasions_of(delivery, me=me or token_user(settings), now=now_ms())
+    me = me or token_user(settings, offline=offline)
+    occasions = occasions_for(delivery, chosen, settings, me=me, offline=offline)
     explained = [explain(occasions, each) for each in chosen]
     key = Path(what).stem if what else "last"
     rows = [_row(each, jobs_of(each.decision, body, key, settings)) for each in explained]
@@ -114,5 +116,5 @@ def _print(row: dict[str, Any]) -> None:
 def _lines(answers: Iterable[Answer], indent: int) -> Iterator[str]:
     for answer in answers:
         told = f"{answer.seen}; wanted: {answer.wanted}" if answer.seen else answer.wanted
-        yield f"{'':{indent}}{'yes' if answer.holds else 'NO':4}{answer.condition:8} {told}"
+        yield f"{'':{indent}}{_WORDS[answer.holds]:4}{answer.condition:8} {told}"
         yield from _lines(answer.parts, indent + _INDENT)

@@ -11,15 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.rulefiles import load_rules
+from jobhook.cli.lookups import Offline, occasions_for
 from jobhook.cli.options import AsJson, RulesFolder, settings_with
 from jobhook.cli.output import print_json, print_table, say, warn
 from jobhook.core.deliveries import Unreadable, delivery_id, read_delivery
 from jobhook.core.errors import HubError, JobHookError, Problem, RulesError, UsageError
 from jobhook.core.events import events_of
 from jobhook.core.matching import Decision, decide
-from jobhook.core.occasions import occasions_of
 from jobhook.core.planning import Origin, job_of, plan_launches
 from jobhook.core.rules import RuleSet, rule_schema
 from jobhook.flows.intake import SOURCE
@@ -118,6 +117,7 @@ def try_payload(
     payload: Annotated[Path, typer.Argument(metavar="PAYLOAD.json", help="A webhook payload.")],
     rules: RulesFolder = None,
     me: Me = None,
+    offline: Offline = False,
     as_json: AsJson = False,
 ) -> None:
     """Say for every rule whether the payload sets it off, why, and the exact job."""
@@ -127,9 +127,9 @@ def try_payload(
     delivery = read_delivery(body)
     if isinstance(delivery, Unreadable):
         raise UsageError(f"{payload}: {delivery.reason}")
-    me = me or token_user(settings)
+    me = me or token_user(settings, offline=offline)
     events = events_of(delivery)
-    occasions = occasions_of(delivery, me=me, now=now_ms())
+    occasions = occasions_for(delivery, loaded, settings, me=me, offline=offline)
     rows = [_row(decide(occasions, rule), body, payload.stem, settings) for rule in loaded]
     if as_json:
         print_json(rows)
@@ -148,9 +148,9 @@ def payload_in(path: Path) -> bytes:
         raise UsageError(f"{path} cannot be read: {exc.strerror}") from exc
 
 
-def token_user(settings: Settings) -> str | None:
+def token_user(settings: Settings, *, offline: bool = False) -> str | None:
     """Return whose token it is, or None if there is none or the Hub does not tell."""
-    if not settings.hf_token:
+    if offline or not settings.hf_token:
         return None
 
     async def ask() -> str:
