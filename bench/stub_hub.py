@@ -17,6 +17,7 @@ from jobhook.web.serving import listen, serving, url_of
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+_COMMITS = [{"id": "1" * 40, "title": "More data", "message": "", "authors": [{"user": "ana"}]}]
 _HARDWARE = [{"name": "cpu-basic", "unitCostMicroUSD": 1, "unitLabel": "minute"}]
 
 
@@ -75,6 +76,8 @@ class StubHub:
             return _HARDWARE
         if method == "POST":
             return self._start(orjson.loads(body), begun)
+        if "/commits/" in path:
+            return _COMMITS
         job_id = path.rpartition("/")[2]
         return self._jobs[int(job_id)] if job_id.isdigit() else self._jobs
 
