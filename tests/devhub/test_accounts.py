@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -37,6 +38,46 @@ async def test_whoami_refuses_who_it_does_not_know(shared: Running) -> None:
         await shared.call(shared.api.whoami, token="hf_wrong")
     answer = await shared.http.get("/api/whoami-v2", headers={"Authorization": ""})
     assert (answer.status_code, answer.json()) == (401, {"error": "Invalid username or password."})
+
+
+async def test_members_are_told_to_all_and_their_roles_to_members(shared: Running) -> None:
+    (member,) = await shared.call(lambda: list(shared.eve.list_organization_members("acme")))
+    assert (member.username, member.user_type) == ("dev", "user")
+    path = "/api/organizations/acme/members"
+    (told,) = (await shared.http.get(path)).json()
+    assert (told["user"], told["role"]) == ("dev", "admin")
+    assert told["_id"] == (await shared.call(shared.api.whoami))["id"]
+    for headers in ({"Authorization": "Bearer hf_devhub_eve"}, {"Authorization": ""}):
+        (told,) = (await shared.http.get(path, headers=headers)).json()
+        assert "role" not in told
+    assert (await shared.http.get(f"{path}?search=E")).json()
+    assert (await shared.http.get(f"{path}?search=x")).json() == []
+
+
+async def test_members_are_told_in_pages(
+    devhub_with: Callable[..., AbstractAsyncContextManager[Running]], tmp_path: Path
+) -> None:
+    users = tmp_path / "users.json"
+    names = [f"u{number:02}" for number in range(24)]
+    everybody = [{"name": name, "token": name, "orgs": {"acme": "read"}} for name in names]
+    users.write_text(json.dumps(everybody))
+    async with devhub_with(users=users) as devhub:
+        answer = await devhub.http.get("/api/organizations/acme/members?limit=10")
+        seen = [member["user"] for member in answer.json()]
+        while "next" in answer.links:
+            answer = await devhub.http.get(answer.links["next"]["url"])
+            seen += [member["user"] for member in answer.json()]
+        assert seen == ["dev", *names]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("dev", 404), ("nobody", 404), ("acme", 200), ("acme?limit=9", 400), ("acme?cursor=x", 400)],
+)
+async def test_only_organizations_have_members(shared: Running, path: str, status: int) -> None:
+    name, _, query = path.partition("?")
+    answer = await shared.http.get(f"/api/organizations/{name}/members?{query}")
+    assert answer.status_code == status
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from jobhook.devhub.cards import tags_of
+
 if TYPE_CHECKING:
     from devhub.conftest import Receiver, Running
 
@@ -191,6 +193,56 @@ async def test_commits_are_told_in_pages(shared: Running, name: str) -> None:
     assert [one["id"] for one in last.json()] == commits[2:]
     assert "link" not in last.headers
     assert (await shared.http.get(path, params={"limit": "x"})).status_code == 400
+
+
+WRONG_CARD = b"---\n- x\n---"
+CARD = b"""---
+license: mit
+language: [en, fr]
+tags:
+- owl
+- 3
+datasets: acme/corpus
+---
+# Owl
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "readme", "tags"),
+    [
+        ("model", CARD, ["en", "fr", "owl", "dataset:acme/corpus", "license:mit"]),
+        ("dataset", CARD, ["owl", "language:en", "language:fr", "license:mit"]),
+        ("space", b"---\r\nsdk: docker\r\n---", ["docker"]),
+        ("model", b"# No head\n---\ntags: [x]\n---\n", []),
+        ("model", b"---\ntags: [x\n---\n", []),
+        ("model", WRONG_CARD, []),
+    ],
+)
+def test_tags_come_from_the_head_of_the_readme(kind: str, readme: bytes, tags: list[str]) -> None:
+    assert tags_of(readme, kind) == [*tags, "region:us"]
+
+
+async def test_a_repo_is_told_with_its_tags_and_with_no_more_than_asked_for(
+    shared: Running, name: str
+) -> None:
+    def use() -> None:
+        api, full = shared.api, f"dev/{name}"
+        made = api.create_repo(full)
+        assert api.model_info(full).tags == ["region:us"]
+        api.upload_file(path_or_fileobj=CARD, path_in_repo="README.md", repo_id=full)
+        assert "owl" in (api.model_info(full).tags or [])
+        with pytest.raises(ValueError, match="mapping"):
+            api.upload_file(
+                path_or_fileobj=b"---\n- x\n---", path_in_repo="README.md", repo_id=full
+            )
+        asked = api.model_info(full, expand=["tags"])
+        assert "owl" in (asked.tags or [])
+        assert (asked.id, asked.sha, asked.siblings) == (made.repo_id, None, None)
+
+    await shared.call(use)
+    told = (await shared.http.get(f"/api/models/dev/{name}?expand=tags")).json()
+    assert told.keys() == {"_id", "id", "tags"}
 
 
 async def test_settings_change_who_may_read(devhub: Running, receiver: Receiver) -> None:

@@ -137,6 +137,25 @@ class Accounts:
             },
         }
 
+    def members(
+        self, org: str, url: str, *, search: str, asker: User | None
+    ) -> list[dict[str, Any]]:
+        """Return who is in *org*, by name; only its members are told who is what in it."""
+        inside = asker is not None and org in asker.roles
+        return [
+            {
+                "_id": user.namespace.id,
+                "user": user.name,
+                "fullname": user.name,
+                "type": "user",
+                "isPro": True,
+                "avatarUrl": user.namespace.to_wire(url)["avatarUrl"],
+                **({"role": user.roles[org]} if inside else {}),
+            }
+            for user in sorted(self._by_token.values(), key=lambda user: user.name)
+            if org in user.roles and search.casefold() in user.name.casefold()
+        ]
+
     def _membership(self, org: str, role: Role, url: str) -> dict[str, Any]:
         wire = self._namespaces[org].to_wire(url)
         return {**wire, "fullname": org, "isEnterprise": False, "canPay": True, "roleInOrg": role}

@@ -79,7 +79,7 @@ def carry_out(
     after = dict(files)
     for operation in change.operations:
         if isinstance(operation, Put):
-            _refuse_clash(operation.path, after)
+            refuse_clash(operation.path, after)
             after[operation.path] = keep(operation.content)
         else:
             _drop(operation, after)
@@ -101,7 +101,8 @@ def _drop(operation: Drop, files: dict[str, str]) -> None:
         del files[path]
 
 
-def _refuse_clash(path: str, files: Mapping[str, str]) -> None:
+def refuse_clash(path: str, files: Mapping[str, str]) -> None:
+    """Refuse a file at *path* where *files* has a folder, or a file where it needs a folder."""
     parts = path.split("/")
     for count in range(1, len(parts)):
         if (folder := "/".join(parts[:count])) in files:

@@ -13,7 +13,7 @@ from .changes import read_change
 from .objects import history, read_files
 from .repo_access import RepoAccess
 from .repos import MAIN, no_revision, valid_ref
-from .requests import known_asker, param, revision_and_path
+from .requests import known_asker, number, param, revision_and_path
 from .wire import Json, Refusal, json_object, next_link, page, read_body, read_object, stamp
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ class ContentRoutes(RepoAccess):
         web = repo.web_url(self.url)
         wire: dict[str, Any] = {"success": True, "hookOutput": ""}
         if proposing:
-            pull, sha = await self.repos.propose(repo, ref, change, user)
+            repo = await self.repos.open_pull(repo, ref, change, user)
+            pull = repo.discussions[-1]
+            sha = repo.refs[pull.ref]
             wire["pullRequestUrl"] = f"{web}/discussions/{pull.num}"
         else:
             sha = await self.repos.commit(repo, ref, change, user)
@@ -91,14 +93,14 @@ class ContentRoutes(RepoAccess):
         """Tell the commits of a revision, newest first, in pages."""
         _, repo = self.readable(request)
         tip = self.repos.commit_of(repo, param(request, "revision"))
-        size = min(max(_number(request, "limit", _COMMITS), 1), _COMMITS_MAX)
-        number = _number(request, "p", 0)
+        size = min(max(number(request, "limit", _COMMITS), 1), _COMMITS_MAX)
+        at = number(request, "p", 0)
         objects = self.repos.objects(repo)
         found = await asyncio.to_thread(lambda: list(history(objects, tip)))
-        items, end = page(found, number * size, size)
+        items, end = page(found, at * size, size)
         headers = {"X-Total-Count": str(len(found))}
         if end:
-            headers |= next_link(request, self.url, str(number + 1), name="p")
+            headers |= next_link(request, self.url, str(at + 1), name="p")
         formatted = "formatted" in request.query_params.getlist("expand[]")
         return Json([_told(item, formatted=formatted) for item in items], headers=headers)
 
@@ -168,13 +170,6 @@ def _told(commit: Commit, *, formatted: bool) -> dict[str, Any]:
     return wire
 
 
-def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise Refusal(400, f"{name}: a whole number is needed here")
-    return int(text)
-
-
 def _is_file(file: object) -> bool:
     return isinstance(file, dict) and isinstance(file.get("path"), str)
 
@@ -195,7 +190,8 @@ def _ref(repo: Repo, revision: str) -> str:
 
 
 def _is_own_pull(repo: Repo, ref: str, user: User) -> bool:
-    return any(pull.ref == ref and pull.author_id == user.namespace.id for pull in repo.pulls)
+    pull = repo.pull_at(ref)
+    return pull is not None and pull.author_id == user.namespace.id
 
 
 def _new_ref(prefix: str, name: str) -> str:

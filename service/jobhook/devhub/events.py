@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .wire import new_id
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .repos import Pull, Repo
+    from .discussions import Discussion, Happening
+    from .repos import Repo
     from .webhooks import Webhook
 
 PAYLOAD_VERSION = 3
@@ -72,31 +71,43 @@ def refs_changed(repo: Repo, *changes: tuple[str, str | None, str | None]) -> Ev
     return Event(repo=repo, scope="repo.content", action="update", parts={"updatedRefs": refs})
 
 
-def pull_opened(repo: Repo, pull: Pull, text: str, url: str) -> Event:
-    """Return the event of a new pull request, with the comment that opens it."""
-    web, api = (f"{base}/discussions/{pull.num}" for base in (repo.web_url(url), repo.api_url(url)))
-    comment_id = new_id()
-    return Event(
-        repo=repo,
-        scope="discussion",
-        action="create",
-        parts={
-            "discussion": {
-                "id": pull.id,
-                "title": pull.title,
-                "url": {"web": web, "api": api},
-                "status": "open",
-                "author": {"id": pull.author_id},
-                "num": pull.num,
-                "isPullRequest": True,
-                "changes": {"base": pull.base},
-            },
-            "comment": {
-                "id": comment_id,
-                "author": {"id": pull.author_id},
-                "content": text,
-                "hidden": False,
-                "url": {"web": f"{web}#{comment_id}"},
-            },
-        },
+def discussed(
+    repo: Repo,
+    discussion: Discussion,
+    url: str,
+    *,
+    scope: str = "discussion",
+    action: str,
+    comment: Happening | None = None,
+) -> Event:
+    """Return the event of something done to *discussion*, or to a *comment* in it."""
+    web, api = (
+        f"{base}/discussions/{discussion.num}" for base in (repo.web_url(url), repo.api_url(url))
     )
+    parts: dict[str, Any] = {
+        "discussion": {
+            "id": discussion.id,
+            "title": discussion.title,
+            "url": {"web": web, "api": api},
+            "status": discussion.status,
+            "author": {"id": discussion.author_id},
+            "num": discussion.num,
+            "isPullRequest": discussion.base is not None,
+        }
+    }
+    if discussion.base is not None:
+        parts["discussion"]["changes"] = discussion.changes()
+    if comment is not None:
+        parts["comment"] = _comment(comment, web)
+    return Event(repo=repo, scope=scope, action=action, parts=parts)
+
+
+def _comment(comment: Happening, web: str) -> dict[str, Any]:
+    hidden = comment.data["hidden"]
+    return {
+        "id": comment.id,
+        "author": {"id": comment.author_id},
+        **({} if hidden else {"content": comment.data["latest"]["raw"]}),
+        "hidden": hidden,
+        "url": {"web": f"{web}#{comment.id}"},
+    }

@@ -12,6 +12,7 @@ from .chaos import Chaos
 from .chaos_routes import ChaosRoutes
 from .content_routes import ContentRoutes
 from .deliveries import Deliveries
+from .discussion_routes import DiscussionRoutes
 from .job_routes import JobRoutes
 from .limits import Limits
 from .page import PageRoutes
@@ -75,6 +76,7 @@ class DevHub:
             *WebhookRoutes(accounts, self._webhooks, limits).routes(),
             *RepoRoutes(url, accounts, self._repos, limits).routes(),
             *ContentRoutes(url, accounts, self._repos, limits).routes(),
+            *DiscussionRoutes(url, accounts, self._repos, limits).routes(),
         ]
         strikes = Middleware(
             Strikes, chaos=self.chaos, routes=self.routes, late=self._late, limits=limits

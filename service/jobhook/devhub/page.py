@@ -8,14 +8,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from .accounts import ORG, OTHER_TOKEN, OTHER_USER, TOKEN, USER
-from .requests import known_asker
-from .wire import Json
+from .requests import asker, known_asker, namespace_of, number
+from .wire import Json, Refusal, next_link, page
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from .accounts import Accounts
 
+_MEMBERS, _MEMBERS_MIN, _MEMBERS_MAX = 500, 10, 10_000
 _TEXT = f"""\
 This is a jobhook devhub: a small Hugging Face Hub on this machine, for trying things out.
 
@@ -41,6 +42,7 @@ class PageRoutes:
         return [
             Route("/", self.page, name="page"),
             Route("/api/whoami-v2", self.whoami, name="whoami"),
+            Route("/api/organizations/{namespace}/members", self.members, name="orgs.members"),
         ]
 
     async def page(self, request: Request) -> Response:
@@ -51,3 +53,17 @@ class PageRoutes:
         """Say whose token came."""
         user = known_asker(request, self._accounts)
         return Json(self._accounts.whoami(user, self._url))
+
+    async def members(self, request: Request) -> Response:
+        """Tell who is in an organization, and to its members with which role."""
+        user, org = asker(request, self._accounts), namespace_of(request, self._accounts)
+        if org.type != "org":
+            raise Refusal(404, "There is no such organization")
+        size = number(request, "limit", _MEMBERS)
+        if not _MEMBERS_MIN <= size <= _MEMBERS_MAX:
+            raise Refusal(400, f"limit: from {_MEMBERS_MIN} to {_MEMBERS_MAX}")
+        found = self._accounts.members(
+            org.name, self._url, search=request.query_params.get("search", ""), asker=user
+        )
+        items, end = page(found, number(request, "cursor", 0), size)
+        return Json(items, headers=next_link(request, self._url, str(end)) if end else {})

@@ -8,10 +8,11 @@ from pydantic import BaseModel, StringConstraints
 from starlette.responses import Response
 from starlette.routing import Route
 
+from .cards import CardError, read_head, tags_of
 from .objects import Entry, read_tree, tree_of
 from .repo_access import RepoAccess
 from .repos import TYPES
-from .requests import known_asker, param, revision_and_path
+from .requests import known_asker, number, param, revision_and_path
 from .wire import Json, Refusal, checked, next_link, page, read_object, stamp
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _ONE = "/api/{kind}/{owner}/{name}"
 _YES = {"1", "true", "True"}
+# What is told of a repo whatever else is asked for.
+_ALWAYS = {"_id", "id"}
 
 
 class _Named(BaseModel):
@@ -52,6 +55,7 @@ class RepoRoutes(RepoAccess):
         return [
             Route("/api/repos/create", self.create, methods=["POST"], name="repos.create"),
             Route("/api/repos/delete", self.delete, methods=["DELETE"], name="repos.delete"),
+            Route("/api/validate-yaml", self.validate, methods=["POST"], name="repos.validate"),
             Route(_ONE, self.show, name="repos.inspect"),
             Route(_ONE + "/revision/{revision:path}", self.show, name="repos.revision"),
             Route(_ONE + "/refs", self.refs, name="repos.refs"),
@@ -68,6 +72,15 @@ class RepoRoutes(RepoAccess):
             asked.type, owner, asked.name, private=bool(asked.hidden), sdk=asked.sdk
         )
         return Json({"url": repo.web_url(self.url), "name": repo.full_name, "id": repo.id})
+
+    async def validate(self, request: Request) -> Response:
+        """Say whether a README could be committed: the official client asks before it does."""
+        asked = await read_object(request, self.limits.commit_bytes)
+        try:
+            read_head(str(asked.get("content")).encode())
+        except CardError as exc:
+            return Json({"errors": [{"message": str(exc)}], "warnings": []}, 400)
+        return Json({"errors": [], "warnings": []})
 
     async def delete(self, request: Request) -> Response:
         """Remove a repo."""
@@ -92,7 +105,11 @@ class RepoRoutes(RepoAccess):
         entries = [entry for entry in self._entries(repo, sha) if not entry.is_folder]
         with_blobs = request.query_params.get("blobs") in _YES
         siblings = [self._sibling(repo, entry, with_blobs=with_blobs) for entry in entries]
-        return Json(_told(repo, sha, siblings))
+        wire = _told(repo, sha, siblings, self._tags(repo, entries))
+        query = request.query_params
+        if wanted := {*query.getlist("expand"), *query.getlist("expand[]")}:
+            wire = {key: value for key, value in wire.items() if key in wanted | _ALWAYS}
+        return Json(wire)
 
     async def refs(self, request: Request) -> Response:
         """Tell the branches and tags, and when asked for the pull requests."""
@@ -121,7 +138,7 @@ class RepoRoutes(RepoAccess):
             if entry.path.startswith(prefix)
             and (recursive or "/" not in entry.path.removeprefix(prefix))
         ]
-        items, end = page(found, _cursor(request), self.limits.tree_page_items)
+        items, end = page(found, number(request, "cursor", 0), self.limits.tree_page_items)
         headers = next_link(request, self.url, str(end)) if end else {}
         return Json([self._item(repo, entry) for entry in items], headers=headers)
 
@@ -144,6 +161,11 @@ class RepoRoutes(RepoAccess):
         objects = self.repos.objects(repo)
         return list(read_tree(objects, tree_of(objects, commit)))
 
+    def _tags(self, repo: Repo, entries: list[Entry]) -> list[str]:
+        readme = next((entry.oid for entry in entries if entry.path == "README.md"), None)
+        text = self.repos.objects(repo).get("blob", readme) if readme else None
+        return tags_of(text or b"", repo.type)
+
     def _sibling(self, repo: Repo, entry: Entry, *, with_blobs: bool) -> dict[str, Any]:
         if not with_blobs:
             return {"rfilename": entry.path}
@@ -156,7 +178,7 @@ class RepoRoutes(RepoAccess):
         return {"type": kind, "oid": entry.oid, "size": size, "path": entry.path}
 
 
-def _told(repo: Repo, sha: str, siblings: list[dict[str, Any]]) -> dict[str, Any]:
+def _told(repo: Repo, sha: str, siblings: list[dict[str, Any]], tags: list[str]) -> dict[str, Any]:
     wire: dict[str, Any] = {
         "_id": repo.id,
         "id": repo.full_name,
@@ -169,7 +191,7 @@ def _told(repo: Repo, sha: str, siblings: list[dict[str, Any]]) -> dict[str, Any
         "disabled": False,
         "downloads": 0,
         "likes": 0,
-        "tags": [],
+        "tags": tags,
         "siblings": siblings,
     }
     if repo.type == "model":
@@ -185,10 +207,3 @@ def _refs(repo: Repo, prefix: str) -> list[dict[str, str]]:
         for ref, commit in repo.refs.items()
         if ref.startswith(prefix)
     ]
-
-
-def _cursor(request: Request) -> int:
-    text = request.query_params.get("cursor", "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise Refusal(400, "cursor: it is not from an earlier answer to this question")
-    return int(text)

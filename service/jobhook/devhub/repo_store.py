@@ -8,18 +8,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .changes import carry_out
-from .events import Event, pull_opened, refs_changed
+from .discussions import opened
+from .events import Event, discussed, refs_changed
 from .objects import Objects, read_files, write_commit
-from .repos import MAIN, Pull, Repo, no_repo, no_revision
+from .repos import MAIN, Repo, no_repo, no_revision
 from .wire import Refusal, new_id, now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from .accounts import Namespace, User
     from .changes import Change
     from .storage import Workspace
+
+# A repo after a change, and what there is to tell of it.
+Changed = tuple[Repo, "Sequence[Event]"]
 
 
 class Repos:
@@ -101,55 +105,35 @@ class Repos:
 
     async def configure(self, repo: Repo, private: bool | None) -> Repo:
         """Change the settings of a repo; only whether it is private is known here."""
-        async with self._changing:
-            repo = self._current(repo)
-            config = {} if private is None else {"private": private}
+
+        def change(repo: Repo) -> Changed:
             if private is not None:
-                repo = self._keep(replace(repo, private=private))
-        self._emit(
-            Event(repo=repo, scope="repo.config", action="update", parts={"updatedConfig": config})
-        )
-        return repo
+                repo = replace(repo, private=private)
+            parts = {"updatedConfig": {} if private is None else {"private": private}}
+            return repo, [Event(repo=repo, scope="repo.config", action="update", parts=parts)]
+
+        return await self.update(repo, change)
 
     async def commit(self, repo: Repo, ref: str, change: Change, author: User) -> str:
         """Put a commit on *ref*, and return its id."""
-        async with self._changing:
-            repo = self._current(repo)
+
+        def put(repo: Repo) -> Changed:
             old = repo.refs.get(ref)
             if old is None:
                 raise no_revision(ref)
-            new = await self._write(repo, old, change, author)
-            repo = self._keep(replace(repo, refs={**repo.refs, ref: new}, modified_at=now()))
-        self._emit(refs_changed(repo, (ref, old, new)))
-        return new
+            new = self._write(repo, old, change, author)
+            if (pull := repo.pull_at(ref)) is not None:
+                data = {"subject": change.summary, "oid": new}
+                repo = repo.with_discussion(pull.with_event(author, "commit", data))
+            repo = replace(repo, refs={**repo.refs, ref: new}, modified_at=now())
+            return repo, [refs_changed(repo, (ref, old, new))]
 
-    async def propose(
-        self, repo: Repo, base: str, change: Change, author: User
-    ) -> tuple[Pull, str]:
-        """Open a pull request: one commit on the branch *base*; return both."""
-        async with self._changing:
-            repo = self._current(repo)
-            if base not in repo.refs:
-                raise no_revision(base)
-            new = await self._write(repo, repo.refs[base], change, author)
-            pull = Pull(
-                num=len(repo.pulls) + 1,
-                id=new_id(),
-                title=change.summary,
-                author_id=author.namespace.id,
-                base=base,
-            )
-            repo = self._keep(
-                replace(repo, refs={**repo.refs, pull.ref: new}, pulls=(*repo.pulls, pull))
-            )
-        self._emit(pull_opened(repo, pull, change.description, self._url))
-        self._emit(refs_changed(repo, (pull.ref, None, new)))
-        return pull, new
+        return (await self.update(repo, put)).refs[ref]
 
     async def set_ref(self, repo: Repo, ref: str, commit: str | None) -> None:
         """Make *ref*, a new branch or tag, or with None remove it."""
-        async with self._changing:
-            repo = self._current(repo)
+
+        def change(repo: Repo) -> Changed:
             old = repo.refs.get(ref)
             if commit is not None and old is not None:
                 raise Refusal(409, f"Reference {ref} already exists")
@@ -158,29 +142,68 @@ class Repos:
             refs = {name: target for name, target in repo.refs.items() if name != ref}
             if commit is not None:
                 refs[ref] = commit
-            repo = self._keep(replace(repo, refs=refs))
-        self._emit(refs_changed(repo, (ref, old, commit)))
+            repo = replace(repo, refs=refs)
+            return repo, [refs_changed(repo, (ref, old, commit))]
 
-    async def _write(self, repo: Repo, tip: str, change: Change, author: User) -> str:
-        """Write the commit that *change* makes of *tip*; in a thread, as it may be large."""
+        await self.update(repo, change)
+
+    async def open_pull(
+        self, repo: Repo, base: str, change: Change, author: User, *, status: str = "open"
+    ) -> Repo:
+        """
+        Open a pull request on the branch *base*, with one commit or, where that is empty, none.
+
+        Return the repo, whose last discussion it is.
+        """
+
+        def put(repo: Repo) -> Changed:
+            if base not in repo.refs:
+                raise no_revision(base)
+            tip = new = repo.refs[base]
+            pull = opened(
+                repo, author, change.summary, change.description, status=status, base=base
+            )
+            (comment,) = pull.events
+            if change.operations:
+                new = self._write(repo, tip, change, author)
+                pull = pull.with_event(author, "commit", {"subject": change.summary, "oid": new})
+            repo = replace(repo, refs={**repo.refs, pull.ref: new}).with_discussion(pull)
+            return repo, [
+                discussed(repo, pull, self._url, action="create", comment=comment),
+                refs_changed(repo, (pull.ref, None, new)),
+            ]
+
+        return await self.update(repo, put)
+
+    async def update(self, repo: Repo, change: Callable[[Repo], Changed]) -> Repo:
+        """
+        Keep what *change* makes of *repo* as it is now, tell of it, and return it.
+
+        It is called in a thread, as it may write much.
+        """
+        async with self._changing:
+            repo, events = await asyncio.to_thread(change, self._current(repo))
+            self._keep(repo)
+        for event in events:
+            self._emit(event)
+        return repo
+
+    def _write(self, repo: Repo, tip: str, change: Change, author: User) -> str:
+        """Write the commit that *change* makes of *tip*."""
         if change.parent not in {None, tip}:
             raise Refusal(412, "A commit has happened since. Please refresh and try again.")
         objects = self.objects(repo)
-
-        def write() -> str:
-            files = carry_out(
-                change, read_files(objects, tip), lambda content: objects.put("blob", content)
-            )
-            return write_commit(
-                objects,
-                files,
-                parents=(tip,),
-                author=author.name,
-                message=change.message,
-                when=now(),
-            )
-
-        return await asyncio.to_thread(write)
+        files = carry_out(
+            change, read_files(objects, tip), lambda content: objects.put("blob", content)
+        )
+        return write_commit(
+            objects,
+            files,
+            parents=(tip,),
+            author=author.name,
+            message=change.message,
+            when=now(),
+        )
 
     def _current(self, repo: Repo) -> Repo:
         """Return *repo* as it is now that it is our turn."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .accounts import Namespace
+from .discussions import Discussion
 from .wire import Refusal, stamp
 
 if TYPE_CHECKING:
@@ -23,22 +24,6 @@ _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|^[/
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pull:
-    """A pull request, as little as its events need."""
-
-    num: int
-    id: str
-    title: str
-    author_id: str
-    base: str
-
-    @property
-    def ref(self) -> str:
-        """Return where its commits are."""
-        return f"refs/pr/{self.num}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Repo:
     """What is known of one repo; its content lies in its `Objects`."""
 
@@ -51,7 +36,7 @@ class Repo:
     modified_at: datetime
     refs: Mapping[str, str]
     sdk: str | None = None
-    pulls: tuple[Pull, ...] = field(default=())
+    discussions: tuple[Discussion, ...] = field(default=())
 
     @property
     def full_name(self) -> str:
@@ -75,6 +60,25 @@ class Repo:
         """Whether *user*, or everybody, may know of it."""
         return not self.private or accounts.may_read(user, self.owner.name)
 
+    def pull_at(self, ref: str) -> Discussion | None:
+        """Return the pull request whose commits are at *ref*."""
+        pulls = (one for one in self.discussions if one.base is not None)
+        return next((pull for pull in pulls if pull.ref == ref), None)
+
+    def discussion(self, num: int) -> Discussion:
+        """Return the discussion or pull request with this number; there must be one."""
+        if not 1 <= num <= len(self.discussions):
+            raise Refusal(404, "Discussion not found")
+        return self.discussions[num - 1]
+
+    def with_discussion(self, discussion: Discussion) -> Repo:
+        """Return the repo with *discussion*, new or in the place of what it was."""
+        at = discussion.num - 1
+        return replace(
+            self,
+            discussions=(*self.discussions[:at], discussion, *self.discussions[at + 1 :]),
+        )
+
     def to_stored(self) -> dict[str, Any]:
         """Return what `from_stored` reads."""
         return {
@@ -92,7 +96,7 @@ class Repo:
                 "owner": Namespace(**stored["owner"]),
                 "created_at": datetime.fromisoformat(stored["created_at"]),
                 "modified_at": datetime.fromisoformat(stored["modified_at"]),
-                "pulls": tuple(Pull(**pull) for pull in stored["pulls"]),
+                "discussions": tuple(map(Discussion.from_stored, stored["discussions"])),
             }
         )
 

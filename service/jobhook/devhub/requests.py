@@ -48,6 +48,14 @@ def param(request: Request, name: str) -> str:
     return unquote(request.path_params[name])
 
 
+def number(request: Request, name: str, default: int) -> int:
+    """Return a whole number of the query."""
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Refusal(400, f"{name}: a whole number is needed here")
+    return int(text)
+
+
 def revision_and_path(rest: str) -> tuple[str, str]:
     """
     Split what follows `tree/` or `resolve/` in a path, still quoted, in revision and file.
