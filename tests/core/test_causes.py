@@ -13,10 +13,12 @@ from jobhook.core.causes import (
     finding_of_delivery,
     finding_of_push,
     named_launches,
+    opening_push,
     push_of,
 )
 from jobhook.core.guards import Link, link_after
 from jobhook.core.launches import Launch, LaunchState, next_step
+from jobhook.core.samples import sample_payload
 
 SHA = "a" * 40
 MINUTE = 60_000
@@ -46,6 +48,28 @@ def test_a_push_is_known_by_its_repo_and_commit(
     repo: str, subject: str | None, push: Push | None
 ) -> None:
     assert push_of(make_launch(repo=repo, subject=subject)) == push
+
+
+@pytest.mark.parametrize(
+    ("body", "push"),
+    [
+        pytest.param(
+            {"updatedRefs": [{"ref": "refs/pr/4", "newSha": SHA}]},
+            Push("dataset", "acme/corpus", SHA),
+            id="its first commit",
+        ),
+        pytest.param({"updatedRefs": [{"ref": "refs/pr/5", "newSha": SHA}]}, None, id="another"),
+        pytest.param({"updatedRefs": [{"ref": "refs/pr/4", "oldSha": SHA}]}, None, id="deleted"),
+        pytest.param({"discussion": {"num": 4}}, None, id="its discussion"),
+        pytest.param({"event": None}, None, id="unreadable"),
+    ],
+)
+def test_the_push_that_opened_a_pull_request_is_in_the_delivery(
+    body: dict[str, object], push: Push | None
+) -> None:
+    launch = make_launch(repo="dataset:acme/corpus", subject="refs/pr/4@opened")
+    whole = sample_payload("pr.ref_created") | {"updatedRefs": None} | body
+    assert opening_push(launch, json.dumps(whole).encode()) == push
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from factories import BODY, NOON, make_launch, make_received
+from factories import BODY, NOON, make_launch, make_received, sample
 from fakes import Bell, HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.errors import HubBusy, HubError, HubForbidden, HubNotFound, HubUnauthorized
@@ -280,6 +280,16 @@ async def test_without_a_commit_the_delivery_may_tell_who_it_was(
     await acquitter.step()
     assert await now_of(store, "l1") == (state, reason)
     assert hub.calls == []
+
+
+async def test_a_pull_request_that_somebody_else_opened_is_no_loop(
+    acquitter: Acquitter, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    await running(store)
+    await held(store, 1, body=sample("12"), subject="refs/pr/4@opened")
+    hub.commits["8fc56db2673cf6a0f8919b4265c0bcf79ef9ebc0"] = commit("ann")
+    await acquitter.step()
+    assert await now_of(store, "l1") == ("ready", "no loop: pushed by ann")
 
 
 async def test_a_launch_whose_delivery_is_not_known_has_nobody_to_acquit_it(

@@ -102,6 +102,33 @@ async def test_what_is_released_goes_in_spite_of_what_held_it(
     assert launch.id == "l1"
 
 
+async def test_whoever_releases_a_launch_of_another_repo_trusts_that_repo_from_then_on(
+    operations: Operations, store: SqliteStore
+) -> None:
+    receipt = await store.record(make_received("w1", sample("14")))
+    await store.trust("dataset:acme/corpus", "before")
+    launch = make_launch(
+        delivery=receipt.delivery,
+        repo="dataset:acme/corpus",
+        state=LaunchState.HELD,
+        reason="identity: …",
+    )
+    await store.add(launch)
+    await carried_out(operations, Deed.RELEASE, launch.id)
+    assert await store.trusted_id("dataset:acme/corpus") == "68713a0241e67caf11adcfc4"
+
+
+async def test_where_the_delivery_is_gone_nobody_new_is_trusted(
+    operations: Operations, store: SqliteStore
+) -> None:
+    held = {"state": LaunchState.HELD, "reason": "identity: …"}
+    launch = make_launch(delivery="d-forgotten", repo="model:acme/owl", **held)
+    await store.add(launch)
+    await store.trust(launch.repo, "before")
+    await carried_out(operations, Deed.RELEASE, launch.id)
+    assert await store.trusted_id(launch.repo) == "before"
+
+
 @pytest.mark.parametrize("state", [each for each in LaunchState if each != LaunchState.HELD])
 async def test_only_what_is_held_is_released(
     operations: Operations, store: SqliteStore, state: LaunchState

@@ -88,5 +88,6 @@ class Neither(Check):
         return "all that the rule's `not` names is so"
 
     def answer(self, occasion: Occasion) -> Answer:
-        parts = (self.check.answer(occasion),)
+        inner = self.check.answer(occasion)
+        parts = inner.parts if inner.condition == Both.key else (inner,)
         return Answer(self.key, self.surely(occasion), self.seen(occasion), self.wanted(), parts)

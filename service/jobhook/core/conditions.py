@@ -185,7 +185,8 @@ class Conditions(Strict):
 
     def check(self, on: tuple[str, ...]) -> Check:
         """Return what asks all of them."""
-        return Both(tuple(self.checks(on)))
+        checks = tuple(self.checks(on))
+        return checks[0] if len(checks) == 1 else Both(checks)
 
     @property
     def names_refs(self) -> bool:

@@ -84,8 +84,10 @@ class Acquitter(Worker):
         return max(super()._pause_after_failures(), self.idle)
 
     async def _judge(self, launch: Launch, commits: _Commits) -> None:
-        body = await self._store.body(launch.delivery) or b""
-        push = push_of(launch) or opening_push(launch, body)
+        push, body = push_of(launch), b""
+        if push is None:
+            body = await self._store.body(launch.delivery) or b""
+            push = opening_push(launch, body)
         if push is None:
             finding = finding_of_delivery(body, my_id=self._identity.id)
         elif commits.may_ask(push):
