@@ -7,11 +7,7 @@ import json
 import os
 import re
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -23,60 +19,11 @@ from jobhook.core.errors import HubBusy
 from jobhook.devhub import TOKEN
 from jobhook.hub import AsyncHub
 from jobhook.web.serving import listen
+from running import Environment, jobhook
 
 pytestmark = pytest.mark.anyio
 
 RULES = str(ROOT / "rules")
-Environment = Callable[..., dict[str, str]]
-
-
-class Process:
-    """A running `jobhook`, its stdout and the log lines on its stderr."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.logs: list[dict[str, Any]] = []
-
-    async def line(self) -> str:
-        assert self.process.stdout
-        return (await asyncio.wait_for(self.process.stdout.readline(), 20)).decode().rstrip()
-
-    async def log(self, event: str) -> dict[str, Any]:
-        """Read log lines until one of *event* comes."""
-        assert self.process.stderr
-        while True:
-            line = await asyncio.wait_for(self.process.stderr.readline(), 20)
-            assert line, f"the process ended without {event}; it said {self.logs}"
-            self.logs.append(json.loads(line))
-            if self.logs[-1]["event"] == event:
-                return self.logs[-1]
-
-    async def end(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and return the exit code."""
-        self.process.send_signal(number)
-        _, err = await asyncio.wait_for(self.process.communicate(), 40)
-        self.logs += [json.loads(line) for line in err.splitlines()]
-        return self.process.returncode or 0
-
-
-@asynccontextmanager
-async def jobhook(environment: dict[str, str], *words: str) -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "jobhook",
-        *words,
-        env=environment,
-        cwd=environment["HOME"],
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield Process(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 def database_bytes(folder: Path) -> bytes:
