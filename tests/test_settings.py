@@ -35,6 +35,8 @@ def test_nothing_set_gives_the_defaults() -> None:
     ("environ", "field", "value"),
     [
         pytest.param({"JOBHOOK_RULES": "my/rules"}, "rules", Path("my/rules"), id="rules"),
+        pytest.param({}, "reload", True, id="rules are reloaded"),
+        pytest.param({"JOBHOOK_RELOAD": "off"}, "reload", False, id="unless that is off"),
         pytest.param({"JOBHOOK_HOST": "0.0.0.0"}, "host", "0.0.0.0", id="host"),  # noqa: S104
         pytest.param({"JOBHOOK_PORT": "0"}, "port", 0, id="a free port"),
         pytest.param({"JOBHOOK_INSTANCE": "team-a"}, "instance", "team-a", id="instance"),

@@ -53,6 +53,9 @@ SETTINGS = (
     ),
     Setting("RULES", "rules", "The folder with the rule files."),
     Setting(
+        "RELOAD", "on", "Whether changed rule files are read by themselves, not only on SIGHUP."
+    ),
+    Setting(
         "WEBHOOK_SECRETS",
         "",
         "Comma-separated secrets that deliveries may carry; the first registers the webhook. "
@@ -103,6 +106,7 @@ class Settings:
 
     database: Database
     rules: Path
+    reload: bool
     webhook_secrets: tuple[str, ...] = field(repr=False)
     query_secret: bool
     namespace: str | None
@@ -154,6 +158,7 @@ class Settings:
                 ours["DATABASE"], force=_switch("DATABASE_FORCE", ours["DATABASE_FORCE"])
             ),
             rules=Path(ours["RULES"]),
+            reload=_switch("RELOAD", ours["RELOAD"]),
             webhook_secrets=_webhook_secrets(ours["WEBHOOK_SECRETS"], environ),
             query_secret=_switch("QUERY_SECRET", ours["QUERY_SECRET"]),
             namespace=_namespace(ours["NAMESPACE"]),

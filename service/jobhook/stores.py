@@ -14,11 +14,12 @@ from jobhook.ports import Reads, Store
 
 
 class Bells:
-    """What wakes the workers: deliveries that were stored, and launches that changed."""
+    """What wakes the workers: deliveries that were stored, launches that changed, other rules."""
 
     def __init__(self) -> None:
         self.on_stored: Sequence[Callable[[], None]] = ()
         self.on_changed: Sequence[Callable[[], None]] = ()
+        self.on_rules: Sequence[Callable[[], None]] = ()
 
     def stored(self) -> None:
         """Say that a delivery waits to be routed."""
@@ -28,6 +29,11 @@ class Bells:
     def changed(self) -> None:
         """Say that a person changed what is to be done."""
         for wake in self.on_changed:
+            wake()
+
+    def rules_replaced(self) -> None:
+        """Say that other rules are in force."""
+        for wake in self.on_rules:
             wake()
 
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -17,6 +17,7 @@ import structlog
 
 from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.control import NoService, give_order, taking_orders
+from jobhook.adapters.folders import state_of
 from jobhook.adapters.rulefiles import load_rules
 from jobhook.core.deliveries import AcceptedSecrets
 from jobhook.core.errors import SettingsError, StoreError
@@ -27,6 +28,7 @@ from jobhook.flows.intake import Intake
 from jobhook.flows.leading import Leader
 from jobhook.flows.operating import Operations
 from jobhook.flows.readiness import Readiness
+from jobhook.flows.reloading import Reloader, warn_of
 from jobhook.flows.rulebook import Rulebook
 from jobhook.hub import AsyncHub
 from jobhook.ports import Store
@@ -36,7 +38,7 @@ from jobhook.web.app import create_app
 from jobhook.web.limits import BoundedProtocol
 from jobhook.web.receive import Receiver
 from jobhook.web.serving import OpenProtocol, serving, url_of
-from jobhook.workers import workers_of
+from jobhook.workers import reloader_of, workers_of
 
 if TYPE_CHECKING:
     from jobhook.devhub import DevHub
@@ -57,10 +59,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service, for whoever started it."""
+    """
+    A running service, for whoever started it.
+
+    Attributes:
+        reload: Reads the rules at once, in the background.
+    """
 
     url: str
     store: Store
+    reload: Callable[[], None]
 
 
 @asynccontextmanager
@@ -82,19 +90,23 @@ async def running_service(
     accepted = _accepted(settings) if role != Role.DISPATCHER else None
     if role != Role.RECEIVER:
         _check_token(settings)
-    rules = load_rules(settings.rules)
+    state = state_of(settings.rules)
+    rulebook = Rulebook(load_rules(settings.rules))
     async with AsyncExitStack() as stack:
         bells = Bells()
         store = await stack.enter_async_context(open_store(settings.database, bells))
         intake = Intake(store, now_ms, bells.stored)
         readiness = Readiness(store, now_ms)
         await stack.enter_async_context(_serving(settings, listener, intake, accepted, readiness))
+        reloader = reloader_of(settings, rulebook, state, bells)
         if role != Role.RECEIVER:
-            await stack.enter_async_context(_dispatching(settings, rules, store, intake, bells))
+            await stack.enter_async_context(
+                _dispatching(settings, rulebook, store, intake, bells, reloader)
+            )
         else:
             stack.callback(intake.drain)
-        _announce(settings, rules, url_of(listener), role)
-        yield Service(url_of(listener), store)
+        _announce(settings, rulebook.rules, url_of(listener), role)
+        yield Service(url_of(listener), store, reloader.ask)
 
 
 @asynccontextmanager
@@ -120,16 +132,22 @@ async def _serving(
 
 @asynccontextmanager
 async def _dispatching(
-    settings: Settings, rules: RuleSet, store: Store, intake: Intake, bells: Bells
+    settings: Settings,
+    rulebook: Rulebook,
+    store: Store,
+    intake: Intake,
+    bells: Bells,
+    reloader: Reloader,
 ) -> AsyncIterator[None]:
     """Run everything behind the receiver, and take orders from this machine."""
     async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(_hub(settings))
         identity = Identity(hub, settings.namespace)
-        workers = workers_of(settings, Rulebook(rules), store, hub, identity, bells)
+        workers = workers_of(settings, rulebook, store, hub, identity, bells)
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         leader = Leader(store, workers, holder=holder)
         await stack.enter_async_context(_working(settings, store, intake, identity, leader))
+        await stack.enter_async_context(_reloading(reloader))
         if settings.database.path:
             operations = Operations(
                 store, hub, now_ms, instance=settings.instance, on_change=bells.changed
@@ -211,6 +229,16 @@ def _check_token(settings: Settings) -> None:
 
 
 @asynccontextmanager
+async def _reloading(reloader: Reloader) -> AsyncIterator[None]:
+    task = asyncio.create_task(reloader.run(), name="reloader")
+    try:
+        yield
+    finally:
+        reloader.stop()
+        await task
+
+
+@asynccontextmanager
 async def _working(
     settings: Settings, store: Store, intake: Intake, identity: Identity, leader: Leader
 ) -> AsyncIterator[None]:
@@ -240,10 +268,7 @@ async def _work(identity: Identity, leader: Leader) -> None:
 
 
 def _announce(settings: Settings, rules: RuleSet, url: str, role: Role) -> None:
-    for warning in rules.warnings:
-        log.warning("rule.warned", problem=str(warning))
-    for name in sorted(rules.secret_names.difference(settings.job_secrets)):
-        log.warning("rule.lacks_secret", secret=name, set=f"JOBHOOK_SECRET_{name}")
+    warn_of(rules, settings.job_secrets, before=RuleSet())
     log.info(
         "service.started",
         url=url,
@@ -251,6 +276,7 @@ def _announce(settings: Settings, rules: RuleSet, url: str, role: Role) -> None:
         hub=settings.hf_endpoint,
         public_url=settings.public_url,
         rules=len(rules.rules),
+        rules_version=rules.version,
         database=str(settings.database),
         # A Space's disk is gone when it restarts: then the Hub's retries and the derived launch
         # ids are all that keeps events and launches apart.

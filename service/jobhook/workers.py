@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from jobhook.adapters.clocks import monotonic_ms, now_ms
+from jobhook.adapters.folders import state_of
+from jobhook.adapters.rulefiles import load_rules
 from jobhook.core.errors import SettingsError
 from jobhook.flows.acquitting import Acquitter
 from jobhook.flows.deciding import Decider
@@ -19,6 +22,7 @@ from jobhook.flows.prices import Prices
 from jobhook.flows.pruning import Pruner
 from jobhook.flows.reaping import Reaper
 from jobhook.flows.registration import Registrar
+from jobhook.flows.reloading import Reloader
 from jobhook.flows.resolving import LEASE_DEADLINES, Resolver, Visibility
 from jobhook.flows.routing import Router
 from jobhook.flows.rulebook import Rulebook
@@ -83,7 +87,23 @@ def workers_of(
         log.warning("service.paused", set="JOBHOOK_PAUSE")
     else:
         workers.append(dispatcher)
-    return (*workers, *_registrars(shared))
+    registrars = tuple(_registrars(shared))
+    bells.on_rules = [registrar.wake for registrar in registrars]
+    return (*workers, *registrars)
+
+
+def reloader_of(settings: Settings, rulebook: Rulebook, state: int, bells: Bells) -> Reloader:
+    """Return what keeps *rulebook* as its folder is, which was in *state* when it was read."""
+    return Reloader(
+        rulebook,
+        monotonic_ms,
+        look=partial(state_of, settings.rules),
+        load=partial(load_rules, settings.rules),
+        state=state,
+        watches=settings.reload,
+        job_secrets=settings.job_secrets,
+        on_replaced=bells.rules_replaced,
+    )
 
 
 def _resolver(shared: Shared) -> Resolver:

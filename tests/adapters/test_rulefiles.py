@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from textwrap import dedent
 
@@ -247,3 +248,26 @@ def test_a_damaged_file_is_a_rule_or_a_told_problem(
     except RulesError as exc:
         found = exc.problems
     assert all(problem.line >= 1 and problem.message for problem in found)
+
+
+def test_what_is_hidden_holds_no_rules(folder: Path) -> None:
+    # So is every file of a Kubernetes volume, beside the link to it that is read.
+    (folder / "..2026").mkdir()
+    (folder / "..2026" / "retrain.yaml").write_text(GOOD)
+    (folder / "..data").symlink_to("..2026")
+    (folder / "retrain.yaml").symlink_to("..data/retrain.yaml")
+    (folder / ".draft.yaml").write_text("not yet")
+    assert [rule.id for rule in load_rules(folder).rules] == ["retrain"]
+
+
+def test_a_folder_that_cannot_be_read_is_a_problem(folder: Path) -> None:
+    # Root may read everything, but nobody can name what lies as deep as this.
+    below = os.open(folder, os.O_RDONLY)
+    for _ in range(17):
+        os.mkdir("d" * 255, dir_fd=below)
+        above, below = below, os.open("d" * 255, os.O_RDONLY, dir_fd=below)
+        os.close(above)
+    os.close(below)
+    (problem,) = problems(folder)
+    assert problem.endswith("d:1:1: the folder cannot be read: File name too long")
+    shutil.rmtree(folder)

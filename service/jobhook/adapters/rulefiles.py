@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from jobhook.adapters.folders import visible_in
 from jobhook.adapters.yaml_marks import Document, YamlFault, read_yaml
 from jobhook.core.actions import Action
 from jobhook.core.cases import broken_cases
@@ -60,7 +61,7 @@ def load_rules(folder: Path, *, run_cases: bool = False) -> RuleSet:
     problems: list[Problem] = []
     warnings: list[Problem] = []
     files: dict[str, str] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS):
+    for path in _rule_files(folder):
         try:
             document = _read(path)
             rule = _rule(document, path)
@@ -77,6 +78,15 @@ def load_rules(folder: Path, *, run_cases: bool = False) -> RuleSet:
     if problems:
         raise RulesError(tuple(sorted(problems)))
     return RuleSet(tuple(rules), tuple(warnings))
+
+
+def _rule_files(folder: Path) -> list[Path]:
+    try:
+        paths = [Path(entry.path) for entry in visible_in(folder)]
+    except OSError as exc:
+        where = Path(exc.filename or folder)
+        raise _broken(where, 1, 1, f"the folder cannot be read: {exc.strerror}") from exc
+    return sorted(path for path in paths if path.suffix.lower() in _ENDINGS)
 
 
 def _read(path: Path) -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import signal
 from collections.abc import Callable, Coroutine
@@ -123,6 +124,7 @@ async def _until_signal(program: Coroutine[Any, Any, int]) -> int:
 
 async def _serve(settings: Settings, role: Role, devhub_port: int | None) -> None:
     stop, hub_url = _stop_on_signal(), None
+    reload = _reload_on_hangup(stop)
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
         if devhub_port is not None:
@@ -138,7 +140,8 @@ async def _serve(settings: Settings, role: Role, devhub_port: int | None) -> Non
             )
             await stack.enter_async_context(running_devhub(DevHub(hub_url), hub_listener))
         configure_logs(secrets=settings.secrets)
-        await stack.enter_async_context(running_service(settings, listener, role=role))
+        service = await stack.enter_async_context(running_service(settings, listener, role=role))
+        reload.append(service.reload)
         if hub_url:
             # Not before: nobody shall export what is gone again.
             _print_exports(hub_url)
@@ -171,6 +174,27 @@ def _stop_on_signal() -> asyncio.Event:
     main = asyncio.current_task()
     _on_signals(stop.set, lambda: main and main.cancel())
     return stop
+
+
+def _reload_on_hangup(stop: asyncio.Event) -> list[Callable[[], None]]:
+    """
+    Return a list for what SIGHUP is to do; where there is no such signal, nobody does it.
+
+    When the terminal that it runs in is closed, the same signal means the end.
+    """
+    actions: list[Callable[[], None]] = []
+    terminal = os.isatty(0)
+
+    def take() -> None:
+        if terminal and not os.isatty(0):
+            stop.set()
+            return
+        for action in actions:
+            action()
+
+    if number := getattr(signal, "SIGHUP", None):
+        asyncio.get_running_loop().add_signal_handler(number, take)
+    return actions
 
 
 def _on_signals(*actions: Callable[[], object]) -> None:
