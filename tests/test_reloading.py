@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from jobhook.adapters.sqlite_reads import sqlite_reads
 from jobhook.core.launches import Launch
 from jobhook.devhub import TOKEN
+from jobhook.flows.leading import Leader
 from jobhook.hub import AsyncHub
+from jobhook.web.serving import listen
+from jobhook.wiring import running_service
 from running import Environment, Process, jobhook
+from town import Town, running_town, until
 
 pytestmark = pytest.mark.anyio
 
@@ -184,3 +189,37 @@ async def test_a_service_whose_terminal_is_closed_ends(
         await running.process.log("rules.unchanged")
         os.close(mine)
         assert await running.process.end(signal.SIGHUP) == 0
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with running_town(tmp_path) as town:
+        yield town
+
+
+async def test_of_two_processes_the_one_with_the_newer_rules_decides_while_it_lives(
+    town: Town, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Leader, "idle", 0.05)
+    settings = []
+    for name in ("old", "new"):
+        (town.folder / name).mkdir()
+        write(town.folder / name, name, rule(name))
+        environ = {"JOBHOOK_DATABASE": postgres_url, "JOBHOOK_RULES": str(town.folder / name)}
+        settings.append(town.settings(**environ))
+    with capture_logs() as logs, listen("127.0.0.1", 0) as one, listen("127.0.0.1", 0) as two:
+        async with running_service(settings[0], one) as service:
+
+            async def another_leads() -> str | None:
+                now = await service.store.leader()
+                return now if now != leader else None
+
+            leader = None
+            first = leader = await until(another_leads)
+            async with running_service(settings[1], two):
+                leader = await until(another_leads)
+            # Nobody has the newer rules any more.
+            assert await until(another_leads) == first
+    told = [line["rules_version"] for line in logs if line["event"] == "service.started"]
+    (outdated,) = (line for line in logs if line["event"] == "rules.outdated")
+    assert [outdated["rules_version"], outdated["in_force"]] == told

@@ -44,6 +44,14 @@ class Reads(Protocol):
     async def leader(self) -> str | None:
         """Return who has the lead, or None; also where whoever has the store open needs none."""
 
+    async def rules_version(self) -> str | None:
+        """
+        Return the version of the rules in force, or None if there are none.
+
+        Of those that living processes have, these were introduced last. Where there is only one
+        process, they are what it has, or had when it ended.
+        """
+
     async def unresolved(self, now: int, *, limit: int) -> tuple[Launch, ...]:
         """
         Return the first *limit* launches in `unknown` that are to be looked for by *now*.
@@ -210,15 +218,21 @@ class Store(Reads, Protocol):
         over, stays whole.
         """
 
-    async def lead(self, holder: str, ttl_ms: int) -> bool:
+    async def lead(
+        self, holder: str, ttl_ms: int, *, version: str, replaces: str | None = None
+    ) -> bool:
         """
         Take or renew the lead over all processes on this store; False while another one has it.
 
-        It ends by itself *ttl_ms* after the last call, by the store's own clock.
+        *holder* counts as alive, and what it leads ends by itself, *ttl_ms* after the last call, by
+        the store's own clock. Whose rules are not those in force does not get the lead, and does
+        not keep it either: it is not renewed, and left to `step_down`. A *version* that was never
+        seen is introduced, and in force from then on; so is a known one that *replaces* a later
+        one, because somebody went back to it.
         """
 
     async def step_down(self, holder: str) -> None:
-        """Give the lead up, if *holder* has it."""
+        """Give the lead up, if *holder* has it, and let it count as gone."""
 
 
 class Hub(Protocol):

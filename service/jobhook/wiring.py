@@ -145,7 +145,8 @@ async def _dispatching(
         identity = Identity(hub, settings.namespace)
         workers = workers_of(settings, rulebook, store, hub, identity, bells)
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        leader = Leader(store, workers, holder=holder)
+        leader = Leader(store, workers, rulebook=rulebook, holder=holder)
+        bells.on_rules = [*bells.on_rules, leader.wake]
         await stack.enter_async_context(_working(settings, store, intake, identity, leader))
         await stack.enter_async_context(_reloading(reloader))
         if settings.database.path:

@@ -169,20 +169,65 @@ async def test_what_a_dead_process_began_to_route_is_taken_over(
 
 async def test_one_process_leads_until_its_time_is_over_or_it_steps_down(stores: Stores) -> None:
     first, second, *_ = stores
-    assert await first.lead("a", 60_000)
-    assert not await second.lead("b", 60_000)
-    assert await first.lead("a", -1)
-    assert await second.lead("b", 60_000)
-    assert not await first.lead("a", 60_000)
+    assert await first.lead("a", 60_000, version="v")
+    assert not await second.lead("b", 60_000, version="v")
+    assert await first.lead("a", -1, version="v")
+    assert await second.lead("b", 60_000, version="v")
+    assert not await first.lead("a", 60_000, version="v")
     await first.step_down("a")
-    assert not await first.lead("a", 60_000)
+    assert not await first.lead("a", 60_000, version="v")
     await second.step_down("b")
-    assert await first.lead("a", 60_000)
+    assert await first.lead("a", 60_000, version="v")
 
 
 async def test_of_those_that_want_to_lead_at_once_one_does(stores: Stores) -> None:
-    taken = await asyncio.gather(*(store.lead(f"h{at}", 60_000) for at, store in enumerate(stores)))
+    taken = await asyncio.gather(
+        *(store.lead(f"h{at}", 60_000, version="v") for at, store in enumerate(stores))
+    )
     assert sorted(taken) == [False, False, False, True]
+
+
+async def test_only_whoever_has_the_rules_that_were_introduced_last_leads(stores: Stores) -> None:
+    old, new, *_ = stores
+    assert await old.lead("a", 60_000, version="v1")
+    # The old one is still at work: nobody leads beside it.
+    assert not await new.lead("b", 60_000, version="v2")
+    assert await old.rules_version() == "v2"
+    assert not await old.lead("a", 60_000, version="v1", replaces="v1")
+    await old.step_down("a")
+    assert await new.lead("b", 60_000, version="v2", replaces="v2")
+    # However late it comes, and whoever comes with it as well.
+    assert not await old.lead("a", 60_000, version="v1")
+    assert await new.lead("b", 60_000, version="v2", replaces="v2")
+
+
+@pytest.mark.parametrize("ttl_ms", [-1, 60_000])
+async def test_older_rules_are_in_force_again_when_nobody_has_newer_ones(
+    stores: Stores, ttl_ms: int
+) -> None:
+    old, new, *_ = stores
+    assert await old.lead("a", 60_000, version="v1")
+    await old.step_down("a")
+    assert await new.lead("b", ttl_ms, version="v2")
+    if ttl_ms > 0:
+        assert not await old.lead("a", 60_000, version="v1")
+        await new.step_down("b")
+    assert await old.lead("a", 60_000, version="v1")
+    assert await new.rules_version() == "v1"
+
+
+async def test_going_back_to_older_rules_while_it_runs_puts_them_in_force(stores: Stores) -> None:
+    one, two, *_ = stores
+    assert await one.lead("a", 60_000, version="v1")
+    assert await one.lead("a", 60_000, version="v2", replaces="v1")
+    # Another one sees the same change of the folder later, and it is no news.
+    assert not await two.lead("b", 60_000, version="v1")
+    assert not await two.lead("b", 60_000, version="v2", replaces="v1")
+    assert await one.lead("a", 60_000, version="v1", replaces="v2")
+    assert not await two.lead("b", 60_000, version="v2", replaces="v2")
+    assert not await two.lead("b", 60_000, version="v1", replaces="v2")
+    assert await one.lead("a", 60_000, version="v1", replaces="v1")
+    assert await one.rules_version() == "v1"
 
 
 async def test_a_lease_is_measured_by_the_server_and_not_by_the_clocks_of_the_processes(

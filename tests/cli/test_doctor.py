@@ -217,10 +217,25 @@ def test_a_log_that_lost_something_is_told(run: Run, fit: None, tmp_path: Path) 
     assert "jobhook.db-wal is damaged or cut" in told(run, "database")
 
 
+def test_a_service_that_did_not_take_the_rules_in_the_folder_is_told(
+    run: Run, fit: None, postgres_url: str
+) -> None:
+    (rule,) = run("rules", "list", "--json").json
+
+    async def lead_by(version: str) -> None:
+        async with postgres_store(postgres_url) as store:
+            await store.lead("web-1:42:ab", 60_000, version=version)
+
+    for version, state in ((rule["set"], "ok"), ("v2", "warn")):
+        asyncio.run(lead_by(version))
+        ran = run("doctor", "--json", "--database", postgres_url)
+        assert [each["state"] for each in ran.json if each["check"] == "rules in force"] == [state]
+
+
 def test_on_postgresql_it_is_told_who_leads(run: Run, fit: None, postgres_url: str) -> None:
     async def lead(ttl_ms: int) -> None:
         async with postgres_store(postgres_url) as store:
-            await store.lead("web-1:42:ab", ttl_ms)
+            await store.lead("web-1:42:ab", ttl_ms, version="v1")
 
     asyncio.run(lead(60_000))
     ran = run("doctor", "--json", "--database", postgres_url)

@@ -66,6 +66,22 @@ def test_the_condition_that_says_no_is_told(run: Run, deliveries: list[str]) -> 
     assert "NO  on       this is repo.created; wanted: commit.pushed" in ran.out
 
 
+def test_it_is_told_when_the_service_decides_by_other_rules(
+    run: Run, deliveries: list[str], tmp_path: Path
+) -> None:
+    (rule,) = run("rules", "list", "--json").json
+
+    async def lead_by(version: str) -> None:
+        async with sqlite_store(tmp_path / "jobhook.db") as store:
+            await store.lead("a", 60_000, version=version)
+
+    for version, lines in ((rule["set"], 0), ("v0", 1)):
+        asyncio.run(lead_by(version))
+        err = run("rules", "explain", "--last", "--me", "ada").err.splitlines()
+        assert len(err) == lines
+    assert "other rules (version v0) than those in rules (version" in err[0]
+
+
 def test_the_delivery_that_came_last_is_explained_to_programs(
     run: Run, deliveries: list[str]
 ) -> None:

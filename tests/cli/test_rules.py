@@ -67,11 +67,13 @@ def test_an_empty_folder_is_warned_of_and_no_error(run: Run, folder: Path) -> No
 def test_rules_are_listed(run: Run) -> None:
     ran = run("rules", "list", "--rules", RULES)
     assert "check-model-card" in ran.out
-    assert [rule["id"] for rule in run("rules", "list", "--rules", RULES, "--json").json] == [
+    listed = run("rules", "list", "--rules", RULES, "--json").json
+    assert [rule["id"] for rule in listed] == [
         "check-model-card",
         "check-pull-request",
         "retrain-on-data",
     ]
+    assert (len({rule["hash"] for rule in listed}), len({rule["set"] for rule in listed})) == (3, 1)
 
 
 def test_no_rules_are_no_table(run: Run, folder: Path) -> None:

@@ -47,7 +47,7 @@ class PostgresMachine(StoreMachine):
 
     def teardown(self) -> None:
         super().teardown()
-        tables = "delivery, verdict, launch, tombstone, pause, lead"
+        tables = "delivery, verdict, launch, tombstone, pause, lead, candidate, ruleset"
         self._cluster.sql(f"TRUNCATE {tables}", self._database)
 
 

@@ -997,7 +997,20 @@ async def test_a_clock_that_was_set_back_hides_no_sender_that_is_gone(store: Sto
 
 
 async def test_whoever_asks_leads_and_may_step_down(store: Store) -> None:
-    assert await store.lead("a", 60_000)
-    assert await store.lead("a", 60_000)
+    assert await store.lead("a", 60_000, version="v1")
+    assert await store.lead("a", 60_000, version="v1")
     await store.step_down("a")
-    assert await store.lead("b", 60_000)
+    assert await store.lead("b", 60_000, version="v1")
+
+
+async def test_whoever_is_alone_leads_by_the_rules_that_it_comes_with(store: Store) -> None:
+    assert await store.rules_version() is None
+    told = None
+    for version in ("v1", "v2", "v2", "v1"):
+        assert await store.lead("a", 60_000, version=version, replaces=told)
+        assert await store.rules_version() == version
+        told = version
+    # Started anew, with rules that were in force before those in force now.
+    await store.step_down("a")
+    assert await store.lead("b", 60_000, version="v2")
+    assert await store.rules_version() == "v2"

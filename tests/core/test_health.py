@@ -57,6 +57,17 @@ def test_rules_are_counted_and_their_warnings_told() -> None:
     check(health.of_rules(RuleSet((make_rule(),), (problem,))), "warn", "a.yaml:1:1: odd")
 
 
+def test_rules_that_are_not_those_in_force_are_told() -> None:
+    rules = RuleSet((make_rule(),))
+    check(health.of_rules_in_force(rules.version, rules), "ok", rules.version)
+    check(
+        health.of_rules_in_force("v0", rules),
+        "warn",
+        f"v0, but the folder holds version {rules.version}",
+    )
+    check(health.of_rules_in_force("v0", RuleSet()), "warn", "holds none that can be used")
+
+
 def test_secrets_that_rules_name_must_be_there() -> None:
     check(health.of_job_secrets(["B", "A"], ["C"]), "fail", "JOBHOOK_SECRET_A, JOBHOOK_SECRET_B")
     check(health.of_job_secrets(["A"], ["A"]), "ok", "1 named by rules")

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from factories import make_rule
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.errors import StoreUnavailable
+from jobhook.core.rules import RuleSet
 from jobhook.flows.leading import Leader
+from jobhook.flows.rulebook import Edition, Rulebook
 from jobhook.flows.worker import Worker
 
 pytestmark = pytest.mark.anyio
+
+RULES = Rulebook(RuleSet())
 
 
 class Shared(SqliteStore):
@@ -21,12 +27,22 @@ class Shared(SqliteStore):
         super().__init__(behind._reader, behind._writer)
         self.holder: str | None = None
         self.failing = False
+        self.in_force: str | None = None
+        self.told: list[tuple[str, str | None]] = []
 
-    async def lead(self, holder: str, ttl_ms: int) -> bool:
+    async def lead(
+        self, holder: str, ttl_ms: int, *, version: str, replaces: str | None = None
+    ) -> bool:
         if self.failing:
             raise StoreUnavailable("gone")
+        self.told.append((version, replaces))
+        if self.in_force not in (None, version):
+            return False
         self.holder = self.holder or holder
         return self.holder == holder
+
+    async def rules_version(self) -> str | None:
+        return self.in_force
 
     async def step_down(self, holder: str) -> None:
         if self.failing:
@@ -72,7 +88,9 @@ def shared(store: SqliteStore) -> Shared:
 
 async def test_one_of_two_works_and_the_other_one_when_it_is_gone(shared: Shared) -> None:
     workers = [Busy(), Busy()]
-    one, two = (Leader(shared, [each], holder=f"h{n}") for n, each in enumerate(workers))
+    one, two = (
+        Leader(shared, [each], rulebook=RULES, holder=f"h{n}") for n, each in enumerate(workers)
+    )
     running = asyncio.create_task(one.run())
     await until(lambda: workers[0].running == 1)
     await two.step()
@@ -89,7 +107,7 @@ async def test_one_of_two_works_and_the_other_one_when_it_is_gone(shared: Shared
 
 async def test_who_loses_the_lead_rests_and_works_again_when_it_comes_back(shared: Shared) -> None:
     workers = [Busy(), Busy()]
-    leader = Leader(shared, workers, holder="me")
+    leader = Leader(shared, workers, rulebook=RULES, holder="me")
     for runs in (1, 2, 3):
         shared.holder = "me"
         await leader.step()
@@ -103,7 +121,7 @@ async def test_who_loses_the_lead_rests_and_works_again_when_it_comes_back(share
 
 async def test_a_failing_store_ends_neither_the_work_nor_the_service(shared: Shared) -> None:
     worker = Busy()
-    leader = Leader(shared, [worker], holder="me")
+    leader = Leader(shared, [worker], rulebook=RULES, holder="me")
     await leader.step()
     await until(lambda: worker.running == 1)
     shared.failing = True
@@ -120,7 +138,7 @@ async def test_workers_that_ended_with_a_fault_are_told_of_and_started_again(
     shared: Shared, keeps_the_lead: bool
 ) -> None:
     worker = Busy()
-    leader = Leader(shared, [worker], holder="me")
+    leader = Leader(shared, [worker], rulebook=RULES, holder="me")
     worker.fails_at_the_end = True
     await leader.step()
     await until(lambda: worker.running == 1)
@@ -142,7 +160,57 @@ async def test_workers_that_ended_with_a_fault_are_told_of_and_started_again(
 
 async def test_whoever_never_led_steps_down_from_nothing(shared: Shared) -> None:
     shared.holder = "another"
-    leader = Leader(shared, [Busy()], holder="me")
+    leader = Leader(shared, [Busy()], rulebook=RULES, holder="me")
     leader.stop()
     await leader.run()
     assert shared.holder == "another"
+
+
+def outdated(logs: Sequence[Any]) -> list[str]:
+    return [line["in_force"] for line in logs if line["event"] == "rules.outdated"]
+
+
+async def test_who_lacks_the_rules_in_force_rests_gives_the_lead_up_and_says_so_once(
+    shared: Shared,
+) -> None:
+    worker = Busy()
+    leader = Leader(shared, [worker], rulebook=RULES, holder="me")
+    await leader.step()
+    await until(lambda: worker.running == 1)
+    with capture_logs() as logs:
+        for shared.in_force in ("v2", "v2", "v3", RULES.version, "v3"):
+            await leader.step()
+            leads = shared.in_force == RULES.version
+            assert (leader.is_leading, shared.holder) == (leads, "me" if leads else None)
+    assert outdated(logs) == ["v2", "v3", "v3"]
+    leader.stop()
+    await leader.run()
+
+
+async def test_who_only_waits_for_its_turn_is_not_told_that_its_rules_are_old(
+    shared: Shared,
+) -> None:
+    shared.holder = "another"
+    leader = Leader(shared, [Busy()], rulebook=RULES, holder="me")
+    with capture_logs() as logs:
+        for shared.in_force in (None, RULES.version):
+            await leader.step()
+    assert outdated(logs) == []
+
+
+async def test_the_store_hears_which_rules_were_replaced(shared: Shared) -> None:
+    rulebook = Rulebook(RuleSet())
+    leader = Leader(shared, [Busy()], rulebook=rulebook, holder="me")
+    first = rulebook.version
+    await leader.step()
+    rulebook.replace(Edition.of(RuleSet((make_rule(),))))
+    shared.failing = True
+    with pytest.raises(StoreUnavailable):
+        await leader.step()
+    shared.failing = False
+    await leader.step()
+    await leader.step()
+    second = rulebook.version
+    assert shared.told == [(first, None), (second, first), (second, second)]
+    leader.stop()
+    await leader.run()

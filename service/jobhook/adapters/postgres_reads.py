@@ -123,6 +123,13 @@ class PostgresReads:
         )
         return rows[0]["holder"] if rows else None
 
+    async def rules_version(self) -> str | None:
+        rows = await self._database.fetch(
+            "SELECT version FROM candidate JOIN ruleset USING (version)"  # noqa: S608
+            f" WHERE until > {SERVER_NOW} ORDER BY introduced DESC LIMIT 1"
+        )
+        return rows[0]["version"] if rows else None
+
     async def began_at(self) -> int:
         (row,) = await self._database.fetch("SELECT began_at FROM epoch")
         began_at: int = row["began_at"]

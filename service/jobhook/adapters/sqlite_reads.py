@@ -122,6 +122,10 @@ class SqliteReads:
     async def leader(self) -> str | None:
         return None
 
+    async def rules_version(self) -> str | None:
+        rows = await self._reader.fetch("SELECT version FROM ruleset")
+        return rows[0]["version"] if rows else None
+
     async def began_at(self) -> int:
         (row,) = await self._reader.fetch("SELECT began_at FROM epoch")
         began_at: int = row["began_at"]

@@ -12,6 +12,7 @@ from jobhook.adapters.postgres import Connection, Database, changed
 from jobhook.adapters.postgres_claims import CLAIM_LOCK, claim
 from jobhook.adapters.postgres_deciding import begin_enriching, begin_routing, keep_decision
 from jobhook.adapters.postgres_launches import SERVER_NOW, insert_launches, replace_launches
+from jobhook.adapters.postgres_lead import LEAD_LOCK, leave, take_lead
 from jobhook.adapters.postgres_news import DELIVERIES, LAUNCHES, Notifier
 from jobhook.adapters.postgres_reads import PostgresReads
 from jobhook.adapters.postgres_record import RECORD_LOCK, record
@@ -168,18 +169,14 @@ class PostgresStore(PostgresReads):
             partial(prune, received_before=received_before, limit=limit)
         )
 
-    async def lead(self, holder: str, ttl_ms: int) -> bool:
-        taken = await self._count(
-            f"INSERT INTO lead (holder, until) VALUES ($1, {SERVER_NOW} + $2::bigint)"  # noqa: S608
-            " ON CONFLICT (one) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until"
-            f" WHERE lead.holder = EXCLUDED.holder OR lead.until <= {SERVER_NOW}",
-            holder,
-            ttl_ms,
-        )
-        return taken > 0
+    async def lead(
+        self, holder: str, ttl_ms: int, *, version: str, replaces: str | None = None
+    ) -> bool:
+        turn = partial(take_lead, holder=holder, ttl_ms=ttl_ms, version=version, replaces=replaces)
+        return await self._database.transact(turn, first=LEAD_LOCK)
 
     async def step_down(self, holder: str) -> None:
-        await self._count("DELETE FROM lead WHERE holder = $1", holder)
+        await self._database.transact(partial(leave, holder=holder), first=LEAD_LOCK)
 
     async def trust(self, repo: str, repo_id: str) -> None:
         await self._count(

@@ -43,6 +43,7 @@ class SqliteStore(SqliteReads):
     def __init__(self, reader: Reader, writer: Writer) -> None:
         super().__init__(reader)
         self._writer = writer
+        self._led_by: str | None = None
 
     async def record(self, received: Received) -> Receipt:
         receipt = await self._writer.submit_to(record_deliveries, received, size=len(received.body))
@@ -189,8 +190,17 @@ class SqliteStore(SqliteReads):
 
         return await self._writer.submit(work)
 
-    async def lead(self, holder: str, ttl_ms: int) -> bool:
+    async def lead(
+        self, holder: str, ttl_ms: int, *, version: str, replaces: str | None = None
+    ) -> bool:
         # The lock beside the file: whoever has it open for writing is alone.
+        if version != self._led_by:
+            await self._writer.submit(
+                lambda connection: connection.execute(
+                    "INSERT OR REPLACE INTO ruleset VALUES (1, ?)", (version,)
+                )
+            )
+            self._led_by = version
         return True
 
     async def step_down(self, holder: str) -> None:

@@ -30,6 +30,7 @@ from jobhook.core.health import (
     of_pauses,
     of_public_url,
     of_rules,
+    of_rules_in_force,
     of_token,
     of_webhook_secrets,
     ok,
@@ -116,6 +117,9 @@ async def _of_store(
         leader = await store.leader()
         running = leader is not None
         yield of_leader(leader)
+    in_force = await store.rules_version()
+    if running and in_force:
+        yield of_rules_in_force(in_force, rules)
     ids = [rule.id for rule in rules.rules]
     yield of_pauses(await store.pauses(), ids, by_setting=settings.pause)
     yield of_deliveries(await store.backlog(), now_ms(), is_worked_on=running)

@@ -13,7 +13,7 @@ import typer
 from jobhook.adapters.rulefiles import load_rules
 from jobhook.cli.lookups import Offline, occasions_for
 from jobhook.cli.options import AsJson, Database, RulesFolder, settings_with
-from jobhook.cli.output import print_json, say
+from jobhook.cli.output import print_json, say, warn
 from jobhook.cli.rules import Me, jobs_of, payload_in, print_jobs, token_user
 from jobhook.core.checks import Answer
 from jobhook.core.deliveries import Unreadable, read_delivery
@@ -45,8 +45,9 @@ def explain_rules(
     if (what is None) is not last:
         raise UsageError("give a delivery, a payload file, or --last")
     settings = settings_with(rules=rules, database=database)
-    chosen = _chosen(load_rules(settings.rules).rules, rule)
-    body = _body(settings, what)
+    loaded = load_rules(settings.rules)
+    chosen = _chosen(loaded.rules, rule)
+    body = _body(settings, what, loaded.version)
     delivery = read_delivery(body)
     if isinstance(delivery, Unreadable):
         raise UsageError(f"{what or 'the last delivery'}: {delivery.reason}")
@@ -69,13 +70,18 @@ def _chosen(rules: tuple[Rule, ...], wanted: str | None) -> list[Rule]:
     return chosen
 
 
-def _body(settings: Settings, what: str | None) -> bytes:
+def _body(settings: Settings, what: str | None, version: str) -> bytes:
     # No id of a delivery looks like a path.
     if what is not None and (Path(what).exists() or Path(what).suffix or "/" in what):
         return payload_in(Path(what))
 
     async def read() -> bytes:
         async with open_reads(settings.database) as store:
+            if (in_force := await store.rules_version()) not in (None, version):
+                warn(
+                    f"jobhook: the service decides by other rules (version {in_force}) than those "
+                    f"in {settings.rules} (version {version})"
+                )
             return await _stored(store, what)
 
     return asyncio.run(read())

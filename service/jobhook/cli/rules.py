@@ -86,9 +86,14 @@ def _count(number: int, noun: str) -> str:
 @app.command("list")
 def list_rules(rules: RulesFolder = None, as_json: AsJson = False) -> None:
     """List the rules."""
-    loaded = load_rules(settings_with(rules=rules).rules).rules
+    loaded = load_rules(settings_with(rules=rules).rules)
     if as_json:
-        print_json([rule.model_dump(mode="json") for rule in loaded])
+        print_json(
+            [
+                {**rule.model_dump(mode="json"), "hash": rule.fingerprint, "set": loaded.version}
+                for rule in loaded.rules
+            ]
+        )
         return
     print_table(
         ("RULE", "ON", "WATCHES", "JOBS", "DESCRIPTION"),
@@ -100,7 +105,7 @@ def list_rules(rules: RulesFolder = None, as_json: AsJson = False) -> None:
                 ", ".join(f"{action.flavor} {action.timeout}s" for action in rule.run),
                 rule.description,
             )
-            for rule in loaded
+            for rule in loaded.rules
         ),
         empty="there are no rules",
     )

@@ -116,6 +116,16 @@ def of_rules(rules: RuleSet) -> Finding:
     return ok("rules", count)
 
 
+def of_rules_in_force(in_force: str, rules: RuleSet) -> Finding:
+    """Judge whether a running service decides by the *rules* that are here."""
+    check = "rules in force"
+    if in_force == rules.version:
+        return ok(check, f"those in the folder, version {in_force}")
+    here = f"holds version {rules.version}" if rules.rules else "holds none that can be used"
+    told = f"version {in_force}, but the folder {here}"
+    return warn(check, f"{told}: the service's log says why; SIGHUP lets it read them again")
+
+
 def of_job_secrets(wanted: Collection[str], given: Collection[str]) -> Finding:
     """Judge whether the rules get the secrets that they name."""
     if missing := sorted(set(wanted).difference(given)):
