@@ -8,9 +8,9 @@ that we do not know counts as `update` of the nearest broader one that we do, as
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from jobhook.core.deliveries import Delivery, RefField, RepoField
+from jobhook.core.deliveries import Delivery, RepoField
 
 # The scopes, and what the Hub says was done there.
 ACTIONS = {
@@ -55,8 +55,8 @@ CONVERSIONS = "refs/convert/"
 OPENED = "opened"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+# A tuple, because each delivery makes one or more, and a frozen dataclass takes twice as long.
+class Event(NamedTuple):
     """
     One thing that happened on the Hub.
 
@@ -88,66 +88,62 @@ def known_scope(scope: str) -> str | None:
 
 def events_of(delivery: Delivery) -> tuple[Event, ...]:
     """Return what happened, without repeats; empty when the scope is wholly unknown."""
-    scope = known_scope(delivery.event.scope)
+    told, repo = delivery.event, delivery.repo
+    scope = known_scope(told.scope)
     if scope is None:
         return ()
-    action = delivery.event.action if scope == delivery.event.scope else "update"
-    named = _READERS[scope](delivery, action)
-    events = tuple(
-        Event(
-            name=name,
-            scope=scope,
-            action=action,
-            repo=delivery.repo,
-            ref=change.ref if change else None,
-            old_sha=change.old_sha if change else None,
-            new_sha=change.new_sha if change else None,
-        )
-        for name, change in named
-    )
-    return tuple(dict.fromkeys(events)) or (
-        Event(name=scope, scope=scope, action=action, repo=delivery.repo),
-    )
+    action = told.action if scope == told.scope else "update"
+    events = [
+        Event(name, scope, action, repo, *change)
+        for name, change in _READERS[scope](delivery, action)
+    ]
+    if len(events) > 1:
+        return tuple(dict.fromkeys(events))
+    return tuple(events) or (Event(scope, scope, action, repo),)
 
 
-_Named = Iterator[tuple[str, RefField | None]]
+# A ref, and its old and new sha; nothing where none changed.
+_Change = tuple[str, str | None, str | None] | tuple[()]
+_Named = Iterator[tuple[str, _Change]]
 
 
 def _repo(_: Delivery, action: str) -> _Named:
     verbs = {"create": "created", "delete": "deleted", "move": "moved"}
-    yield f"repo.{verbs.get(action, 'updated')}", None
+    yield f"repo.{verbs.get(action, 'updated')}", ()
 
 
 def _content(delivery: Delivery, _: str) -> _Named:
-    for change in delivery.updated_refs or ():
+    for field in delivery.updated_refs or ():
+        change = ref, old, new = field.ref, field.old_sha, field.new_sha
         # The Hub names no ref whose sha stays the same; if it did, nothing would have happened.
-        if change.old_sha != change.new_sha:
-            names = _ref_names(change)
-            yield from ((name, change) for name in names or ("repo.content",))
+        if old != new:
+            for name in _ref_names(ref, old, new):
+                yield name, change
     if delivery.updated_files or delivery.repo.type == "bucket":
-        yield "files.changed", None
+        yield "files.changed", ()
 
 
-def _ref_names(change: RefField) -> tuple[str, ...]:
-    created, deleted = change.old_sha is None, change.new_sha is None
-    if change.ref.startswith(BRANCHES):
-        if deleted:
+def _ref_names(ref: str, old: str | None, new: str | None) -> tuple[str, ...]:
+    if ref.startswith(BRANCHES):
+        if new is None:
             return ("branch.deleted",)
-        return ("commit.pushed", "branch.created") if created else ("commit.pushed",)
-    if change.ref.startswith(TAGS):
-        return ("tag.created",) if created else ("tag.deleted",) if deleted else ("tag.moved",)
-    if change.ref.startswith(PULL_REQUESTS) and not deleted:
-        return ("pr.ref_created",) if created else ("pr.pushed",)
-    if change.ref.startswith(CONVERSIONS):
+        return ("commit.pushed", "branch.created") if old is None else ("commit.pushed",)
+    if ref.startswith(TAGS):
+        return (
+            ("tag.created",) if old is None else ("tag.deleted",) if new is None else ("tag.moved",)
+        )
+    if ref.startswith(PULL_REQUESTS) and new is not None:
+        return ("pr.ref_created",) if old is None else ("pr.pushed",)
+    if ref.startswith(CONVERSIONS):
         return ("convert.updated",)
-    return ()
+    return ("repo.content",)
 
 
 def _config(delivery: Delivery, _: str) -> _Named:
-    yield "config.changed", None
+    yield "config.changed", ()
     private = delivery.updated_config.get("private")
     if isinstance(private, bool):
-        yield ("repo.made_private" if private else "repo.made_public"), None
+        yield ("repo.made_private" if private else "repo.made_public"), ()
 
 
 def _discussion(delivery: Delivery, action: str) -> _Named:
@@ -156,20 +152,20 @@ def _discussion(delivery: Delivery, action: str) -> _Named:
         subject = "pr" if delivery.discussion.is_pull_request else "discussion"
         status = delivery.discussion.status
     if action in {"create", "delete"}:
-        yield f"{subject}.{'opened' if action == 'create' else 'deleted'}", None
+        yield f"{subject}.{'opened' if action == 'create' else 'deleted'}", ()
     elif status == "closed" or (status == "merged" and subject == "pr"):
-        yield f"{subject}.{status}", None
+        yield f"{subject}.{status}", ()
     else:
-        yield f"{subject}.updated", None
+        yield f"{subject}.updated", ()
 
 
 def _comment(delivery: Delivery, action: str) -> _Named:
     if action == "create":
-        yield "comment.created", None
+        yield "comment.created", ()
     elif delivery.comment and delivery.comment.hidden:
-        yield "comment.hidden", None
+        yield "comment.hidden", ()
     else:
-        yield "comment.edited", None
+        yield "comment.edited", ()
 
 
 _READERS: dict[str, Callable[[Delivery, str], _Named]] = {

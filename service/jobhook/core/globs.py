@@ -36,6 +36,9 @@ def compile_glob(pattern: str) -> Callable[[str], bool]:
     """Return what tells whether a name as a whole is of the shape *pattern*."""
     if not _WILDCARDS.search(pattern):
         return pattern.__eq__
+    start = pattern[:-1]
+    if pattern.endswith("/*") and not _WILDCARDS.search(start):
+        return lambda name: name.startswith(start) and "/" not in name[len(start) :]
     match = re.compile(_expression(pattern)).fullmatch
     # With a slash after it, every part of a name ends alike.
     return lambda name: match(name + "/") is not None
@@ -61,8 +64,11 @@ class GlobList:
     patterns: tuple[str, ...]
 
     @cached_property
-    def _from_the_last(self) -> tuple[tuple[str, Callable[[str], bool]], ...]:
-        return tuple((p, compile_glob(p.removeprefix("!"))) for p in reversed(self.patterns))
+    def _from_the_last(self) -> tuple[tuple[bool, Callable[[str], bool], str], ...]:
+        return tuple(
+            (not pattern.startswith("!"), compile_glob(pattern.removeprefix("!")), pattern)
+            for pattern in reversed(self.patterns)
+        )
 
     @cached_property
     def only_excludes(self) -> bool:
@@ -71,7 +77,7 @@ class GlobList:
 
     def last_match(self, names: Collection[str]) -> str | None:
         """Return the last pattern that matches one of *names*, or None."""
-        for pattern, matches in self._from_the_last:
+        for _, matches, pattern in self._from_the_last:
             for name in names:
                 if matches(name):
                     return pattern
@@ -79,10 +85,12 @@ class GlobList:
 
     def allows(self, names: Collection[str]) -> bool:
         """Whether the last pattern that matches one of *names* is not an exclusion."""
-        last = self.last_match(names)
-        if last is None:
-            return self.only_excludes
-        return not last.startswith("!")
+        # Not by `last_match`: every rule nearby asks this of every delivery.
+        for allowed, matches, _ in self._from_the_last:
+            for name in names:
+                if matches(name):
+                    return allowed
+        return self.only_excludes
 
 
 def _expression(pattern: str) -> str:

@@ -34,15 +34,18 @@ class RuleIndex:
 
         No other rule fires.
         """
-        repo, me = occasions[0].delivery.repo, occasions[0].me
-        texts = _texts(*occasions[0].repo_names)
-        found: set[int] = set()
-        for name in frozenset().union(*(each.names for each in occasions)):
-            if shelf := self._shelves.get(name):
-                shelf.find(texts, found)
-                if repo.owner == me:
-                    found.update(shelf.mine)
-        return tuple([self.rules[number] for number in sorted(found)])
+        first = occasions[0]
+        whole, by_id = first.repo_names
+        name = first.delivery.repo.name
+        owner, _, short = name.partition("/")
+        texts = (whole, name, short, whole[::-1], by_id)
+        found: list[int] = []
+        for happened in _union(occasions):
+            if shelf := self._shelves.get(happened):
+                shelf.find(owner, texts, found)
+                if owner == first.me:
+                    found += shelf.mine
+        return tuple(map(self.rules.__getitem__, sorted(set(found))))
 
 
 class _Shelf:
@@ -50,35 +53,58 @@ class _Shelf:
 
     def __init__(self) -> None:
         self._whole: _Numbers = defaultdict(list)
-        # By the place among `_texts` and the length of what that begins with.
-        self._starts: dict[tuple[int, int], _Numbers] = {}
+        self._owners: defaultdict[str, _Starts] = defaultdict(_Starts)
+        self._anybody = _Starts()
         self.mine: list[int] = []
 
     def file(self, number: int, rule: Rule) -> None:
         """File the rule with this *number*; its exclusions do not matter here."""
         for pattern in _wanted(rule):
+            owner = pattern.partition(":")[2].partition("/")[0]
             if pattern == TOKEN_USER:
                 self.mine.append(number)
             elif literal_start(pattern) == pattern:
                 self._whole[pattern].append(number)
+            elif literal_start(owner) == owner:
+                self._owners[owner].file(number, pattern)
             else:
-                place, start = _most_telling(pattern)
-                numbers = self._starts.setdefault((place, len(start)), defaultdict(list))
-                numbers[start].append(number)
+                self._anybody.file(number, pattern)
 
-    def find(self, texts: Sequence[str], found: set[int]) -> None:
+    def find(self, owner: str, texts: Sequence[str], found: list[int]) -> None:
+        """Add the numbers of the rules that may be about the repo of *owner* with these *texts*."""
+        whole = self._whole
+        if numbers := whole.get(texts[0]):
+            found += numbers
+        if numbers := whole.get(texts[-1]):
+            found += numbers
+        if starts := self._owners.get(owner):
+            starts.find(texts, found)
+        self._anybody.find(texts, found)
+
+
+class _Starts:
+    """Rules by how their repos begin, or end."""
+
+    def __init__(self) -> None:
+        # By the place among `_texts` and the length of what that begins with.
+        self._starts: dict[tuple[int, int], _Numbers] = {}
+
+    def file(self, number: int, pattern: str) -> None:
+        """File the rule with this *number* under what tells most of its *pattern*."""
+        place, start = _most_telling(pattern)
+        numbers = self._starts.setdefault((place, len(start)), defaultdict(list))
+        numbers[start].append(number)
+
+    def find(self, texts: Sequence[str], found: list[int]) -> None:
         """Add the numbers of the rules that may be about the repo with these *texts*."""
-        found.update(self._whole.get(texts[0], ()))
-        found.update(self._whole.get(texts[-1], ()))
-        for (place, length), numbers in self._starts.items():
-            if start := numbers.get(texts[place][:length]):
-                found.update(start)
+        for (place, length), by_start in self._starts.items():
+            if numbers := by_start.get(texts[place][:length]):
+                found += numbers
 
 
-def _texts(whole: str, by_id: str) -> tuple[str, ...]:
-    """Return what a repo is looked up by: whole, without type, without owner, backwards, its id."""
-    name = whole.partition(":")[2]
-    return whole, name, name.partition("/")[2], whole[::-1], by_id
+def _union(occasions: Sequence[Occasion]) -> frozenset[str]:
+    names = occasions[0].names
+    return names if len(occasions) == 1 else names.union(*[other.names for other in occasions])
 
 
 def _most_telling(pattern: str) -> tuple[int, str]:
@@ -102,7 +128,7 @@ def _most_telling(pattern: str) -> tuple[int, str]:
 def _wanted(rule: Rule) -> list[str]:
     """Return globs of all the repos that *rule* may fire on; or `TOKEN_USER` for whose they are."""
     repos = [pinned(pattern) for pattern in rule.repos or () if not pattern.startswith("!")]
-    return repos or [_glob_of(watch) for watch in rule.watch] or ["**"]
+    return repos or [_glob_of(watch) for watch in rule.watch] or ["*:**"]
 
 
 def _glob_of(watch: Watch) -> str:
