@@ -26,6 +26,8 @@ ROWS = [
     "match one event against 200 rules, of which three fire: typical mix",
     "match one event against 200 rules, of which three fire: half wildcards",
     "growth from 10 to 200 rules",
+    "load 200 rule files, an `if` in every tenth",
+    "explain one delivery against 20 rules",
     "1,000 stored deliveries: list of 100 in one state",
 ]
 
