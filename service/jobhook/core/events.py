@@ -8,7 +8,7 @@ that we do not know counts as `update` of the nearest broader one that we do, as
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from jobhook.core.deliveries import Delivery, RepoField
 
@@ -55,8 +55,9 @@ CONVERSIONS = "refs/convert/"
 OPENED = "opened"
 
 
-# A tuple, because each delivery makes one or more, and a frozen dataclass takes twice as long.
-class Event(NamedTuple):
+# Not frozen: each delivery makes one or more, and to freeze them would take twice as long.
+@dataclass(slots=True, unsafe_hash=True)
+class Event:
     """
     One thing that happened on the Hub.
 

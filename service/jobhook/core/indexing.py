@@ -39,8 +39,11 @@ class RuleIndex:
         name = first.delivery.repo.name
         owner, _, short = name.partition("/")
         texts = (whole, name, short, whole[::-1], by_id)
+        names = first.names
+        if len(occasions) > 1:
+            names = names.union(*[other.names for other in occasions])
         found: list[int] = []
-        for happened in _union(occasions):
+        for happened in names:
             if shelf := self._shelves.get(happened):
                 shelf.find(owner, texts, found)
                 if owner == first.me:
@@ -86,29 +89,25 @@ class _Starts:
     """Rules by how their repos begin, or end."""
 
     def __init__(self) -> None:
-        # By the place among `_texts` and the length of what that begins with.
-        self._starts: dict[tuple[int, int], _Numbers] = {}
+        # By a place among the texts and the length of what that begins with.
+        self._starts: dict[tuple[int, int], tuple[int, int, _Numbers]] = {}
 
     def file(self, number: int, pattern: str) -> None:
         """File the rule with this *number* under what tells most of its *pattern*."""
         place, start = _most_telling(pattern)
-        numbers = self._starts.setdefault((place, len(start)), defaultdict(list))
+        key = place, len(start)
+        *_, numbers = self._starts.setdefault(key, (*key, defaultdict(list)))
         numbers[start].append(number)
 
     def find(self, texts: Sequence[str], found: list[int]) -> None:
         """Add the numbers of the rules that may be about the repo with these *texts*."""
-        for (place, length), by_start in self._starts.items():
+        for place, length, by_start in self._starts.values():
             if numbers := by_start.get(texts[place][:length]):
                 found += numbers
 
 
-def _union(occasions: Sequence[Occasion]) -> frozenset[str]:
-    names = occasions[0].names
-    return names if len(occasions) == 1 else names.union(*[other.names for other in occasions])
-
-
 def _most_telling(pattern: str) -> tuple[int, str]:
-    """Return the place among `_texts` of which *pattern* says most, and how that begins."""
+    """Return the place among the texts of which *pattern* says most, and how that begins."""
     kind, _, name = pattern.partition(":")
     short = name.partition("/")[2]
     one_owner = "**" not in name and "/" not in short
