@@ -43,7 +43,7 @@ def refs(*changes: tuple[str, str | None, str | None]) -> dict[str, Any]:
     }
 
 
-def talk(*, pr: bool = False, status: str = "open", **more: Any) -> dict[str, Any]:
+def talk(*, pr: bool = False, status: str | None = "open", **more: Any) -> dict[str, Any]:
     changes = {"changes": {"base": "refs/heads/main"}} if pr else {}
     described = {
         "id": "9" * 24,
