@@ -160,6 +160,7 @@ def _rule(number: int, repo: str, has_condition: bool = False) -> Rule:
         "id": f"rule-{number}",
         "on": ["commit.pushed"],
         "repos": [repo],
+        "skip_marker": False,
         "run": {"image": "python:3.12", "command": ["true"]},
     }
     condition = {"if": f"repo.name != 'acme/old-{number}'"} if has_condition else {}

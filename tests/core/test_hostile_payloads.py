@@ -188,7 +188,7 @@ def on_a_harmless_payload(rule: Rule) -> list[JobSpec]:
     delivery = read_delivery(body)
     assert isinstance(delivery, Delivery)
     (occasion, *_) = occasions_of(delivery, me=None, now=NOON)
-    return sent(Decision(rule, "", occasion.event), body)
+    return sent(Decision(rule, "", occasion), body)
 
 
 def check_job(rule: Rule, spec: JobSpec, harmless: JobSpec, action: int) -> None:

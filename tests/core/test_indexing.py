@@ -1,4 +1,4 @@
-"""The index over rules: little is near that cannot fire (`test_agreement.py`: all that fires is)."""
+"""The index over rules: little is near that cannot fire. `test_agreement` shows the rest."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ as empty. Neither can be made to run for long: iterations have a budget, and RE2
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -136,18 +136,28 @@ def parse_pattern(pattern: str) -> Callable[[str], bool]:
     return matches
 
 
-def context_of(parts: Mapping[str, Any], *, now: int) -> dict[str, Any]:
+def context_of(
+    parts: Mapping[str, Any], *, now: int, lists: Mapping[str, list[Any]] | None = None
+) -> dict[str, Any]:
     """
     Return what expressions are evaluated on.
 
     *parts* holds a mapping for each name of `CONTEXT` that is known, and a list of them for each
-    of `LISTS`; the others read as empty. *now* is in milliseconds since 1970.
+    of `LISTS`; the others read as empty. *lists* holds those that `list_of` made already, for
+    several contexts. *now* is in milliseconds since 1970.
     """
     classes = _classes()
     context: dict[str, Any] = {name: classes[name](**parts.get(name, {})) for name in CONTEXT}
-    for plural, name in LISTS.items():
-        context[plural] = [classes[name](**each) for each in parts.get(plural, ())]
-    return {**context, "now": datetime.fromtimestamp(now / 1000, UTC)}
+    made = {
+        plural: list_of(plural, parts.get(plural, ())) for plural in LISTS.keys() - (lists or {})
+    }
+    return {**context, **made, **(lists or {}), "now": datetime.fromtimestamp(now / 1000, UTC)}
+
+
+def list_of(plural: str, parts: Iterable[Mapping[str, Any]]) -> list[Any]:
+    """Return *parts* as expressions read `refs` or `files`; many contexts may share it."""
+    make = _classes()[LISTS[plural]]
+    return [make(**each) for each in parts]
 
 
 def _refuse(text: str) -> None:

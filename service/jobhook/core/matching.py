@@ -12,7 +12,8 @@ from jobhook.core.occasions import Occasion
 from jobhook.core.rules import Rule
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: each rule nearby makes one of every delivery.
+@dataclass(slots=True)
 class Decision:
     """
     Whether a rule fires on a delivery, and the reason in one line.
@@ -46,37 +47,35 @@ def decide(occasions: Sequence[Occasion], rule: Rule) -> Decision:
 
     A rule fires once for a delivery, on the first of its events that fits.
     """
-    furthest, reason = -1, ""
+    furthest, nearest = -1, occasions[0]
     held: Decision | None = None
+    asked = rule.asked
     for occasion in occasions:
+        unknown: list[Check] = []
+        number = 0
         try:
-            failed, unknown = _first_failing(rule, occasion)
+            # In a loop, and here, because this is done for every rule nearby.
+            for check in asked:
+                holds = check.holds(occasion)
+                if holds is None:
+                    unknown.append(check)
+                elif not holds:
+                    break
+                number += 1
         except Unanswerable as exc:
             return Decision(rule, str(exc))
-        if failed is None and not unknown:
-            return Decision(rule, _happened(occasion.event), occasion)
-        if failed is None:
+        if number < len(asked):
+            if number > furthest:
+                # What came nearest to firing says most.
+                furthest, nearest = number, occasion
+        elif not unknown:
+            return Decision(rule, occasion.happened, occasion)
+        else:
             undecided = _undecided(rule, occasion, unknown)
             if undecided.open:
                 return undecided
             held = held or undecided
-        elif failed > furthest:
-            # What came nearest to firing says most.
-            furthest, reason = failed, rule.asked[failed].why_not(occasion)
-    return held or Decision(rule, reason)
-
-
-def _first_failing(rule: Rule, occasion: Occasion) -> tuple[int | None, list[Check]]:
-    """Return the place of the first condition that does not hold, and those before it unknown."""
-    unknown: list[Check] = []
-    # A loop, because this is done for every rule nearby.
-    for number, check in enumerate(rule.asked):
-        holds = check.holds(occasion)
-        if holds is False:
-            return number, unknown
-        if holds is None:
-            unknown.append(check)
-    return None, unknown
+    return held or Decision(rule, asked[furthest].why_not(nearest))
 
 
 def _undecided(rule: Rule, occasion: Occasion, unknown: Sequence[Check]) -> Decision:
@@ -89,7 +88,7 @@ def _undecided(rule: Rule, occasion: Occasion, unknown: Sequence[Check]) -> Deci
     why = failure.why if failure else first.seen(occasion)
     kind = "verify" if first.key == "verify" else "enrichment"
     reason = f"{kind}: `{first.key}` cannot be told, because {why}"
-    return Decision(rule, f"{_happened(occasion.event)}; held for {reason}", occasion, held=reason)
+    return Decision(rule, f"{occasion.happened}; held for {reason}", occasion, held=reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +114,3 @@ def explain(occasions: Sequence[Occasion], rule: Rule) -> Explanation:
     )
     answers = tuple(check.answer(nearest) for check in rule.asked)
     return Explanation(decide(occasions, rule), nearest.event.name, answers)
-
-
-def _happened(event: Event) -> str:
-    where = f" {event.ref}" if event.ref else ""
-    return f"{event.name}{where} on {event.repo.type} {event.repo.name}"

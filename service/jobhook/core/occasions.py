@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from jobhook.core.deliveries import Delivery
 from jobhook.core.events import BRANCHES, OPENED, PULL_REQUESTS, TAGS, Event, events_of
-from jobhook.core.expressions import context_of
+from jobhook.core.expressions import context_of, list_of
 from jobhook.core.findings import NOTHING_FOUND, Commit, Findings
 from jobhook.core.lookups import LookedUp
 
+# Without a colon it is of no type.
+_PINNED = "id/"
 
-@dataclass(frozen=True, kw_only=True)
+
+class RefList:
+    """The refs that a delivery names: as many as a stranger likes, and as many events."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    @cached_property
+    def for_expressions(self) -> list[Any]:
+        """What expressions read as `refs`, made once."""
+        refs = self._delivery.updated_refs or ()
+        return list_of("refs", [_ref(ref.ref, ref.old_sha, ref.new_sha) for ref in refs])
+
+
+# Not frozen: each delivery makes one or more, and to freeze them would take three times as long.
+@dataclass(eq=False)
 class Occasion:
     """
     One event, as rules see it.
@@ -22,7 +39,9 @@ class Occasion:
     Attributes:
         names: What `on` may call it: its name, its scope, and the scope with the action.
         repo_names: What `repos` may call the repo: `type:owner/name`, and its id as `pinned`.
-        others: The names of all the events of the delivery.
+        happened: What happened, and where, for a person.
+        events: All that the delivery says happened; *event* is one of them.
+        refs: The refs that the delivery names; one for all its events.
         me: The name of the token's user, for `user:@me`; None if it is not known.
         now: When it is looked at, in milliseconds since 1970.
         findings: What the Hub was asked about the delivery so far.
@@ -32,10 +51,17 @@ class Occasion:
     event: Event
     names: frozenset[str]
     repo_names: tuple[str, str]
-    others: tuple[str, ...]
+    happened: str
+    events: tuple[Event, ...]
+    refs: RefList
     me: str | None
     now: int
     findings: Findings = NOTHING_FOUND
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The names of all the events of the delivery."""
+        return tuple(dict.fromkeys(event.name for event in self.events))
 
     @cached_property
     def hub(self) -> LookedUp:
@@ -60,18 +86,17 @@ class Occasion:
     @cached_property
     def context(self) -> Mapping[str, Any]:
         """What expressions are evaluated on: all of them on the same."""
-        return context_of(self.parts, now=self.now)
+        return context_of(self.parts, now=self.now, lists={"refs": self.refs.for_expressions})
 
     @cached_property
     def parts(self) -> Mapping[str, Any]:
-        """All that is known of it, in the words of expressions."""
+        """All that is known of it but `refs`, in the words of expressions."""
         event = {
             "name": self.event.name,
             "scope": self.event.scope,
             "action": self.event.action,
         }
-        refs = [_ref(r.ref, r.old_sha, r.new_sha) for r in self.delivery.updated_refs or ()]
-        parts = {"event": event, "repo": self._repo(), "refs": refs, **self._people()}
+        parts = {"event": event, "repo": self._repo(), **self._people()}
         if self.event.ref is not None:
             parts["ref"] = _ref(self.event.ref, self.event.old_sha, self.event.new_sha)
         return {**parts, **self._looked_up()}
@@ -125,21 +150,23 @@ def occasions_of(
 ) -> tuple[Occasion, ...]:
     """Return an occasion for each event of *delivery*; one even where its scope is not known."""
     events = events_of(delivery) or (_unknown(delivery),)
-    others = tuple(dict.fromkeys(event.name for event in events))
-    repo = delivery.repo
-    return tuple(
-        Occasion(
-            delivery=delivery,
-            event=event,
-            names=frozenset({event.name, event.scope, f"{event.scope}/{event.action}"}),
-            repo_names=(repo.whole_name, pinned(f"id:{repo.id}")),
-            others=others,
-            me=me,
-            now=now,
-            findings=findings,
+    kind, name = delivery.repo.type, delivery.repo.name
+    repo_names = (f"{kind}:{name}", f"{_PINNED}{delivery.repo.id}")
+    refs = RefList(delivery)
+    occasions = []
+    for event in events:
+        names = _names(event.name, event.scope, event.action)
+        where = f" {event.ref}" if event.ref else ""
+        happened = f"{event.name}{where} on {kind} {name}"
+        occasions.append(
+            Occasion(delivery, event, names, repo_names, happened, events, refs, me, now, findings)
         )
-        for event in events
-    )
+    return tuple(occasions)
+
+
+@lru_cache(512)
+def _names(name: str, scope: str, action: str) -> frozenset[str]:
+    return frozenset((name, scope, f"{scope}/{action}"))
 
 
 def _unknown(delivery: Delivery) -> Event:
@@ -151,8 +178,7 @@ def pinned(pattern: str) -> str:
     """Return `id:…` so that no glob for names matches it; any other pattern as it is."""
     mark = "!" if pattern.startswith("!") else ""
     bare = pattern.removeprefix("!")
-    # Without a colon it is of no type.
-    return f"{mark}id/{bare[3:]}" if bare.startswith("id:") else pattern
+    return f"{mark}{_PINNED}{bare[3:]}" if bare.startswith("id:") else pattern
 
 
 def _ref(name: str, old_sha: str | None, new_sha: str | None) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from jobhook.core.actions import Action
 from jobhook.core.checks import BranchCheck, Check, WatchCheck
 from jobhook.core.conditions import Conditions, EventName
 from jobhook.core.errors import Problem, did_you_mean
-from jobhook.core.events import PUSHES, REF_EVENTS, STRANGERS_EVENTS
+from jobhook.core.events import PUSHES, RAW, REF_EVENTS, STRANGERS_EVENTS
 from jobhook.core.globs import glob_matches
 from jobhook.core.jobs import FLAVORS
 from jobhook.core.looking import ClaimCheck, SkipCheck
@@ -117,7 +117,9 @@ class Rule(Conditions):
     def asked(self) -> tuple[Check, ...]:
         """All that must hold for the rule to fire, made ready to be asked often."""
         watch = [WatchCheck(self.watch)] if self.watch else []
-        branch = [] if self.names_refs else [BranchCheck(self.on)]
+        # Of the others, each event is about refs of one kind, and was asked for by name.
+        raw = not self.names_refs and any(name in RAW for name in self.on)
+        branch = [BranchCheck(self.on)] if raw else []
         return (*watch, *self.checks(self.on), *branch, *self._last_asked())
 
     def _last_asked(self) -> Iterator[Check]:
