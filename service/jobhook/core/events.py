@@ -94,34 +94,25 @@ def events_of(delivery: Delivery) -> tuple[Event, ...]:
     if scope is None:
         return ()
     action = told.action if scope == told.scope else "update"
-    events = [
-        Event(name, scope, action, repo, *change)
-        for name, change in _READERS[scope](delivery, action)
-    ]
+    if scope == "repo.content":
+        events = list(_content(delivery, action))
+    else:
+        events = [Event(name, scope, action, repo) for name in _NAMES[scope](delivery, action)]
     if len(events) > 1:
         return tuple(dict.fromkeys(events))
     return tuple(events) or (Event(scope, scope, action, repo),)
 
 
-# A ref, and its old and new sha; nothing where none changed.
-_Change = tuple[str, str | None, str | None] | tuple[()]
-_Named = Iterator[tuple[str, _Change]]
-
-
-def _repo(_: Delivery, action: str) -> _Named:
-    verbs = {"create": "created", "delete": "deleted", "move": "moved"}
-    yield f"repo.{verbs.get(action, 'updated')}", ()
-
-
-def _content(delivery: Delivery, _: str) -> _Named:
-    for field in delivery.updated_refs or ():
-        change = ref, old, new = field.ref, field.old_sha, field.new_sha
+def _content(delivery: Delivery, action: str) -> Iterator[Event]:
+    scope, repo = "repo.content", delivery.repo
+    for change in delivery.updated_refs or ():
+        ref, old, new = change.ref, change.old_sha, change.new_sha
         # The Hub names no ref whose sha stays the same; if it did, nothing would have happened.
         if old != new:
             for name in _ref_names(ref, old, new):
-                yield name, change
-    if delivery.updated_files or delivery.repo.type == "bucket":
-        yield "files.changed", ()
+                yield Event(name, scope, action, repo, ref, old, new)
+    if delivery.updated_files or repo.type == "bucket":
+        yield Event("files.changed", scope, action, repo)
 
 
 def _ref_names(ref: str, old: str | None, new: str | None) -> tuple[str, ...]:
@@ -140,38 +131,42 @@ def _ref_names(ref: str, old: str | None, new: str | None) -> tuple[str, ...]:
     return ("repo.content",)
 
 
-def _config(delivery: Delivery, _: str) -> _Named:
-    yield "config.changed", ()
+def _repo(_: Delivery, action: str) -> Iterator[str]:
+    verbs = {"create": "created", "delete": "deleted", "move": "moved"}
+    yield f"repo.{verbs.get(action, 'updated')}"
+
+
+def _config(delivery: Delivery, _: str) -> Iterator[str]:
+    yield "config.changed"
     private = delivery.updated_config.get("private")
     if isinstance(private, bool):
-        yield ("repo.made_private" if private else "repo.made_public"), ()
+        yield "repo.made_private" if private else "repo.made_public"
 
 
-def _discussion(delivery: Delivery, action: str) -> _Named:
+def _discussion(delivery: Delivery, action: str) -> Iterator[str]:
     subject, status = "discussion", ""
     if delivery.discussion:
         subject = "pr" if delivery.discussion.is_pull_request else "discussion"
         status = delivery.discussion.status
     if action in {"create", "delete"}:
-        yield f"{subject}.{'opened' if action == 'create' else 'deleted'}", ()
+        yield f"{subject}.{'opened' if action == 'create' else 'deleted'}"
     elif status == "closed" or (status == "merged" and subject == "pr"):
-        yield f"{subject}.{status}", ()
+        yield f"{subject}.{status}"
     else:
-        yield f"{subject}.updated", ()
+        yield f"{subject}.updated"
 
 
-def _comment(delivery: Delivery, action: str) -> _Named:
+def _comment(delivery: Delivery, action: str) -> Iterator[str]:
     if action == "create":
-        yield "comment.created", ()
+        yield "comment.created"
     elif delivery.comment and delivery.comment.hidden:
-        yield "comment.hidden", ()
+        yield "comment.hidden"
     else:
-        yield "comment.edited", ()
+        yield "comment.edited"
 
 
-_READERS: dict[str, Callable[[Delivery, str], _Named]] = {
+_NAMES: dict[str, Callable[[Delivery, str], Iterator[str]]] = {
     "repo": _repo,
-    "repo.content": _content,
     "repo.config": _config,
     "discussion": _discussion,
     "discussion.comment": _comment,

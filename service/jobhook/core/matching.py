@@ -38,7 +38,7 @@ class Decision:
     @property
     def fired(self) -> bool:
         """Whether the rule fires, if only to have its jobs held."""
-        return self.event is not None
+        return self.occasion is not None and not self.open
 
 
 def decide(occasions: Sequence[Occasion], rule: Rule) -> Decision:
@@ -56,11 +56,10 @@ def decide(occasions: Sequence[Occasion], rule: Rule) -> Decision:
         try:
             # In a loop, and here, because this is done for every rule nearby.
             for check in asked:
-                holds = check.holds(occasion)
-                if holds is None:
+                if not (holds := check.holds(occasion)):
+                    if holds is not None:
+                        break
                     unknown.append(check)
-                elif not holds:
-                    break
                 number += 1
         except Unanswerable as exc:
             return Decision(rule, str(exc))

@@ -17,19 +17,6 @@ from jobhook.core.lookups import LookedUp
 _PINNED = "id/"
 
 
-class RefList:
-    """The refs that a delivery names: as many as a stranger likes, and as many events."""
-
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
-
-    @cached_property
-    def for_expressions(self) -> list[Any]:
-        """What expressions read as `refs`, made once."""
-        refs = self._delivery.updated_refs or ()
-        return list_of("refs", [_ref(ref.ref, ref.old_sha, ref.new_sha) for ref in refs])
-
-
 # Not frozen: each delivery makes one or more, and to freeze them would take three times as long.
 @dataclass(eq=False)
 class Occasion:
@@ -41,7 +28,7 @@ class Occasion:
         repo_names: What `repos` may call the repo: `type:owner/name`, and its id as `pinned`.
         happened: What happened, and where, for a person.
         events: All that the delivery says happened; *event* is one of them.
-        refs: The refs that the delivery names; one for all its events.
+        lists: What expressions read as lists, made once for all events of the delivery.
         me: The name of the token's user, for `user:@me`; None if it is not known.
         now: When it is looked at, in milliseconds since 1970.
         findings: What the Hub was asked about the delivery so far.
@@ -53,7 +40,7 @@ class Occasion:
     repo_names: tuple[str, str]
     happened: str
     events: tuple[Event, ...]
-    refs: RefList
+    lists: dict[str, list[Any]]
     me: str | None
     now: int
     findings: Findings = NOTHING_FOUND
@@ -86,7 +73,12 @@ class Occasion:
     @cached_property
     def context(self) -> Mapping[str, Any]:
         """What expressions are evaluated on: all of them on the same."""
-        return context_of(self.parts, now=self.now, lists={"refs": self.refs.for_expressions})
+        if "refs" not in self.lists:
+            # A stranger pushes as many as they like, and each is an event as well.
+            refs = self.delivery.updated_refs or ()
+            named = [_ref(ref.ref, ref.old_sha, ref.new_sha) for ref in refs]
+            self.lists["refs"] = list_of("refs", named)
+        return context_of(self.parts, now=self.now, lists=self.lists)
 
     @cached_property
     def parts(self) -> Mapping[str, Any]:
@@ -152,14 +144,14 @@ def occasions_of(
     events = events_of(delivery) or (_unknown(delivery),)
     kind, name = delivery.repo.type, delivery.repo.name
     repo_names = (f"{kind}:{name}", f"{_PINNED}{delivery.repo.id}")
-    refs = RefList(delivery)
+    lists: dict[str, list[Any]] = {}
     occasions = []
     for event in events:
         names = _names(event.name, event.scope, event.action)
         where = f" {event.ref}" if event.ref else ""
         happened = f"{event.name}{where} on {kind} {name}"
         occasions.append(
-            Occasion(delivery, event, names, repo_names, happened, events, refs, me, now, findings)
+            Occasion(delivery, event, names, repo_names, happened, events, lists, me, now, findings)
         )
     return tuple(occasions)
 
