@@ -63,7 +63,7 @@ QUICK = Scale(
     idle_deliveries=5,
     starts=1,
     stored=1000,
-    matched=3,
+    matched=10,
 )
 
 

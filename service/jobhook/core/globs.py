@@ -36,9 +36,10 @@ def compile_glob(pattern: str) -> Callable[[str], bool]:
     """Return what tells whether a name as a whole is of the shape *pattern*."""
     if not _WILDCARDS.search(pattern):
         return pattern.__eq__
-    start = pattern[:-1]
+    start, length = pattern[:-1], len(pattern) - 1
     if pattern.endswith("/*") and not _WILDCARDS.search(start):
-        return lambda name: name.startswith(start) and "/" not in name[len(start) :]
+        # All repos of an owner, all files of a folder: what most people write.
+        return lambda name: name.startswith(start) and name.find("/", length) < 0
     match = re.compile(_expression(pattern)).fullmatch
     # With a slash after it, every part of a name ends alike.
     return lambda name: match(name + "/") is not None

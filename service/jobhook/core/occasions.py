@@ -142,14 +142,15 @@ def occasions_of(
 ) -> tuple[Occasion, ...]:
     """Return an occasion for each event of *delivery*; one even where its scope is not known."""
     events = events_of(delivery) or (_unknown(delivery),)
-    kind, name = delivery.repo.type, delivery.repo.name
-    repo_names = (f"{kind}:{name}", f"{_PINNED}{delivery.repo.id}")
+    repo = delivery.repo
+    kind, name = repo.type, repo.name
+    repo_names = (f"{kind}:{name}", f"{_PINNED}{repo.id}")
     lists: dict[str, list[Any]] = {}
     occasions = []
     for event in events:
-        names = _names(event.name, event.scope, event.action)
-        where = f" {event.ref}" if event.ref else ""
-        happened = f"{event.name}{where} on {kind} {name}"
+        what, ref = event.name, event.ref
+        happened = f"{what} {ref} on {kind} {name}" if ref else f"{what} on {kind} {name}"
+        names = _names(what, event.scope, event.action)
         occasions.append(
             Occasion(delivery, event, names, repo_names, happened, events, lists, me, now, findings)
         )
