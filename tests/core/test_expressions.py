@@ -112,3 +112,25 @@ def test_a_pattern_that_is_none_is_told() -> None:
         parse_pattern("(")
     with pytest.raises(BadExpression, match=r"^it holds half a character$"):
         parse_pattern("\ud800")
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        pytest.param("event.name == 'commit.pushed'", set(), id="only-within-a-text"),
+        pytest.param("commit.message == 'commit'", {"commit"}, id="within-and-outside"),
+        pytest.param("\"it's\" != '' && commit.message != \"'\"", {"commit"}, id="mixed-quotes"),
+        pytest.param(r"'\'' != '' && commit.message != '\''", {"commit"}, id="escaped-quotes"),
+        pytest.param("'''it's''' != '' && commit.message != ''", {"commit"}, id="three-quotes"),
+        pytest.param("repo.private // it's\n|| commit.message != '", None, id="a-broken-text"),
+        pytest.param("repo.private // it's\n|| commit.message != ''", {"commit"}, id="a-comment"),
+    ],
+)
+def test_what_an_expression_asks_the_hub_is_not_hidden_by_texts(
+    text: str, asks: set[str] | None
+) -> None:
+    if asks is None:
+        with pytest.raises(BadExpression):
+            parse_expression(text)
+    else:
+        assert parse_expression(text).asks == asks

@@ -52,6 +52,8 @@ LISTS = {"refs": "ref", "files": "file"}
 # What the Hub is asked about, after the answer, if an expression asks for it.
 LOOKED_UP = ("files", "commit", "actor", "actor.role", "repo.tags", "discussion.headSha")
 _KIND = re.compile("[A-Z_]+: ")
+_LITERAL = re.compile("'[^']*'|\"[^\"]*\"")
+_HARD_TO_READ = re.compile(r"\\|//|\'\'\'|\"\"\"")
 # What no event can make good.
 _HOPELESS = ("regular expression", "budget exceeded")
 _PLACE = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
@@ -108,7 +110,7 @@ def parse_expression(text: str) -> Expression:
         kind = compiled.return_type().name().lower()
         raise BadExpression(f"it gives {kind}, and not true or false")
     expression = Expression(text, asks, compiled)
-    tried = expression.holds(context_of({}, now=0))
+    tried = expression.holds(_nothing())
     if isinstance(tried, str) and any(sign in tried for sign in _HOPELESS):
         raise BadExpression(tried)
     return expression
@@ -164,19 +166,24 @@ def _refuse(text: str) -> None:
     if len(text) > EXPRESSION_MAX:
         raise BadExpression(f"it may have {EXPRESSION_MAX:,} characters at most")
     # YAML can write them, and CEL cannot take them.
-    if any("\ud800" <= char <= "\udfff" for char in text):
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
         raise BadExpression("it holds half a character")
 
 
 def _asks(text: str, name: str) -> bool:
     """Whether *text* makes no sense where there is no *name*."""
-    if name.rpartition(".")[2] not in text:
+    if name.rpartition(".")[2] not in _without_literals(text):
         return False
     try:
         _env(without=name).compile(text)
     except RuntimeError:
         return True
     return False
+
+
+def _without_literals(text: str) -> str:
+    # Where a quotation mark may stand for something else, nothing is taken out.
+    return text if _HARD_TO_READ.search(text) else _LITERAL.sub("''", text)
 
 
 def _compile(text: str) -> Any:
@@ -199,6 +206,11 @@ def _readable(message: str) -> str:
 
 def _without_kind(message: str) -> str:
     return message.partition(": ")[2].partition(" [")[0] if _KIND.match(message) else message
+
+
+@cache
+def _nothing() -> dict[str, Any]:
+    return context_of({}, now=0)
 
 
 @cache
