@@ -13,7 +13,7 @@ from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.pacing import Quota
 from jobhook.core.planning import LAUNCH_LABEL
 from jobhook.core.registration import WantedWebhook
-from jobhook.hub.models import CommitInfo, JobHardware, JobInfo, WebhookInfo
+from jobhook.hub.models import CommitInfo, JobHardware, JobInfo, WebhookInfo, spec_of
 
 # What is told of each thing: answers or failures in turn, the last one for ever.
 Answer = TypeVar("Answer")
@@ -103,6 +103,9 @@ class ScriptedHub:
         if job_id not in self.jobs:
             raise HubNotFound("there is no such job")
         return self.jobs[job_id]
+
+    async def job_spec(self, job_id: str, *, namespace: str) -> JobSpec:
+        return spec_of(await self.inspect_job(job_id, namespace=namespace))
 
     async def commit(self, name: str, revision: str, *, repo_type: str) -> CommitInfo:
         self.calls.append(("commit", repo_type, name, revision))

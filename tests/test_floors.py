@@ -17,10 +17,17 @@ PACKAGE = ROOT / "service" / "jobhook"
 # except within a folder, whose own order is not this test's business.
 FLOORS: list[tuple[str, ...]] = [
     ("core.errors", "core.names", "core.strict", "failpoints"),
-    ("core.deliveries", "core.findings", "core.globs", "core.jobs", "core.pacing", "core.samples"),
-    ("core.events", "core.payloads", "core.records"),
-    ("core.operations", "core.watches", "core.actions", "core.expressions", "core.lookups"),
-    ("core.occasions",),
+    ("core.deliveries", "core.globs", "core.jobs", "core.pacing", "core.samples"),
+    (
+        "core.events",
+        "core.findings",
+        "core.payloads",
+        "core.records",
+        "core.templates",
+        "core.tokens",
+    ),
+    ("core.operations", "core.watches", "core.uv", "core.expressions", "core.lookups"),
+    ("core.occasions", "core.actions"),
     ("core.checks",),
     ("core.combining", "core.looking"),
     ("core.conditions",),

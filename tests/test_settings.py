@@ -11,6 +11,7 @@ from jobhook.database import Database
 from jobhook.settings import SETTINGS, Settings
 
 SECRET = "0123456789abcdef"
+KEY = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def read(**environ: str) -> Settings:
@@ -224,12 +225,36 @@ def test_a_database_url_may_lie_in_a_file(tmp_path: Path) -> None:
 def test_secrets_may_lie_in_files(tmp_path: Path) -> None:
     (tmp_path / "webhook").write_text(SECRET + "\n")
     (tmp_path / "token").write_text("value\n")
+    (tmp_path / "keys").write_text(f"{KEY}\n")
     settings = read(
         JOBHOOK_WEBHOOK_SECRETS_FILE=str(tmp_path / "webhook"),
         JOBHOOK_SECRET_HF_TOKEN_FILE=str(tmp_path / "token"),
+        JOBHOOK_SIGNING_KEYS_FILE=str(tmp_path / "keys"),
     )
     assert settings.webhook_secrets == (SECRET,)
     assert settings.job_secrets == {"HF_TOKEN": "value"}
+    assert settings.signing_keys == (KEY,)
+
+
+def test_keys_are_told_apart_by_commas_and_kept_out_of_sight() -> None:
+    settings = read(JOBHOOK_SIGNING_KEYS=f" {KEY} ,, {KEY[::-1]},{KEY}")
+    assert settings.signing_keys == (KEY, KEY[::-1])
+    assert set(settings.signing_keys) <= set(settings.secrets)
+    assert KEY not in repr(settings)
+    assert read().signing_keys == ()
+
+
+def test_a_short_key_is_refused_and_not_repeated() -> None:
+    with pytest.raises(SettingsError, match="must have 32 characters or more") as caught:
+        read(JOBHOOK_SIGNING_KEYS=f"{KEY},{KEY[:31]}")
+    assert KEY[:31] not in str(caught.value)
+
+
+def test_jobs_can_be_handed_the_first_webhook_secret_and_no_other_under_its_name() -> None:
+    given = read(JOBHOOK_SECRET_A="a", JOBHOOK_SECRET_WEBHOOK_SECRET="b")
+    assert given.handed_secrets == {"A": "a", "WEBHOOK_SECRET": "b"}
+    given = read(JOBHOOK_WEBHOOK_SECRETS=f"{SECRET},{SECRET}2", JOBHOOK_SECRET_WEBHOOK_SECRET="b")
+    assert given.handed_secrets == {"WEBHOOK_SECRET": SECRET}
 
 
 @pytest.mark.parametrize(

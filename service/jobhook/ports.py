@@ -199,6 +199,9 @@ class Store(Reads, Protocol):
     async def remember(self, name: str, value: int) -> None:
         """Keep a number for whoever comes after this process."""
 
+    async def signing_key(self, drawn: str) -> str:
+        """Keep *drawn*, unless a key is kept already; return the one that is, for good."""
+
     async def begin_anew(self, now: int) -> None:
         """Let the database count as made *now*, because it may lack what was done before."""
 
@@ -266,6 +269,9 @@ class Hub(Protocol):
 
     async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
         """Return one job; `HubNotFound` if there is none."""
+
+    async def job_spec(self, job_id: str, *, namespace: str) -> JobSpec:
+        """Return what a job was asked to run; `HubRefused` if it cannot be asked for again."""
 
     async def commit(self, name: str, revision: str, *, repo_type: str) -> CommitInfo:
         """Return the newest commit of *revision*; `HubNotFound` if there is none for us to see."""

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from jobhook.core.deliveries import SECRET_MAX_BYTES, SECRET_MIN_BYTES
 from jobhook.core.errors import SettingsError, UsageError, did_you_mean
 from jobhook.core.guards import Limits
-from jobhook.core.jobs import LABEL_VALUE, SECRET_NAME, parse_timeout
+from jobhook.core.jobs import LABEL_VALUE, NAMESPACE, SECRET_NAME, parse_timeout
+from jobhook.core.payloads import WEBHOOK_SECRET
 from jobhook.database import Database, read_database
 
 PREFIX = "JOBHOOK_"
@@ -25,7 +26,7 @@ JOB_SECRET_PREFIX = "JOBHOOK_SECRET_"  # noqa: S105 - a name
 HUB_ENDPOINT = "https://huggingface.co"
 _WHOLE = re.compile("[0-9]{1,9}")
 _DOLLARS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
-_NAMESPACE = re.compile("[A-Za-z0-9._-]{1,96}")
+_SIGNING_KEY_MIN = 32
 _RETENTION_MIN = 2 * 86_400
 # Kubernetes gives every container variables that are named after its services.
 _NOT_OURS = re.compile(r"JOBHOOK_(SERVICE|PORT)_.*")
@@ -63,6 +64,13 @@ SETTINGS = (
         secret=True,
     ),
     Setting("QUERY_SECRET", "off", "Whether `?secret=` in the URL is accepted as well."),
+    Setting(
+        "SIGNING_KEYS",
+        "",
+        "Comma-separated keys for links to payloads; the first signs (default: one that is made "
+        "and kept in the database).",
+        secret=True,
+    ),
     Setting("NAMESPACE", "", "The user or org that jobs run in (default: the token's user)."),
     Setting("PUBLIC_URL", "", "Where the Hub reaches this service (default: the Space's own URL)."),
     Setting(
@@ -109,6 +117,7 @@ class Settings:
     reload: bool
     webhook_secrets: tuple[str, ...] = field(repr=False)
     query_secret: bool
+    signing_keys: tuple[str, ...] = field(repr=False)
     namespace: str | None
     public_url: str | None
     register: bool | None
@@ -133,10 +142,17 @@ class Settings:
         token = (self.hf_token,) if self.hf_token else ()
         return (
             *self.webhook_secrets,
+            *self.signing_keys,
             *self.job_secrets.values(),
             *token,
             *self.database.passwords,
         )
+
+    @property
+    def handed_secrets(self) -> Mapping[str, str]:
+        """What rules may hand to jobs, by the names that jobs know it by."""
+        own = dict(zip([WEBHOOK_SECRET], self.webhook_secrets, strict=False))
+        return {**self.job_secrets, **own}
 
     def current_token(self) -> str | None:
         """Return the token, read anew if it is a saved login: it may be replaced while we run."""
@@ -161,6 +177,7 @@ class Settings:
             reload=_switch("RELOAD", ours["RELOAD"]),
             webhook_secrets=_webhook_secrets(ours["WEBHOOK_SECRETS"], environ),
             query_secret=_switch("QUERY_SECRET", ours["QUERY_SECRET"]),
+            signing_keys=_signing_keys(ours["SIGNING_KEYS"]),
             namespace=_namespace(ours["NAMESPACE"]),
             public_url=_public_url(ours["PUBLIC_URL"], environ),
             register=_switch("REGISTER", ours["REGISTER"]) if ours["REGISTER"] else None,
@@ -245,6 +262,16 @@ def _webhook_secrets(text: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     return secrets
 
 
+def _signing_keys(text: str) -> tuple[str, ...]:
+    keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
+    if any(len(key) < _SIGNING_KEY_MIN for key in keys):
+        raise SettingsError(
+            f"a key in JOBHOOK_SIGNING_KEYS must have {_SIGNING_KEY_MIN} characters or more: "
+            "make one with `jobhook secret new`"
+        )
+    return keys
+
+
 def _public_url(text: str, environ: Mapping[str, str]) -> str | None:
     space = environ.get("SPACE_HOST")
     url = text or (f"https://{space}" if space else "")
@@ -326,7 +353,7 @@ def _instance(text: str) -> str:
 
 
 def _namespace(text: str) -> str | None:
-    if text and not _NAMESPACE.fullmatch(text):
+    if text and not NAMESPACE.fullmatch(text):
         raise SettingsError(f"JOBHOOK_NAMESPACE {text!r} is no name of a user or org")
     return text or None
 

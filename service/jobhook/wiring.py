@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,6 +20,7 @@ from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.control import NoService, give_order, taking_orders
 from jobhook.adapters.folders import state_of
 from jobhook.adapters.rulefiles import load_rules
+from jobhook.adapters.signing import PayloadLinks
 from jobhook.core.deliveries import AcceptedSecrets
 from jobhook.core.errors import SettingsError, StoreError
 from jobhook.core.operations import Order, Outcome
@@ -41,6 +43,8 @@ from jobhook.web.serving import OpenProtocol, serving, url_of
 from jobhook.workers import reloader_of, workers_of
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from jobhook.devhub import DevHub
 
 # A launch that is on its way gets its whole deadline before the service ends.
@@ -97,12 +101,17 @@ async def running_service(
         store = await stack.enter_async_context(open_store(settings.database, bells))
         intake = Intake(store, now_ms, bells.stored)
         readiness = Readiness(store, now_ms)
-        await stack.enter_async_context(_serving(settings, listener, intake, accepted, readiness))
+        links = await _links(settings, store)
+        app = create_app(
+            _receiver(settings, intake, accepted),
+            is_ready=lambda: intake.is_open and readiness.is_well,
+            read_payload=partial(_payload, links, store),
+        )
+        await stack.enter_async_context(_serving(app, listener, readiness))
         reloader = reloader_of(settings, rulebook, state, bells)
         if role != Role.RECEIVER:
-            await stack.enter_async_context(
-                _dispatching(settings, rulebook, store, intake, bells, reloader)
-            )
+            dispatching = _dispatching(settings, rulebook, links, store, intake, bells, reloader)
+            await stack.enter_async_context(dispatching)
         else:
             stack.callback(intake.drain)
         _announce(settings, rulebook.rules, url_of(listener), role)
@@ -111,16 +120,8 @@ async def running_service(
 
 @asynccontextmanager
 async def _serving(
-    settings: Settings,
-    listener: socket.socket,
-    intake: Intake,
-    accepted: AcceptedSecrets | None,
-    readiness: Readiness,
+    app: ASGIApp, listener: socket.socket, readiness: Readiness
 ) -> AsyncIterator[None]:
-    receiver = None
-    if accepted:
-        receiver = Receiver(intake, accepted, secret_in_query=settings.query_secret)
-    app = create_app(receiver, is_ready=lambda: intake.is_open and readiness.is_well)
     async with serving(app, listener, grace=GRACE_SECONDS, protocol=BoundedProtocol):
         task = asyncio.create_task(readiness.run(), name="readiness")
         try:
@@ -130,10 +131,30 @@ async def _serving(
             await task
 
 
+def _receiver(
+    settings: Settings, intake: Intake, accepted: AcceptedSecrets | None
+) -> Receiver | None:
+    if accepted is None:
+        return None
+    return Receiver(intake, accepted, secret_in_query=settings.query_secret)
+
+
+async def _links(settings: Settings, store: Store) -> PayloadLinks:
+    # Every process on this store must read what any of them signed.
+    keys = settings.signing_keys or (await store.signing_key(secrets.token_urlsafe(32)),)
+    return PayloadLinks(keys, public_url=settings.public_url)
+
+
+async def _payload(links: PayloadLinks, store: Store, token: str) -> bytes | None:
+    delivery = links.delivery(token, now_ms())
+    return await store.body(delivery) if delivery else None
+
+
 @asynccontextmanager
 async def _dispatching(
     settings: Settings,
     rulebook: Rulebook,
+    links: PayloadLinks,
     store: Store,
     intake: Intake,
     bells: Bells,
@@ -143,7 +164,7 @@ async def _dispatching(
     async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(_hub(settings))
         identity = Identity(hub, settings.namespace)
-        workers = workers_of(settings, rulebook, store, hub, identity, bells)
+        workers = workers_of(settings, rulebook, links, store, hub, identity, bells)
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         leader = Leader(store, workers, rulebook=rulebook, holder=holder)
         bells.on_rules = [*bells.on_rules, leader.wake]
@@ -269,7 +290,7 @@ async def _work(identity: Identity, leader: Leader) -> None:
 
 
 def _announce(settings: Settings, rules: RuleSet, url: str, role: Role) -> None:
-    warn_of(rules, settings.job_secrets, before=RuleSet())
+    warn_of(rules, settings.handed_secrets, before=RuleSet())
     log.info(
         "service.started",
         url=url,

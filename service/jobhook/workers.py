@@ -11,6 +11,7 @@ import structlog
 from jobhook.adapters.clocks import monotonic_ms, now_ms
 from jobhook.adapters.folders import state_of
 from jobhook.adapters.rulefiles import load_rules
+from jobhook.adapters.signing import PayloadLinks
 from jobhook.core.errors import SettingsError
 from jobhook.flows.acquitting import Acquitter
 from jobhook.flows.deciding import Decider
@@ -41,6 +42,7 @@ class Shared:
 
     settings: Settings
     rulebook: Rulebook
+    links: PayloadLinks
     store: Store
     hub: Hub
     identity: Identity
@@ -54,7 +56,13 @@ class Shared:
 
 
 def workers_of(
-    settings: Settings, rulebook: Rulebook, store: Store, hub: Hub, identity: Identity, bells: Bells
+    settings: Settings,
+    rulebook: Rulebook,
+    links: PayloadLinks,
+    store: Store,
+    hub: Hub,
+    identity: Identity,
+    bells: Bells,
 ) -> tuple[Worker, ...]:
     """
     Return everything that works behind the receiver; *bells* wakes whom it concerns.
@@ -65,6 +73,7 @@ def workers_of(
     shared = Shared(
         settings=settings,
         rulebook=rulebook,
+        links=links,
         store=store,
         hub=hub,
         identity=identity,
@@ -76,7 +85,9 @@ def workers_of(
     tracker = _tracker(shared, reaper)
     dispatcher = _dispatcher(shared, tracker)
     decider = _decider(shared, dispatcher)
-    enricher = Enricher(store, now_ms, decider=decider, lookups=Lookups(hub))
+    enricher = Enricher(
+        store, now_ms, decider=decider, lookups=Lookups(hub, lambda: identity.namespace)
+    )
     router = Router(store, decider, on_open=enricher.wake)
     acquitter = Acquitter(store, hub, now_ms, identity=identity, on_acquitted=dispatcher.wake)
     pruner = Pruner(store, now_ms, retention_ms=settings.retention * 1000)
@@ -101,7 +112,7 @@ def reloader_of(settings: Settings, rulebook: Rulebook, state: int, bells: Bells
         load=partial(load_rules, settings.rules),
         state=state,
         watches=settings.reload,
-        job_secrets=settings.job_secrets,
+        job_secrets=settings.handed_secrets,
         on_replaced=bells.rules_replaced,
     )
 
@@ -128,6 +139,7 @@ def _tracker(shared: Shared, reaper: Reaper) -> Tracker:
         instance=shared.settings.instance,
         visibility=shared.visibility,
         on_strays=reaper.judge,
+        namespaces=lambda: shared.rulebook.rules.namespaces,
     )
 
 
@@ -138,7 +150,8 @@ def _dispatcher(shared: Shared, tracker: Tracker) -> Dispatcher:
         now_ms,
         monotonic=monotonic_ms,
         identity=shared.identity,
-        secrets=shared.settings.job_secrets,
+        secrets=shared.settings.handed_secrets,
+        payload_url=shared.links.url,
         visibility=shared.visibility,
         prices=shared.prices,
         limits=shared.settings.limits,

@@ -167,3 +167,29 @@ def test_a_job_that_would_be_rejected_is_told(
     ran = run("rules", "test", PUSH, "--json")
     assert ran.json[0]["jobs"] == []
     assert "the job would be rejected" in ran.err
+
+
+def test_all_that_a_rule_says_of_its_job_is_shown(run: Run, folder: Path) -> None:
+    (folder / "a.yaml").write_text(
+        "id: a\non: [commit.pushed]\nrun: {image: x, command: [y], args: [a b], namespace: lab,"
+        " ssh: true, expose: [80], env: {REPO: '${{ repo.name }}'}}\n"
+    )
+    ran = run("rules", "test", PUSH)
+    assert "command  y 'a b'" in ran.out
+    assert "namespace lab" in ran.out
+    assert 'ssh      {"enabled": true}' in ran.out
+    assert "env      REPO=tinylab/birdsong-clips" in ran.out
+    (row,) = run("rules", "test", PUSH, "--json").json
+    assert row["jobs"][0]["namespace"] == "lab"
+
+
+def test_a_job_that_repeats_another_is_not_known_without_the_hub(run: Run, folder: Path) -> None:
+    (folder / "a.yaml").write_text("id: a\non: [commit.pushed]\nrun: {from_job: j1}\n")
+    ran = run("rules", "test", PUSH, "--json")
+    assert (ran.json[0]["fired"], ran.json[0]["jobs"]) == (True, [])
+    assert "a: the job would be held: source: job j1 is not known: " in ran.err
+
+
+def test_a_job_that_repeats_another_is_listed_as_that(run: Run, folder: Path) -> None:
+    (folder / "a.yaml").write_text("id: a\non: [commit.pushed]\nrun: {from_job: lab/j1}\n")
+    assert "as lab/j1" in run("rules", "list").out

@@ -860,6 +860,12 @@ async def test_a_number_is_remembered_until_another_takes_its_place(store: Store
     assert await store.recall("other") is None
 
 
+async def test_the_first_key_that_is_drawn_is_the_one_for_good(store: Store) -> None:
+    assert await store.signing_key("first") == "first"
+    assert await store.signing_key("second") == "first"
+    assert set(await asyncio.gather(*map(store.signing_key, "abcdefgh"))) == {"first"}
+
+
 async def test_a_fault_while_forgetting_forgets_nothing(store: Store) -> None:
     old = await routed(store, "w1", NOON, make_launch(state=LaunchState.COMPLETED))
 

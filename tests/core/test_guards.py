@@ -127,6 +127,14 @@ def test_what_a_person_asked_for_goes_within_the_rates() -> None:
     assert isinstance(GUARD.permit(replace(LAUNCH, asked_by="ana"), spent(rule_repo_hour=2)), Wait)
 
 
+@pytest.mark.parametrize(("said", "goes"), [(None, "own"), ("lab", "lab")], ids=str)
+def test_a_launch_goes_to_our_namespace_unless_its_rule_says_another(
+    said: str | None, goes: str
+) -> None:
+    launch = replace(LAUNCH, spec=replace(LAUNCH.spec, namespace=said))
+    assert replace(GUARD, namespace="own").permit(launch, spent()) == Go(300_000, ALONE, goes)
+
+
 def test_what_is_damaged_does_not_go_whoever_asks_for_it() -> None:
     launch = make_launch(is_damaged=True, asked_by="ana")
     assert GUARD.permit(launch, spent(paused="rule:retrain")) == Hold(DAMAGED)

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from factories import make_spec
 from jobhook.core.errors import UsageError
-from jobhook.core.jobs import ENV_STRING_MAX_BYTES, FLAVORS, JobSpec, Stage, parse_timeout
+from jobhook.core.jobs import (
+    ENV_STRING_MAX_BYTES,
+    FLAVORS,
+    JobSpec,
+    Stage,
+    Volume,
+    parse_timeout,
+)
 
 
 def test_a_small_job_on_the_wire() -> None:
@@ -97,6 +104,12 @@ def test_an_image_is_one_of_docker_or_of_a_space(image: str, expected: dict[str,
         pytest.param({"labels": {"a": "b\n"}}, r"label 'a=b\n'", id="label-ends-with-newline"),
         pytest.param({"labels": {"a" * 101: ""}}, "100 of each at most", id="label-key-long"),
         pytest.param({"labels": {"a": "b" * 101}}, "100 of each at most", id="label-value-long"),
+        pytest.param(
+            {"volumes": (Volume(type="kernel", source="a/b", mount_path="/m"),)},
+            "volume type 'kernel': one of bucket",
+            id="volume-of-another-type",
+        ),
+        pytest.param({"arch": "x86"}, "arch 'x86': one of amd64, arm64", id="arch"),
     ],
 )
 def test_a_job_that_the_hub_would_refuse_cannot_be_made(

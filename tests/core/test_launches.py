@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factories import NOON, make_launch, make_spec
-from jobhook.core.jobs import JobSpec
+from jobhook.core.jobs import JobSpec, Network, Volume
 from jobhook.core.launches import (
     DAMAGED,
     MOVES,
     LaunchState,
+    home_of,
     latest,
     launch_id,
     moved,
@@ -186,12 +187,51 @@ SPECS = st.builds(
     env=st.dictionaries(NAMES, TEXTS, max_size=3),
     secrets=st.dictionaries(NAMES, st.just(""), max_size=3),
     labels=st.dictionaries(LABELS, LABELS, max_size=3),
+    namespace=st.none() | LABELS,
+    args=st.lists(TEXTS, max_size=3).map(tuple),
+    volumes=st.lists(
+        st.builds(
+            Volume,
+            type=st.sampled_from(["bucket", "model"]),
+            source=TEXTS.filter(bool),
+            mount_path=TEXTS.map(lambda text: f"/{text}"),
+            revision=st.none() | TEXTS,
+            read_only=st.none() | st.booleans(),
+            path=st.none() | TEXTS,
+        ),
+        max_size=2,
+    ).map(tuple),
+    expose=st.lists(st.integers(1, 65535), max_size=3).map(tuple),
+    expose_public=st.lists(st.integers(1, 65535), max_size=3).map(tuple),
+    ssh=st.booleans(),
+    resource_group_id=st.none() | st.just("0123456789abcdef01234567"),
+    network=st.none()
+    | st.builds(Network, group=st.just("g"), aliases=st.lists(st.just("a"), max_size=2).map(tuple)),
+    arch=st.sampled_from([None, "amd64", "arm64"]),
 )
 
 
 @given(SPECS)
 def test_a_job_comes_out_of_the_database_as_it_went_in(spec: JobSpec) -> None:
     assert spec_from_json(spec_to_json(spec)) == spec
+
+
+def test_a_job_that_an_older_version_kept_is_read() -> None:
+    text = (
+        '{"image": "python:3.12", "command": ["python", "-V"], "flavor": "cpu-basic", '
+        '"timeout": 1800, "env": {"AB": "1"}, "secrets": ["KEY"], "labels": {"a": "b"}}'
+    )
+    spec = make_spec(env={"AB": "1"}, secrets={"KEY": ""}, labels={"a": "b"})
+    assert spec_from_json(text) == spec
+    # What is not said is not kept: a launch that nobody changed has the digest that it had.
+    assert spec_to_json(spec) == text
+
+
+def test_a_launch_is_at_home_where_it_went_or_else_where_its_rule_says() -> None:
+    assert home_of(make_launch(), "own") == "own"
+    assert home_of(make_launch(spec=make_spec(namespace="lab")), "own") == "lab"
+    went = make_launch(spec=make_spec(namespace="lab"), namespace="old")
+    assert home_of(went, "own") == "old"
 
 
 def test_values_of_secrets_do_not_reach_the_database() -> None:

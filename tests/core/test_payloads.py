@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 from factories import BODY, DELIVERIES, sample
 from jobhook.core.deliveries import Delivery, load_json, read_delivery
 from jobhook.core.jobs import ENV_STRING_MAX_BYTES
-from jobhook.core.payloads import PAYLOAD_MAX_BYTES, PAYLOAD_VARIABLE, FittedPayload, fit_payload
+from jobhook.core.payloads import (
+    PAYLOAD_MAX_BYTES,
+    PAYLOAD_VARIABLE,
+    FittedPayload,
+    Payload,
+    fit_payload,
+    payload_env,
+)
 
 PRINT_SIZE = f"import os; print(len(os.environb[b'{PAYLOAD_VARIABLE}']))"
 
@@ -248,3 +255,108 @@ def big_bodies(draw: st.DrawFn) -> bytes:
 @given(big_bodies())
 def test_every_payload_fits_and_still_tells_what_happened_where(body: bytes) -> None:
     assert fitted(body)
+
+
+# -- as much as the rule says --
+
+BIG = body_of_size(PAYLOAD_MAX_BYTES + 1)
+URL = "https://hooks.example.com/payloads/t"
+
+
+def minimal_of(body: bytes) -> Any:
+    environment = payload_env(body, Payload.MINIMAL, URL)
+    assert list(environment) == [PAYLOAD_VARIABLE]
+    assert len(environment[PAYLOAD_VARIABLE].encode()) <= PAYLOAD_MAX_BYTES
+    after = read_delivery(environment[PAYLOAD_VARIABLE].encode())
+    before = read_delivery(body)
+    assert isinstance(after, Delivery)
+    assert isinstance(before, Delivery)
+    assert (after.event, after.repo) == (before.event, before.repo)
+    return json.loads(environment[PAYLOAD_VARIABLE])
+
+
+@pytest.mark.parametrize(
+    ("size", "char"),
+    [
+        (131_054, "c"),
+        (131_055, "c"),
+        (131_056, "c"),
+        (131_054, "\u9ce5"),
+        (131_055, "\u9ce5"),
+        (131_056, "\u9ce5"),
+        (131_056, "\U0001f426"),
+    ],
+    ids=ascii,
+)
+def test_the_boundary_is_exact_and_a_character_is_kept_whole(size: int, char: str) -> None:
+    empty = body_of(comment={"hidden": False, "content": ""}, webhook={"id": ""})
+    many, rest = divmod(size - len(empty), len(char.encode()))
+    body = body_of(comment={"hidden": False, "content": char * many}, webhook={"id": "w" * rest})
+    assert len(body) == size
+    environment = payload_env(body, Payload.FULL, URL)
+    text = environment[PAYLOAD_VARIABLE]
+    if size <= 131_055:
+        assert environment == {PAYLOAD_VARIABLE: body.decode()}
+    else:
+        assert environment["WEBHOOK_PAYLOAD_URL"] == URL
+        assert environment["WEBHOOK_PAYLOAD_SHA256"] == hashlib.sha256(body).hexdigest()
+        assert 131_055 - len(char.encode()) < len(text.encode()) <= 131_055
+        assert set(json.loads(text)["comment"]["content"]) == {char}
+
+
+def test_without_a_link_a_cut_payload_says_so_and_no_more() -> None:
+    environment = payload_env(BIG, Payload.FULL)
+    assert environment == fit_payload(BIG).env()
+    assert "WEBHOOK_PAYLOAD_URL" not in environment
+
+
+def test_a_job_that_wants_no_payload_gets_none() -> None:
+    assert payload_env(BIG, Payload.NONE, URL) == {}
+
+
+def test_of_the_minimal_payload_everything_is_known() -> None:
+    assert minimal_of(sample("31")) == {
+        "event": {"action": "create", "scope": "discussion.comment"},
+        "repo": {
+            key: json.loads(sample("31"))["repo"][key] for key in ("type", "name", "id", "private")
+        },
+        "discussion": {
+            key: json.loads(sample("31"))["discussion"][key]
+            for key in ("id", "num", "status", "isPullRequest")
+        },
+        "comment": {"id": json.loads(sample("31"))["comment"]["id"], "hidden": False},
+        "webhook": json.loads(sample("31"))["webhook"],
+    }
+
+
+@pytest.mark.parametrize("path", sorted(DELIVERIES.glob("[0-3]*.json")), ids=lambda path: path.stem)
+def test_the_minimal_payload_holds_nothing_that_was_written_freely(path: Any) -> None:
+    whole = json.loads(path.read_bytes())
+    text = json.dumps(minimal_of(path.read_bytes()))
+    for above, key in (("discussion", "title"), ("comment", "content")):
+        written = whole.get(above, {}).get(key)
+        assert written is None or json.dumps(written) not in text
+    assert "https://" not in text
+
+
+def test_the_minimal_payload_tells_which_refs_were_updated() -> None:
+    whole = json.loads(sample("11"))
+    assert minimal_of(sample("11"))["updatedRefs"] == whole["updatedRefs"]
+    refs = [{"ref": f"refs/heads/{n:04}", "oldSha": None, "newSha": "b"} for n in range(9_000)]
+    kept = minimal_of(body_of(updatedRefs=refs))["updatedRefs"]
+    assert 1_000 < len(kept) < 9_000
+    assert kept == refs[: len(kept)]
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        pytest.param({"discussion": {"id": LONG, "num": 1}}, id="a-long-id"),
+        pytest.param({"discussion": {"id": {"a": LONG}}}, id="an-id-that-is-none"),
+        pytest.param({"webhook": LONG}, id="a-text"),
+        pytest.param({"updatedRefs": None}, id="null-refs"),
+        pytest.param({"comment": None}, id="null"),
+    ],
+)
+def test_the_minimal_payload_is_small_whatever_came(over: dict[str, Any]) -> None:
+    assert len(json.dumps(minimal_of(body_of(**over)))) < 1_000

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from factories import BODY, NOON, make_launch, make_rule, make_spec, sample
 from jobhook.core.deliveries import Delivery, delivery_id, read_delivery
 from jobhook.core.errors import MissingSecret
-from jobhook.core.jobs import JobSpec
-from jobhook.core.launches import Launch, LaunchState, launch_id
+from jobhook.core.findings import Findings, Kind, Lookup, Unavailable
+from jobhook.core.jobs import FLAVORS, JobSpec
+from jobhook.core.launches import Launch, LaunchState, launch_id, next_step
 from jobhook.core.matching import Decision, decide
 from jobhook.core.occasions import occasions_of
+from jobhook.core.payloads import Payload
 from jobhook.core.planning import Origin, job_of, orphaned, plan_launches, planned_again
 from jobhook.core.rules import Rule
 
+JOB = {"image": "python:3.12", "command": ["python"]}
 ORIGIN = Origin(instance="jobhook", source="hub", delivery="d1", key="w1")
 
 
-def decided(rule: Rule, body: bytes = BODY) -> Decision:
+def decided(
+    rule: Rule, body: bytes = BODY, *, job: JobSpec | Unavailable | None = None
+) -> Decision:
+    """Decide *rule*, with *job* as what the Hub tells of the one that it repeats."""
     delivery = read_delivery(body)
     assert isinstance(delivery, Delivery)
-    return decide(occasions_of(delivery, me=None, now=NOON), rule)
+    findings = Findings(dict.fromkeys(rule.sources.values(), job) if job else {})
+    return decide(occasions_of(delivery, me=None, now=NOON, findings=findings), rule)
 
 
 def test_a_rule_that_fired_owes_a_launch() -> None:
@@ -81,6 +91,126 @@ def test_a_webhook_id_of_any_bytes_can_be_told() -> None:
     origin = replace(ORIGIN, key=bytes(range(128, 256)).decode("latin-1"))
     (launch,) = plan_launches(decided(make_rule()), origin, now=NOON)
     assert launch.spec.env["WEBHOOK_ID"] == origin.key
+
+
+def planned(body: bytes = BODY, **given: Any) -> Launch:
+    """The one launch that a rule owes for *body*."""
+    (launch,) = plan_launches(decided(make_rule(watch=[], **given), body), ORIGIN, now=NOON)
+    return launch
+
+
+def test_templates_stand_for_what_happened() -> None:
+    job = {
+        **JOB,
+        "env": {"URL": "hf://${{ repo.type }}s/${{ repo.name }}@${{ ref.newSha }}"},
+        "labels": {"repo": "${{ repo.name }}", "rule": "${{ rule.id }}"},
+    }
+    spec = planned(run=job).spec
+    assert spec.env["URL"] == "hf://datasets/acme/corpus@b"
+    assert (spec.labels["repo"], spec.labels["rule"]) == ("acme-corpus", "retrain")
+
+
+@pytest.mark.parametrize(
+    ("number", "on", "trust"),
+    [
+        ("05", "commit.pushed", None),
+        ("02", "repo.deleted", None),
+        ("12", "pr.ref_created", "untrusted"),
+        ("27", "pr.opened", "untrusted"),
+        ("31", "comment.created", "untrusted"),
+        ("31", "discussion.comment", "untrusted"),
+    ],
+)
+def test_a_job_is_told_whether_a_stranger_can_have_caused_it(
+    number: str, on: str, trust: str | None
+) -> None:
+    assert planned(sample(number), on=[on]).spec.env.get("JOBHOOK_TRUST") == trust
+
+
+def test_a_pull_request_is_a_strangers_under_the_name_of_its_scope_too() -> None:
+    rule = {"on": ["repo.content"], "refs": ["pr/*"]}
+    body = json.loads(sample("12"))
+    body["updatedRefs"][0] |= {"oldSha": "a" * 40, "newSha": None}
+    # That it was deleted has no name of its own.
+    launch = planned(json.dumps(body).encode(), **rule)
+    assert (launch.event, launch.spec.env["JOBHOOK_TRUST"]) == ("repo.content", "untrusted")
+
+
+def test_a_job_gets_as_much_of_the_payload_as_its_rule_says() -> None:
+    launches = {
+        word: planned(sample("31"), on=["comment.created"], run={**JOB, "payload": word})
+        for word in Payload
+    }
+    env = {word: job_of(launch, sample("31"), {}).env for word, launch in launches.items()}
+    assert env[Payload.FULL]["WEBHOOK_PAYLOAD"] == sample("31").decode()
+    assert "content" not in env[Payload.MINIMAL]["WEBHOOK_PAYLOAD"]
+    assert "WEBHOOK_PAYLOAD" not in env[Payload.NONE]
+    assert [each.get("JOBHOOK_PAYLOAD") for each in env.values()] == [None, "minimal", "none"]
+    assert {each["WEBHOOK_REPO_ID"] for each in env.values()} == {"tinylab/owl-7b"}
+
+
+def test_the_webhooks_secret_is_handed_over_as_a_secret() -> None:
+    launch = planned(pass_webhook_secret=True, run={**JOB, "secrets": ["AB"]})
+    assert launch.spec.secrets == {"AB": "", "WEBHOOK_SECRET": ""}
+    sent = job_of(launch, BODY, {"AB": "1", "WEBHOOK_SECRET": "hidden"})
+    assert sent.secrets == {"AB": "1", "WEBHOOK_SECRET": "hidden"}
+    assert "hidden" not in str(dict(sent.env))
+    with pytest.raises(MissingSecret, match="set JOBHOOK_WEBHOOK_SECRETS and start"):
+        job_of(launch, BODY, {"AB": "1"})
+
+
+def test_a_job_is_repeated_with_what_this_launch_tells_it() -> None:
+    source = make_spec(
+        command=("train",), env={"AB": "1", "WEBHOOK_ID": "old"}, labels={"team": "ml"}
+    )
+    rule = make_rule(run={"from_job": "acme/j1", "env": {"CD": "2"}})
+    (launch,) = plan_launches(decided(rule, job=source), ORIGIN, now=NOON)
+    assert (launch.state, launch.spec.command) == (LaunchState.READY, ("train",))
+    assert (launch.spec.env["AB"], launch.spec.env["CD"]) == ("1", "2")
+    assert (launch.spec.env["WEBHOOK_ID"], launch.spec.labels["team"]) == ("w1", "ml")
+
+
+def test_a_job_that_could_not_be_read_is_held_and_never_sent() -> None:
+    gone = Unavailable("there is no such job", is_refused=True)
+    rule = make_rule(run={"from_job": "acme/j1"})
+    (launch,) = plan_launches(decided(rule, job=gone), ORIGIN, now=NOON)
+    assert (launch.state, launch.reason) == (
+        LaunchState.HELD,
+        "source: job acme/j1 is not known: there is no such job",
+    )
+    # Whatever a person does with it, the guard lets go nothing that has no price.
+    assert launch.spec.flavor not in FLAVORS
+    assert "deliveries replay d1" in str(next_step(launch))
+
+
+@settings(max_examples=200, deadline=None)
+@given(title=st.text(max_size=400), ref=st.text(max_size=60), content=st.text(max_size=400))
+def test_whatever_strangers_write_the_job_differs_in_its_environment_only(
+    title: str, ref: str, content: str
+) -> None:
+    body = json.loads(sample("31"))
+    body["discussion"]["title"], body["comment"]["content"] = title, content
+    body["updatedRefs"] = [{"ref": f"refs/pr/{ref}", "oldSha": None, "newSha": "b"}]
+    hostile = json.dumps(body).encode()
+    if not isinstance(read_delivery(hostile), Delivery):
+        return
+    job = {**JOB, "env": {"TITLE": "${{ discussion.title }} ${{ comment.content }}"}}
+    plain, other = (
+        job_of(planned(each, on=["comment.created"], run=job), each, {}).to_wire()
+        for each in (sample("31"), hostile)
+    )
+    assert {**plain, "environment": {}} == {**other, "environment": {}}
+    assert plain["environment"].keys() == other["environment"].keys()
+
+
+def test_a_job_is_looked_up_before_it_is_repeated() -> None:
+    decision = decided(make_rule(run=[JOB, {"from_job": "j1"}]))
+    assert (decision.fired, decision.open) == (
+        False,
+        frozenset({Lookup(Kind.JOB, ("j1",))}),
+    )
+    assert decision.reason == "waits until the Hub tells the source job"
+    assert list(plan_launches(decision, ORIGIN, now=NOON)) == []
 
 
 # -- the job as it is sent --

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from factories import BODY, LEASE_MS, NOON, PLENTY, make_job, make_launch, make_received, make_spec
+from factories import (
+    BODY,
+    LEASE_MS,
+    NOON,
+    PLENTY,
+    make_job,
+    make_launch,
+    make_received,
+    make_spec,
+    sample,
+)
 from fakes import Bell, HandClock, ScriptedHub
 from jobhook import failpoints
 from jobhook.adapters.store_sqlite import SqliteStore
@@ -54,6 +64,7 @@ def make_dispatcher(
     secrets: dict[str, str] | None = None,
     limits: Limits = PLENTY,
     monotonic: HandClock | None = None,
+    payload_url: Callable[[Launch, int], str | None] = lambda launch, now: None,
 ) -> Dispatcher:
     return Dispatcher(
         store,
@@ -62,6 +73,7 @@ def make_dispatcher(
         monotonic=monotonic or clock,
         identity=Identity(hub, "acme"),
         secrets=secrets or {},
+        payload_url=payload_url,
         visibility=Visibility(),
         prices=Prices(hub, clock),
         limits=limits,
@@ -833,3 +845,71 @@ async def test_the_hub_puts_nothing_off_for_longer_than_an_hour(
     clock.now += 3_600_000
     await send(dispatcher)
     assert len(hub.started) == 1
+
+
+# -- where the rule says where --
+
+
+async def test_a_launch_goes_where_its_rule_says(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await ready(store, spec=make_spec(namespace="lab"))
+    await send(dispatcher)
+    assert [namespace for namespace, _ in hub.started] == ["lab"]
+    assert (await kept(store, launch)).namespace == "lab"
+
+
+async def test_a_launch_that_may_have_been_sent_is_known_to_have_gone_where_its_rule_says(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = await ready(store, spec=make_spec(namespace="lab"))
+    hub.failures.append(OutcomeUnknown("lost"))
+    await send(dispatcher)
+    assert (await kept(store, launch)).namespace == "lab"
+
+
+async def test_a_young_database_looks_where_the_rule_says(
+    dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    await store.begin_anew(clock.now)
+    launch = await ready(store, spec=make_spec(namespace="lab"))
+    hub.jobs["j9"] = make_job("j9", labels={"jobhook-launch": launch.id})
+    await send(dispatcher)
+    assert ("list", "lab") in hub.calls
+    found = await kept(store, launch)
+    assert (found.job_id, found.namespace, hub.started) == ("j9", "lab", [])
+
+
+# -- what is too long for its environment --
+
+
+async def test_a_job_whose_payload_is_cut_is_told_where_all_of_it_is(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell
+) -> None:
+    dispatcher = make_dispatcher(
+        store,
+        hub,
+        clock,
+        bell,
+        payload_url=lambda launch, now: f"https://us.test/{launch.id}/{now}",
+    )
+    receipt = await store.record(make_received("w1", sample("35")))
+    delivery = await store.delivery(receipt.delivery)
+    assert delivery is not None
+    launch = make_launch(delivery=delivery.id)
+    await store.route(delivery, events=(), verdicts=(), launches=[launch])
+    await send(dispatcher)
+    ((_, spec),) = hub.started
+    assert spec.env["WEBHOOK_PAYLOAD_URL"] == f"https://us.test/l1/{NOON}"
+
+
+async def test_without_the_webhooks_secret_what_wants_it_is_held(
+    dispatcher: Dispatcher, store: SqliteStore
+) -> None:
+    launch = await ready(store, spec=make_spec(secrets={"WEBHOOK_SECRET": ""}))
+    await send(dispatcher)
+    found = await kept(store, launch)
+    assert (found.state, found.reason) == (
+        LaunchState.HELD,
+        "secret: set JOBHOOK_WEBHOOK_SECRETS and start the service again",
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from factories import make_received, make_rule, sample
+from factories import make_job, make_received, make_rule, sample
 from fakes import Bell, HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.deliveries import DeliveryState
@@ -55,7 +55,9 @@ class Desk:
             instance="test",
             on_launches=self.bell,
         )
-        self.enricher = Enricher(self.store, self.clock, decider=decider, lookups=Lookups(self.hub))
+        self.enricher = Enricher(
+            self.store, self.clock, decider=decider, lookups=Lookups(self.hub, lambda: "acme")
+        )
         self.router = Router(self.store, decider, on_open=self.enricher.wake)
 
     async def take(self, body: bytes = PUSH, key: str = "w1") -> str:
@@ -357,3 +359,38 @@ async def test_a_rule_on_both_deliveries_of_a_new_pull_request_names_them_alike(
     await desk.take(created, "w2")
     subjects = {launch.subject for launch in await desk.launches()}
     assert all(subject and subject.endswith("@opened") for subject in subjects)
+
+
+# -- jobs that are repeated --
+
+
+@pytest.mark.parametrize(
+    ("source", "namespace"), [("j1", "acme"), ("lab/j1", "lab")], ids=["ours", "another"]
+)
+async def test_a_job_that_is_repeated_is_looked_up_where_it_is(
+    desk: Desk, source: str, namespace: str
+) -> None:
+    desk.hub.jobs["j1"] = make_job(docker_image="i", command=("c",), flavor="t4-small", timeout=60)
+    desk.sit(make_rule(skip_marker=False, run={"from_job": source}))
+    delivery = await desk.take()
+    assert await desk.state(delivery) == (
+        "enriching",
+        "retrain waits until the Hub tells the source job",
+    )
+    await desk.ask()
+    (launch,) = await desk.launches()
+    assert ("inspect", namespace, "j1") in desk.hub.calls
+    assert (launch.state, launch.spec.command) == (LaunchState.READY, ("c",))
+    # What the guard counts with is the job's own.
+    assert (launch.spec.flavor, launch.spec.timeout) == ("t4-small", 60)
+
+
+async def test_a_job_that_is_gone_holds_what_would_have_repeated_it(desk: Desk) -> None:
+    desk.sit(make_rule(skip_marker=False, run={"from_job": "j1"}))
+    await desk.take()
+    await desk.ask()
+    (launch,) = await desk.launches()
+    assert (launch.state, launch.reason) == (
+        LaunchState.HELD,
+        "source: job j1 is not known: there is no such job",
+    )

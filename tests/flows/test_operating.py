@@ -25,7 +25,7 @@ from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import HubBusy, HubNotFound, StoreUnavailable
 from jobhook.core.filters import DeliveryFilter
 from jobhook.core.guards import Guard, Limits
-from jobhook.core.launches import Launch, LaunchState, launch_id, moved
+from jobhook.core.launches import SOURCE_MISSING, Launch, LaunchState, launch_id, moved
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.records import EVERYTHING, Pause
 from jobhook.core.rules import RuleSet
@@ -186,6 +186,15 @@ async def test_what_is_damaged_is_not_launched_again(
     outcome = await carried_out(operations, Deed.RETRY, "l1")
     assert (outcome.done, "replay its delivery" in outcome.told) == (False, True)
     assert len(await store.launches(limit=0)) == 1
+
+
+async def test_what_nobody_knows_how_to_run_is_not_let_go(
+    operations: Operations, store: SqliteStore
+) -> None:
+    await kept(store, state=LaunchState.HELD, reason=f"{SOURCE_MISSING}job j1 could not be read")
+    outcome = await carried_out(operations, Deed.RELEASE, "l1")
+    assert (outcome.done, "replay its delivery" in outcome.told) == (False, True)
+    assert (await now(store)).state == LaunchState.HELD
 
 
 @pytest.mark.parametrize("came_of_it", [LaunchState.READY, LaunchState.COMPLETED])

@@ -248,6 +248,8 @@ async def test_a_job_that_no_database_knows_is_adopted_followed_and_paid_for(
     assert (launch.claimed_at, launch.micro_usd) == (NOON - 60_000, 2_500_000)
     assert (launch.repo, launch.depth, launch.root) == ("dataset:acme/corpus", 2, "d0")
     assert "WEBHOOK_PAYLOAD" not in launch.spec.env
+    # Whoever launches it once more means the same place.
+    assert launch.spec.namespace == "acme"
 
 
 async def test_an_orphan_is_adopted_once_and_its_copy_cancelled(

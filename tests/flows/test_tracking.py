@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,7 +32,12 @@ class Strays:
 
 
 def make_tracker(
-    store: SqliteStore, hub: ScriptedHub, clock: HandClock, strays: Strays | None = None
+    store: SqliteStore,
+    hub: ScriptedHub,
+    clock: HandClock,
+    strays: Strays | None = None,
+    *,
+    namespaces: Collection[str] = (),
 ) -> Tracker:
     return Tracker(
         store,
@@ -43,6 +48,7 @@ def make_tracker(
         instance="test",
         visibility=Visibility(),
         on_strays=strays or Strays(),
+        namespaces=lambda: frozenset(namespaces),
     )
 
 
@@ -257,6 +263,16 @@ async def test_copies_are_looked_for_where_jobs_ran_in_the_last_48_hours(
     clock.now = NOON + 48 * 3_600_000
     await tracker.step()
     assert strays.seen[2:] == [("acme", ["j9"])]
+
+
+async def test_copies_are_looked_for_where_a_rule_has_its_jobs_run(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    strays = Strays()
+    tracker = make_tracker(store, hub, clock, strays, namespaces={"lab", "acme"})
+    hub.jobs["j9"] = make_job("j9", "RUNNING")
+    await tracker.step()
+    assert strays.seen == [("acme", ["j9"]), ("lab", ["j9"])]
 
 
 async def test_where_nothing_is_followed_is_looked_at_every_four_minutes_only(

@@ -9,7 +9,7 @@ import pytest
 
 from canned import CannedServer, answer
 from factories import make_spec
-from jobhook.core.errors import HubBusy, HubNotFound, OutcomeUnknown
+from jobhook.core.errors import HubBusy, HubNotFound, HubRefused, OutcomeUnknown
 from jobhook.core.health import Account
 from jobhook.core.jobs import Stage
 from jobhook.core.registration import WantedWebhook
@@ -365,3 +365,44 @@ async def test_prices_that_cannot_be_read_are_no_prices(
     server.answers = [answer(200, told)]
     with pytest.raises(HubBusy):
         await hub.list_hardware()
+
+
+async def test_what_a_job_was_asked_to_run_can_be_asked_for_again(
+    hub: AsyncHub, server: CannedServer
+) -> None:
+    told = {
+        **JOB,
+        "arguments": ["-v"],
+        "environment": {"AB": "1"},
+        "secrets": ["KEY"],
+        "labels": {"a": "b"},
+        "timeout": 60,
+        "volumes": [{"type": "model", "source": "a/b", "mountPath": "/m"}],
+    }
+    server.answers = [answer(200, told)]
+    assert await hub.job_spec("j1", namespace="acme") == make_spec(
+        command=("x",),
+        args=("-v",),
+        env={"AB": "1"},
+        secrets={"KEY": ""},
+        labels={"a": "b"},
+        timeout=60,
+    )
+    assert server.asked[0].target == "/api/jobs/acme/j1"
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        pytest.param({"command": []}, "command needs at least one word", id="no command"),
+        pytest.param({"environment": {"AB": 1}}, "is no text", id="a number in env"),
+        pytest.param({"labels": {"a": None}}, "is no text", id="a label without a value"),
+        pytest.param({"command": [1]}, "is no text", id="a word that is a number"),
+    ],
+)
+async def test_a_job_that_cannot_be_asked_for_again_is_refused(
+    hub: AsyncHub, server: CannedServer, told: dict[str, Any], words: str
+) -> None:
+    server.answers = [answer(200, {**JOB, **told})]
+    with pytest.raises(HubRefused, match=words):
+        await hub.job_spec("j1", namespace="acme")

@@ -9,13 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from jobhook.adapters.folders import visible_in
+from jobhook.adapters.scripts import scripts_of
 from jobhook.adapters.yaml_marks import Document, YamlFault, read_yaml
-from jobhook.core.actions import Action
+from jobhook.core.actions import Action, NetworkBlock, VolumeBlock
 from jobhook.core.cases import broken_cases
 from jobhook.core.conditions import CommentCondition, Conditions
 from jobhook.core.errors import Problem, RulesError, UsageError, did_you_mean
 from jobhook.core.rules import RESERVED_KEYS, Case, Rule, RuleSet, warnings_of
 from jobhook.core.strict import Strict
+from jobhook.core.uv import SCRIPTS, Uv
 
 FILE_MAX_BYTES = 256 * 1024
 Keys = tuple[str | int, ...]
@@ -24,6 +26,9 @@ _ENDINGS = {".yaml", ".yml"}
 _BLOCKS: dict[str, type[Strict]] = {
     "": Rule,
     "run": Action,
+    "uv": Uv,
+    "volumes": VolumeBlock,
+    "network": NetworkBlock,
     "cases": Case,
     "comment": CommentCondition,
     "any": Conditions,
@@ -64,7 +69,7 @@ def load_rules(folder: Path, *, run_cases: bool = False) -> RuleSet:
     for path in _rule_files(folder):
         try:
             document = _read(path)
-            rule = _rule(document, path)
+            rule = _rule(document, path, folder)
         except RulesError as exc:
             problems += exc.problems
             continue
@@ -115,9 +120,10 @@ def _broken(path: Path, line: int, column: int, message: str) -> RulesError:
     return RulesError((Problem(str(path), line, column, message),))
 
 
-def _rule(document: Document, path: Path) -> Rule:
+def _rule(document: Document, path: Path, folder: Path) -> Rule:
+    handed_in = {SCRIPTS: scripts_of(document.value, folder)}
     try:
-        return Rule.model_validate(document.value)
+        return Rule.model_validate(document.value, context=handed_in)
     except ValidationError as exc:
         found = _first_causes(exc.errors(include_url=False))
         raise RulesError(tuple(_at(path, document, map(_explained, found)))) from exc

@@ -148,6 +148,11 @@ class PostgresStore(PostgresReads):
             value,
         )
 
+    async def signing_key(self, drawn: str) -> str:
+        await self._count("INSERT INTO signing_key VALUES (1, $1) ON CONFLICT DO NOTHING", drawn)
+        (row,) = await self._database.fetch("SELECT key FROM signing_key")
+        return str(row["key"])
+
     async def begin_anew(self, now: int) -> None:
         await self._count("UPDATE epoch SET began_at = $1", now)
 

@@ -150,6 +150,13 @@ class SqliteStore(SqliteReads):
             )
         )
 
+    async def signing_key(self, drawn: str) -> str:
+        def work(connection: sqlite3.Connection) -> str:
+            connection.execute("INSERT OR IGNORE INTO signing_key VALUES (1, ?)", (drawn,))
+            return str(connection.execute("SELECT key FROM signing_key").fetchone()["key"])
+
+        return await self._writer.submit(work)
+
     async def begin_anew(self, now: int) -> None:
         await self._writer.submit(
             lambda connection: connection.execute("UPDATE epoch SET began_at = ?", (now,))

@@ -48,14 +48,20 @@ async def _looked_up(
         if offline or not settings.hf_token:
             findings = findings.plus(dict.fromkeys(asked, _NOT_ASKED))
         else:
-            findings = await _ask(delivery, asked, findings, settings)
+            findings = await _ask(delivery, asked, findings, settings, me=me)
 
 
 async def _ask(
-    delivery: Delivery, asked: frozenset[Lookup], findings: Findings, settings: Settings
+    delivery: Delivery,
+    asked: frozenset[Lookup],
+    findings: Findings,
+    settings: Settings,
+    *,
+    me: str | None,
 ) -> Findings:
     token = settings.hf_token or ""
     async with AsyncHub(settings.hf_endpoint, token, deadline=_DEADLINE_SECONDS) as hub:
-        found, failures = await Lookups(hub).all_of(asked, delivery.repo)
+        lookups = Lookups(hub, lambda: settings.namespace or me or "")
+        found, failures = await lookups.all_of(asked, delivery.repo)
     failed = {key: Unavailable(str(exc), is_refused=False) for key, exc in failures.items()}
     return findings.plus({**found, **failed})

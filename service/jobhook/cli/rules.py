@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shlex
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from jobhook.adapters.rulefiles import load_rules
 from jobhook.cli.lookups import Offline, occasions_for
 from jobhook.cli.options import AsJson, RulesFolder, settings_with
 from jobhook.cli.output import print_json, print_table, say, warn
+from jobhook.core.actions import Action
 from jobhook.core.deliveries import Unreadable, delivery_id, read_delivery
 from jobhook.core.errors import HubError, JobHookError, Problem, RulesError, UsageError
 from jobhook.core.events import events_of
@@ -32,6 +34,8 @@ Me = Annotated[
 ]
 _WHO_AM_I_SECONDS = 5.0
 _HIDDEN = "***"
+# What a job has only if its rule says so, in the words of the wire.
+_SELDOM = ("namespace", "volumes", "expose", "ssh", "resourceGroupId", "network", "arch")
 
 
 @app.command("check")
@@ -102,13 +106,19 @@ def list_rules(rules: RulesFolder = None, as_json: AsJson = False) -> None:
                 rule.id,
                 ", ".join(rule.on),
                 ", ".join(map(str, rule.watch)),
-                ", ".join(f"{action.flavor} {action.timeout}s" for action in rule.run),
+                ", ".join(map(_job, rule.run)),
                 rule.description,
             )
             for rule in loaded.rules
         ),
         empty="there are no rules",
     )
+
+
+def _job(action: Action) -> str:
+    if action.source_job:
+        return f"as {action.source_job}"
+    return f"{action.flavor} {action.timeout}s"
 
 
 @app.command("schema")
@@ -186,9 +196,13 @@ def jobs_of(decision: Decision, body: bytes, key: str, settings: Settings) -> li
     )
     jobs = []
     for launch in plan_launches(decision, origin, now=0):
+        if launch.reason:
+            warn(f"jobhook: {decision.rule.id}: the job would be {launch.state}: {launch.reason}")
+            continue
         try:
             hidden = dict.fromkeys(launch.spec.secrets, _HIDDEN)
-            jobs.append(job_of(launch, body, hidden).to_wire())
+            home = {"namespace": launch.spec.namespace} if launch.spec.namespace else {}
+            jobs.append({**home, **job_of(launch, body, hidden).to_wire()})
         except JobHookError as exc:
             warn(f"jobhook: {decision.rule.id}: the job would be rejected: {exc}")
     return jobs
@@ -205,6 +219,9 @@ def print_jobs(jobs: Iterable[Any]) -> None:
         say(f"{'':10} would launch on {job['flavor']} for at most {job['timeoutSeconds']} s:")
         say(f"{'':12} image    {job.get('dockerImage') or job.get('spaceId')}")
         say(f"{'':12} command  {_command(job)}")
+        for key in _SELDOM:
+            if key in job:
+                say(f"{'':12} {key:8} {_told(job[key])}")
         for name, value in job["environment"].items():
             say(f"{'':12} env      {name}={_shortened(value)}")
         for name in job.get("secrets", {}):
@@ -214,8 +231,12 @@ def print_jobs(jobs: Iterable[Any]) -> None:
 
 
 def _command(job: dict[str, Any]) -> str:
-    words = shlex.join(job["command"])
+    words = shlex.join([*job["command"], *job["arguments"]])
     return words if "\n" not in words else f"{shlex.join(job['command'][:2])} … (see --json)"
+
+
+def _told(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _shortened(text: str) -> str:

@@ -78,6 +78,11 @@ class Event:
     new_sha: str | None = None
 
 
+def is_strangers(event: Event) -> bool:
+    """Whether anybody who can see the repo can have caused *event*."""
+    return event.name in STRANGERS_EVENTS or (event.ref or "").startswith(PULL_REQUESTS)
+
+
 def known_scope(scope: str) -> str | None:
     """Return *scope*, or the nearest broader scope that we know, or None."""
     while scope not in SCOPES:

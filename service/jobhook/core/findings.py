@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from jobhook.core.jobs import JobSpec
+
 
 class Kind(StrEnum):
     """What can be looked up, in the words for a person."""
@@ -25,7 +27,7 @@ class Lookup:
 
     Attributes:
         of: Which one: the two shas of `FILES` (the older may be empty), the sha of a `COMMIT`, the
-            number of a `DISCUSSION`, org and user of a `ROLE`, the id of a `JOB`.
+            number of a `DISCUSSION`, org and user of a `ROLE`, a `JOB` as a rule names it.
     """
 
     kind: Kind
@@ -93,7 +95,7 @@ class Unavailable:
     is_refused: bool
 
 
-Found = tuple[ChangedFile, ...] | Commit | Discussion | Repo | str
+Found = tuple[ChangedFile, ...] | Commit | Discussion | Repo | JobSpec | str
 
 
 @dataclass(frozen=True, slots=True)

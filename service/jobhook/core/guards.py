@@ -122,7 +122,8 @@ class Guard:
     Says of each launch whether it may be sent, with the limits and the prices of the moment.
 
     Attributes:
-        namespace: Where it is sent to; that is kept with the claim, to be looked into later.
+        namespace: Where it is sent to, unless its rule says where; that is kept with the claim, to
+            be looked into later.
     """
 
     limits: Limits
@@ -154,7 +155,7 @@ class Guard:
         reason = self._used_up(spent, cost)
         if reason:
             return Wait(reason, self.now + _ASK_AGAIN_MS)
-        return Go(cost, spent.link, self.namespace)
+        return Go(cost, spent.link, launch.spec.namespace or self.namespace)
 
     def _run_away(self, spent: Spent) -> str | None:
         if spent.link.depth > self.limits.chain_depth:

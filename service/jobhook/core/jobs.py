@@ -1,8 +1,8 @@
 """
 What a Hub Job is: its specification and the wire's rules about it.
 
-The rules are those of the Hub's OpenAPI document for `POST /api/jobs/{namespace}`
-(`environment`, `secrets`, `labels` and `timeoutSeconds` of JobSpec).
+The rules are those of the Hub's OpenAPI document for `POST /api/jobs/{namespace}`, and those of the
+official client (`huggingface_hub` 2.4) for what that document does not know yet: `network`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ from jobhook.core.errors import UsageError
 ENV_NAME = re.compile(r"[a-zA-Z][_a-zA-Z0-9]+")
 SECRET_NAME = re.compile(r"[a-zA-Z][_a-zA-Z0-9]*")
 LABEL_KEY = re.compile(r"[a-zA-Z0-9._-]{1,100}")
-LABEL_VALUE = re.compile(r"[a-zA-Z0-9._-]{0,100}")
+LABEL_MAX = 100
+LABEL_VALUE = re.compile(rf"[a-zA-Z0-9._-]{{0,{LABEL_MAX}}}")
+NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,96}")
+PORTS_MAX = 20
+VOLUME_TYPES = ("bucket", "model", "dataset", "space")
+ARCHITECTURES = ("amd64", "arm64")
+_RESOURCE_GROUP = re.compile("[0-9a-f]{24}")
+_NETWORK_GROUP = re.compile("[a-z0-9-]{1,46}")
+_NETWORK_ALIAS = re.compile("[a-z0-9-]{1,34}")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -60,27 +68,75 @@ ACTIVE_STAGES = (Stage.SCHEDULING, Stage.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A bucket or repo that the job finds at *mount_path*; what is None the Hub decides."""
+
+    type: str
+    source: str
+    mount_path: str
+    revision: str | None = None
+    read_only: bool | None = None
+    path: str | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return its JSON."""
+        optional = {"revision": self.revision, "readOnly": self.read_only, "path": self.path}
+        told = {"type": self.type, "source": self.source, "mountPath": self.mount_path}
+        return {**told, **{key: value for key, value in optional.items() if value is not None}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """The jobs that reach one another, and the names that this one answers to among them."""
+
+    group: str
+    aliases: tuple[str, ...] = ()
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return its JSON."""
+        aliases = {"aliases": list(self.aliases)} if self.aliases else {}
+        return {"group": self.group, **aliases}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """
     What to run, where and for how long: the body of `POST /api/jobs/{namespace}`.
 
     Attributes:
+        namespace: The user or org that it runs in; None where that is not part of what is asked.
         image: A Docker image, or the URL of a Space whose image is used.
         command: What runs in the container, in place of the image's entry point.
+        args: Words that follow the command.
         flavor: The Hub's name for the hardware.
         timeout: Seconds after which the Hub stops the job; always sent.
         env: Values that everybody who may see the job can read.
         secrets: Values that the Hub never gives back; their names it does.
         labels: For finding the job again.
+        volumes: What is mounted.
+        expose: Ports that whoever may see the job can reach, and *expose_public* everybody.
+        ssh: Whether one may log in to it.
+        resource_group_id: The group of the org that pays.
+        network: How it reaches other jobs.
+        arch: The processor's kind, if it matters.
     """
 
+    namespace: str | None = None
     image: str
     command: tuple[str, ...]
+    args: tuple[str, ...] = ()
     flavor: str = "cpu-basic"
     timeout: int = 1800
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
+    volumes: tuple[Volume, ...] = ()
+    expose: tuple[int, ...] = ()
+    expose_public: tuple[int, ...] = ()
+    ssh: bool = False
+    resource_group_id: str | None = None
+    network: Network | None = None
+    arch: str | None = None
 
     def __post_init__(self) -> None:
         for problem in problems_of(self):
@@ -91,7 +147,7 @@ class JobSpec:
         body: dict[str, Any] = {
             **_image_to_wire(self.image),
             "command": list(self.command),
-            "arguments": [],
+            "arguments": list(self.args),
             "environment": dict(self.env),
             "flavor": self.flavor,
             "timeoutSeconds": self.timeout,
@@ -102,6 +158,25 @@ class JobSpec:
             body["secrets"] = dict(self.secrets)
         if self.labels:
             body["labels"] = dict(self.labels)
+        return {**body, **self._seldom()}
+
+    def _seldom(self) -> dict[str, Any]:
+        body: dict[str, Any] = {}
+        if self.volumes:
+            body["volumes"] = [volume.to_wire() for volume in self.volumes]
+        if self.expose or self.expose_public:
+            public = list(dict.fromkeys(self.expose_public))
+            # The Hub wants the public ones in both lists.
+            ports = list(dict.fromkeys((*self.expose, *public)))
+            body["expose"] = {"ports": ports, "portsPublic": public}
+        if self.ssh:
+            body["ssh"] = {"enabled": True}
+        if self.resource_group_id:
+            body["resourceGroupId"] = self.resource_group_id
+        if self.network:
+            body["network"] = self.network.to_wire()
+        if self.arch:
+            body["arch"] = self.arch
         return body
 
 
@@ -133,6 +208,10 @@ def problems_of(spec: JobSpec) -> Iterator[str]:
         yield "command needs at least one word, and no word may be empty"
     if spec.timeout < 1:
         yield f"timeout {spec.timeout} must be at least 1 second"
+    if any("\0" in word or _is_broken(word) for word in (*spec.command, *spec.args)):
+        yield "command and args may hold no NUL and no half of a character"
+    if spec.namespace is not None and not NAMESPACE.fullmatch(spec.namespace):
+        yield f"namespace {spec.namespace[:120]!r} is no name of a user or org"
     yield from _name_problems("env", ENV_NAME, spec.env)
     yield from _name_problems("secrets", SECRET_NAME, spec.secrets)
     for name, value in spec.env.items():
@@ -140,12 +219,38 @@ def problems_of(spec: JobSpec) -> Iterator[str]:
         size = len(f"{name}={value}\0".encode(errors="surrogatepass"))
         if "\0" in value or size > ENV_STRING_MAX_BYTES:
             yield f"env {name} holds a NUL or is over {ENV_STRING_MAX_BYTES:,} bytes with its name"
-        if any("\ud800" <= char <= "\udfff" for char in value):
+        if _is_broken(value):
             yield f"env {name} holds half a character"
     for key, value in spec.labels.items():
         if not (LABEL_KEY.fullmatch(key) and LABEL_VALUE.fullmatch(value)):
             shown = f"{key[:120]}={value[:120]}"
             yield f"label {shown!r}: only letters, digits, `.`, `_` and `-`, 100 of each at most"
+    yield from _seldom_problems(spec)
+
+
+def _seldom_problems(spec: JobSpec) -> Iterator[str]:
+    for volume in spec.volumes:
+        if volume.type not in VOLUME_TYPES:
+            yield f"volume type {volume.type[:40]!r}: one of {', '.join(VOLUME_TYPES)}"
+        if not volume.source or not volume.mount_path.startswith("/"):
+            yield "a volume needs a source, and a mountPath that begins with `/`"
+    ports = {*spec.expose, *spec.expose_public}
+    if len(ports) > PORTS_MAX or not all(1 <= port <= 65535 for port in ports):
+        yield f"a job exposes {PORTS_MAX} ports at most, each from 1 to 65535"
+    group = spec.resource_group_id
+    if group is not None and not _RESOURCE_GROUP.fullmatch(group):
+        yield f"resource_group_id {group[:40]!r} must be 24 hexadecimal digits"
+    if spec.network:
+        if not _NETWORK_GROUP.fullmatch(spec.network.group):
+            yield "network group: lower-case letters, digits and `-`, 46 at most"
+        if not all(map(_NETWORK_ALIAS.fullmatch, spec.network.aliases)):
+            yield "network aliases: lower-case letters, digits and `-`, 34 at most"
+    if spec.arch is not None and spec.arch not in ARCHITECTURES:
+        yield f"arch {spec.arch[:40]!r}: one of {', '.join(ARCHITECTURES)}"
+
+
+def _is_broken(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _name_problems(what: str, pattern: re.Pattern[str], names: Mapping[str, str]) -> Iterator[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from jobhook.core.deliveries import short_digest
-from jobhook.core.jobs import JobSpec, Stage
+from jobhook.core.jobs import JobSpec, Network, Stage, Volume
 
 # How long an unknown launch may be left alone between two looks for its job.
 LONGEST_LOOK_PAUSE_MS = 120_000
@@ -26,12 +27,18 @@ LONGEST_WAIT_MS = 3_600_000
 PRICE_UNKNOWN = "price: "
 # How the reason begins where a person has cancelled it.
 CANCELLED_BY = "cancelled by "
+# How the reason begins where the job that it repeats could not be read: nobody knows what to run.
+SOURCE_MISSING = "source: "
 # How the reason begins while a loop is presumed and nobody has looked at what set the launch off.
 LOOP_PRESUMED = "loop: "
 # How the reason begins where a repo's name belongs to another repo than before.
 IDENTITY = "identity: "
 # Why a launch is held that is not in the database as it was written.
 DAMAGED = "damaged: the database does not hold it, or its delivery, as it was written"
+
+
+_LISTS = ("command", "args", "expose", "expose_public")
+_SELDOM = "namespace args volumes expose expose_public ssh resource_group_id network arch".split()
 
 
 class LaunchState(StrEnum):
@@ -120,7 +127,7 @@ def next_step(launch: Launch) -> str | None:
     released = f"`jobhook launches release {launch.id}` lets it go"
     go, cancelled = f"{released} all the same", f"`jobhook launches cancel {launch.id}` gives it up"
     match launch.state:
-        case LaunchState.HELD if launch.reason == DAMAGED:
+        case LaunchState.HELD if launch.reason.startswith((DAMAGED, SOURCE_MISSING)):
             return (
                 f"`jobhook launches cancel {launch.id}`, then `jobhook deliveries replay "
                 f"{launch.delivery}` decides it anew"
@@ -169,6 +176,15 @@ def launch_id(
     """
     parts = (instance, source, delivery_key, rule_id, str(action), str(generation))
     return "l" + short_digest(*parts)
+
+
+def home_of(launch: Launch, own: str) -> str:
+    """
+    Return the namespace of *launch*: where it went, where its rule wants it, or our *own*.
+
+    Whatever the settings and the token say now, it is looked for where jobs ran when it was sent.
+    """
+    return launch.namespace or launch.spec.namespace or own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,27 +244,29 @@ class Launch:
 
 
 def spec_to_json(spec: JobSpec) -> str:
-    """Return *spec* for the database: names of secrets only."""
-    return json.dumps(
-        {
-            "image": spec.image,
-            "command": spec.command,
-            "flavor": spec.flavor,
-            "timeout": spec.timeout,
-            "env": dict(spec.env),
-            "secrets": list(spec.secrets),
-            "labels": dict(spec.labels),
-        }
-    )
+    """Return *spec* for the database: names of secrets only, and nothing that it does not say."""
+    kept = {
+        "image": spec.image,
+        "command": spec.command,
+        "flavor": spec.flavor,
+        "timeout": spec.timeout,
+        "env": dict(spec.env),
+        "secrets": list(spec.secrets),
+        "labels": dict(spec.labels),
+    }
+    seldom = {name: getattr(spec, name) for name in _SELDOM}
+    seldom["volumes"] = [asdict(volume) for volume in spec.volumes]
+    seldom["network"] = asdict(spec.network) if spec.network else None
+    return json.dumps({**kept, **{name: value for name, value in seldom.items() if value}})
 
 
 def spec_from_json(text: str) -> JobSpec:
-    """Return what `spec_to_json` kept."""
+    """Return what `spec_to_json` kept, also where an older version did."""
     kept = json.loads(text)
-    return JobSpec(
-        **{
-            **kept,
-            "command": tuple(kept["command"]),
-            "secrets": dict.fromkeys(kept["secrets"], ""),
-        }
-    )
+    read: dict[str, Any] = {name: tuple(kept[name]) for name in _LISTS if name in kept}
+    if "volumes" in kept:
+        read["volumes"] = tuple(Volume(**volume) for volume in kept["volumes"])
+    if "network" in kept:
+        network = kept["network"]
+        read["network"] = Network(group=network["group"], aliases=tuple(network["aliases"]))
+    return JobSpec(**{**kept, **read, "secrets": dict.fromkeys(kept["secrets"], "")})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jobhook.core.checks import Answer, Check, Unanswerable
 from jobhook.core.events import Event
-from jobhook.core.findings import Lookup
+from jobhook.core.findings import Kind, Lookup
 from jobhook.core.occasions import Occasion
 from jobhook.core.rules import Rule
 
@@ -68,13 +68,19 @@ def decide(occasions: Sequence[Occasion], rule: Rule) -> Decision:
                 # What came nearest to firing says most.
                 furthest, nearest = number, occasion
         elif not unknown:
-            return Decision(rule, occasion.happened, occasion)
+            return _fired(rule, occasion)
         else:
             undecided = _undecided(rule, occasion, unknown)
             if undecided.open:
                 return undecided
             held = held or undecided
     return held or Decision(rule, asked[furthest].why_not(nearest))
+
+
+def _fired(rule: Rule, occasion: Occasion) -> Decision:
+    if rule.sources and (still_open := occasion.findings.open(rule.sources.values())):
+        return Decision(rule, f"waits until the Hub tells {Kind.JOB}", occasion, still_open)
+    return Decision(rule, occasion.happened, occasion)
 
 
 def _undecided(rule: Rule, occasion: Occasion, unknown: Sequence[Check]) -> Decision:

@@ -10,13 +10,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
+from jobhook.core.actions import Action
 from jobhook.core.deliveries import delivery_id
 from jobhook.core.errors import MissingSecret
-from jobhook.core.events import Event
+from jobhook.core.events import Event, is_strangers
+from jobhook.core.findings import Findings
 from jobhook.core.jobs import JobSpec
-from jobhook.core.launches import IDENTITY, Launch, LaunchState, launch_id
+from jobhook.core.launches import IDENTITY, SOURCE_MISSING, Launch, LaunchState, launch_id
 from jobhook.core.matching import Decision
-from jobhook.core.payloads import fit_payload
+from jobhook.core.payloads import WEBHOOK_SECRET, Payload, payload_env
+from jobhook.core.rules import Rule, setting_of
 
 LAUNCH_LABEL = "jobhook-launch"
 INSTANCE_LABEL = "jobhook-instance"
@@ -29,6 +32,11 @@ EVENT_VARIABLE = "JOBHOOK_EVENT"
 KEY_VARIABLE = "WEBHOOK_ID"
 REPO_VARIABLE = "WEBHOOK_REPO_ID"
 TYPE_VARIABLE = "WEBHOOK_REPO_TYPE"
+TRUST_VARIABLE = "JOBHOOK_TRUST"
+# Said only where it is not all of it.
+MODE_VARIABLE = "JOBHOOK_PAYLOAD"
+# Stands for a job that nobody knows. It has no price, and without one nothing is launched.
+_NOTHING = JobSpec(image="unknown", command=("false",), flavor="unknown")
 # How far is looked for what a job says it is.
 _ACTIONS_MAX = 64
 _GENERATIONS_MAX = 16
@@ -46,14 +54,24 @@ class Origin:
 
 
 def plan_launches(decision: Decision, origin: Origin, *, now: int) -> Iterator[Launch]:
-    """Yield the launches that a decision to fire owes, one for each action of the rule."""
+    """
+    Yield the launches that a decision to fire owes, one for each action of the rule.
+
+    One that repeats a job that could not be looked up is held: nobody knows what to run.
+    """
     rule, event = decision.rule, decision.event
     if event is None or decision.occasion is None:
         return
+    values = {**decision.occasion.parts, "rule": {"id": rule.id}}
+    findings = decision.occasion.findings
     for index, action in enumerate(rule.run):
         identity = launch_id(
             origin.instance, origin.source, origin.key, rule.id, index, origin.generation
         )
+        source = _source(action, rule, findings)
+        missing = source if isinstance(source, str) else ""
+        spec = _NOTHING if isinstance(source, str) else action.spec(values, source=source)
+        held = missing or decision.held
         yield Launch(
             id=identity,
             delivery=origin.delivery,
@@ -62,9 +80,9 @@ def plan_launches(decision: Decision, origin: Origin, *, now: int) -> Iterator[L
             generation=origin.generation,
             rule_hash=rule.fingerprint,
             event=event.name,
-            spec=_with_identity(action.spec(), identity, rule.id, event, origin),
-            state=LaunchState.HELD if decision.held else LaunchState.READY,
-            reason=decision.held,
+            spec=_with_identity(spec, identity, rule, action, event, origin),
+            state=LaunchState.HELD if held else LaunchState.READY,
+            reason=held,
             repo=event.repo.whole_name,
             subject=decision.occasion.subject,
             created_at=now,
@@ -83,23 +101,46 @@ def identified(launch: Launch, repo_id: str, known: str | None) -> Launch:
     return replace(launch, state=LaunchState.HELD, reason=told)
 
 
+def _source(action: Action, rule: Rule, findings: Findings) -> JobSpec | str | None:
+    """Return the job that *action* repeats, or why it is not known; None if it repeats none."""
+    if action.source_job is None:
+        return None
+    lookup = rule.sources[action.source_job]
+    found = findings.get(lookup)
+    if isinstance(found, JobSpec):
+        return found
+    failure = findings.failure([lookup])
+    told = failure.why if failure else "nobody asked for it"
+    return f"{SOURCE_MISSING}job {action.source_job} is not known: {told}"
+
+
 def _with_identity(
-    spec: JobSpec, identity: str, rule_id: str, event: Event, origin: Origin
+    spec: JobSpec, identity: str, rule: Rule, action: Action, event: Event, origin: Origin
 ) -> JobSpec:
     injected = {
         REPO_VARIABLE: event.repo.name,
         TYPE_VARIABLE: event.repo.type,
         KEY_VARIABLE: origin.key,
         LAUNCH_VARIABLE: identity,
-        RULE_VARIABLE: rule_id,
+        RULE_VARIABLE: rule.id,
         EVENT_VARIABLE: event.name,
     }
+    if is_strangers(event):
+        injected[TRUST_VARIABLE] = "untrusted"
+    if action.payload != Payload.FULL:
+        injected[MODE_VARIABLE] = str(action.payload)
     labels = {
         LAUNCH_LABEL: identity,
         INSTANCE_LABEL: origin.instance,
-        RULE_LABEL: rule_id,
+        RULE_LABEL: rule.id,
     }
-    return replace(spec, env={**spec.env, **injected}, labels={**spec.labels, **labels})
+    handed = {WEBHOOK_SECRET: ""} if rule.pass_webhook_secret else {}
+    return replace(
+        spec,
+        env={**spec.env, **injected},
+        secrets={**spec.secrets, **handed},
+        labels={**spec.labels, **labels},
+    )
 
 
 def planned_again(launch: Launch, origin: Origin, *, asked_by: str, now: int) -> Launch:
@@ -168,9 +209,13 @@ def _small_number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-def job_of(launch: Launch, body: bytes, secrets: Mapping[str, str]) -> JobSpec:
+def job_of(
+    launch: Launch, body: bytes, secrets: Mapping[str, str], *, url: str | None = None
+) -> JobSpec:
     """
     Return the job exactly as it is sent: with the payload and the values of its secrets.
+
+    *url* is where the job can read all of a payload that is cut, if there is such a place.
 
     Raises:
         MissingSecret: If *secrets* lacks one that the job is to get.
@@ -178,10 +223,11 @@ def job_of(launch: Launch, body: bytes, secrets: Mapping[str, str]) -> JobSpec:
     spec = launch.spec
     missing = [name for name in spec.secrets if name not in secrets]
     if missing:
-        raise MissingSecret(f"set JOBHOOK_SECRET_{missing[0]} and start the service again")
+        raise MissingSecret(f"set {setting_of(missing[0])} and start the service again")
+    payload = Payload(spec.env.get(MODE_VARIABLE, Payload.FULL))
     return replace(
         spec,
-        env={**spec.env, **fit_payload(body).env()},
+        env={**spec.env, **payload_env(body, payload, url)},
         secrets={name: secrets[name] for name in spec.secrets},
         labels={**spec.labels, **_chain_labels(launch)},
     )

@@ -8,7 +8,7 @@ would never fire, and nobody would see why. The models here give the JSON Schema
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -20,18 +20,16 @@ from jobhook.core.checks import BranchCheck, Check, WatchCheck
 from jobhook.core.conditions import Conditions, EventName
 from jobhook.core.errors import Problem, did_you_mean
 from jobhook.core.events import PUSHES, RAW, REF_EVENTS, STRANGERS_EVENTS
+from jobhook.core.findings import Kind, Lookup
 from jobhook.core.globs import glob_matches
 from jobhook.core.jobs import FLAVORS
 from jobhook.core.looking import ClaimCheck, SkipCheck
+from jobhook.core.payloads import WEBHOOK_SECRET
 from jobhook.core.strict import Strict, fault, tuple_of
 from jobhook.core.watches import WatchItem
 
 # Keys of the language that this version cannot carry out yet: ignoring them could cost money.
-RESERVED_KEYS = frozenset(
-    "labels debounce concurrency limits "
-    "budget approve uv from_job pass_webhook_secret payload namespace "
-    "volumes labels attempts".split()
-)
+RESERVED_KEYS = frozenset("debounce concurrency limits budget approve".split())
 
 
 def _as_list(value: object) -> object:
@@ -76,6 +74,10 @@ class Rule(Conditions):
         default=False,
         description="Lets a rule carry secrets although strangers can set it off.",
     )
+    pass_webhook_secret: bool = Field(
+        default=False,
+        description="Hands the job the webhook's secret, as the secret WEBHOOK_SECRET.",
+    )
     run: Annotated[tuple[Action, ...], BeforeValidator(_as_list)] = Field(
         strict=False,
         min_length=1,
@@ -87,7 +89,7 @@ class Rule(Conditions):
 
     @model_validator(mode="after")
     def _keeps_secrets_from_strangers(self) -> Self:
-        carries = [name for action in self.run for name in action.secrets]
+        carries = self.secret_names
         cause = self.strangers_may_cause()
         if carries and cause and not self.trust_strangers:
             raise fault(
@@ -99,6 +101,19 @@ class Rule(Conditions):
     def is_pinned_to(self, repo_id: str) -> bool:
         """Whether the rule names the repo by this id, and not by a name that can be taken over."""
         return f"id:{repo_id}" in (self.repos or ())
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """Every secret that it hands to its jobs."""
+        own = [WEBHOOK_SECRET] if self.pass_webhook_secret else []
+        named = [name for action in self.run for name in action.secrets]
+        return tuple(dict.fromkeys((*own, *named)))
+
+    @cached_property
+    def sources(self) -> Mapping[str, Lookup]:
+        """What it takes to know the jobs that its own repeat, by `Action.source_job`."""
+        named = (action.source_job for action in self.run)
+        return {source: Lookup(Kind.JOB, (source,)) for source in named if source}
 
     def strangers_may_cause(self) -> str | None:
         """Return the first event in `on` that anybody who sees the repo can cause, or None."""
@@ -136,7 +151,9 @@ class Rule(Conditions):
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all the rule says, kept with every launch it causes."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        scripts = [action.uv.digest for action in self.run if action.uv]
+        said = "\n".join([self.model_dump_json(), *scripts])
+        return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _may_be_pull_request(patterns: tuple[str, ...]) -> bool:
@@ -183,7 +200,18 @@ class RuleSet:
     @property
     def secret_names(self) -> frozenset[str]:
         """Every secret that a rule wants to hand to its job."""
-        return frozenset(name for r in self.rules for action in r.run for name in action.secrets)
+        return frozenset(name for rule in self.rules for name in rule.secret_names)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """Where jobs run whose rule says so."""
+        named = (action.namespace for rule in self.rules for action in rule.run)
+        return frozenset(name for name in named if name)
+
+
+def setting_of(secret: str) -> str:
+    """Return the name of the setting that gives the service the value of *secret*."""
+    return "JOBHOOK_WEBHOOK_SECRETS" if secret == WEBHOOK_SECRET else f"JOBHOOK_SECRET_{secret}"
 
 
 def warnings_of(rule: Rule) -> Iterable[tuple[tuple[str | int, ...], str]]:

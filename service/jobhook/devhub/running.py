@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sys
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobhook.core.jobs import Stage
@@ -16,8 +17,6 @@ from .processes import CannotStart, Ending, run
 from .wire import new_id, now
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .accounts import Namespace
     from .jobspec import JobBody
     from .limits import Limits
@@ -54,7 +53,7 @@ class Jobs:
 
     def open(self) -> None:
         """Read the jobs of an earlier devhub; what it did not finish, nobody will."""
-        _link_python(self._workspace.folder("bin"))
+        _link_programs(self._workspace.folder("bin"))
         stored = self._shelf.read(Job.from_stored)
         for job in sorted(stored, key=lambda job: (job.created_at, job.id)):
             self._logs[job.id] = self._log(job.id)
@@ -184,9 +183,11 @@ def _verdict(ending: Ending) -> _Verdict:
     return Stage.COMPLETED, None
 
 
-def _link_python(folder: Path) -> None:
-    """Let `python` in a job be the one that runs us."""
-    for name in ("python", "python3"):
+def _link_programs(folder: Path) -> None:
+    """Let `python` in a job be the one that runs us, and `uv` the one that came with us."""
+    uv = Path(sys.executable).with_name("uv")
+    for name, program in (("python", sys.executable), ("python3", sys.executable), ("uv", uv)):
         link = folder / name
         link.unlink(missing_ok=True)
-        link.symlink_to(sys.executable)
+        if Path(program).exists():
+            link.symlink_to(program)

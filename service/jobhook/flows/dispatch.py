@@ -31,6 +31,7 @@ from jobhook.core.launches import (
     MOVES,
     Launch,
     LaunchState,
+    home_of,
     moved,
 )
 from jobhook.core.planning import job_of
@@ -66,6 +67,7 @@ class Dispatcher(Worker):
         monotonic: Clock,
         identity: Identity,
         secrets: Mapping[str, str],
+        payload_url: Callable[[Launch, int], str | None] = lambda launch, now: None,
         visibility: Visibility,
         prices: Prices,
         limits: Limits,
@@ -81,6 +83,7 @@ class Dispatcher(Worker):
         self._monotonic = monotonic
         self._identity = identity
         self._secrets = secrets
+        self._payload_url = payload_url
         self._visibility = visibility
         self._prices = prices
         self._limits = limits
@@ -188,7 +191,7 @@ class Dispatcher(Worker):
         if launch.is_damaged:
             return moved(launch, LaunchState.HELD, now=now, reason=DAMAGED)
         try:
-            spec = job_of(launch, body, self._secrets)
+            spec = job_of(launch, body, self._secrets, url=self._payload_url(launch, now))
         except MissingSecret as exc:
             return moved(launch, LaunchState.HELD, now=now, reason=f"secret: {exc}")
         except UsageError as exc:
@@ -197,7 +200,8 @@ class Dispatcher(Worker):
         if unsent:
             return unsent
         try:
-            job = await self._hub.start_job(self._identity.namespace, spec)
+            home = home_of(launch, self._identity.namespace)
+            job = await self._hub.start_job(home, spec)
             failpoint("dispatch.answered")
         except (HubBusy, HubRefused, OutcomeUnknown) as exc:
             self._mind(exc)
@@ -205,7 +209,7 @@ class Dispatcher(Worker):
         self._probing = False
         launched = moved(launch, LaunchState.LAUNCHED, now=self._clock())
         self._visibility.started(launch.id, launched.updated_at)
-        return replace(launched, namespace=self._identity.namespace, job_id=job.id, job_url=job.url)
+        return replace(launched, namespace=home, job_id=job.id, job_url=job.url)
 
     async def _unsent(self, launch: Launch, lease: _Lease) -> Launch | None:
         """Return what becomes of *launch* without its being sent, or None: it is to go now."""
@@ -230,7 +234,7 @@ class Dispatcher(Worker):
         now = self._clock()
         if now - await self._store.began_at() > LOOK_FIRST_MS:
             return None
-        namespace = self._identity.namespace
+        namespace = home_of(launch, self._identity.namespace)
         try:
             found = await self._finder.anywhere(launch, namespace)
         except ListTooLong:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
+from jobhook.core.actions import place_of
 from jobhook.core.deliveries import RepoField
 from jobhook.core.errors import HubError, HubNotFound, HubRefused, HubUnauthorized
 from jobhook.core.findings import Commit, Found, Kind, Lookup, Unavailable
@@ -12,10 +13,11 @@ from jobhook.ports import Hub
 
 
 class Lookups:
-    """Asks the Hub, a few questions at a time."""
+    """Asks the Hub, a few questions at a time; *own* gives the namespace that our jobs run in."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, own: Callable[[], str]) -> None:
         self._hub = hub
+        self._own = own
 
     async def all_of(
         self, lookups: Collection[Lookup], repo: RepoField | None
@@ -59,6 +61,9 @@ class Lookups:
                 return await self._hub.discussion(repo.name, number, repo_type=repo.type)
             case Kind.ROLE:
                 return await self._role(*lookup.of)
+            case Kind.JOB:
+                namespace, job_id = place_of(lookup.of[0], self._own())
+                return await self._hub.job_spec(job_id, namespace=namespace)
         return await self._hub.repo(repo.name, repo_type=repo.type)
 
     async def _role(self, org: str, user: str) -> str:

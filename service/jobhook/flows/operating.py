@@ -16,6 +16,7 @@ from jobhook.core.launches import (
     CANCELLED_BY,
     IDENTITY,
     LOOK_FIRST_MS,
+    SOURCE_MISSING,
     Launch,
     LaunchState,
     latest,
@@ -158,6 +159,8 @@ class Operations:
     async def _release(self, launch: Launch, by: str) -> Outcome:
         if launch.state != LaunchState.HELD:
             return _not(launch, "only what is held can be released")
+        if launch.reason.startswith(SOURCE_MISSING):
+            return _not(launch, "nobody knows what it runs: replay its delivery")
         if launch.reason.startswith(IDENTITY):
             await self._trust(launch)
         ready = moved(launch, LaunchState.READY, now=self._clock(), reason=f"released by {by}")

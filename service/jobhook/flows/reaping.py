@@ -23,13 +23,11 @@ from jobhook.flows.intake import SOURCE
 from jobhook.flows.prices import Prices
 from jobhook.flows.resolving import adopted
 from jobhook.flows.worker import Worker
-from jobhook.hub.models import JobInfo
+from jobhook.hub.models import JobInfo, spec_of
 from jobhook.ports import Clock, Hub, Store
 
 # Who sends it or looks for its job takes it in by itself.
 _LOOKED_AFTER = {LaunchState.SENDING, LaunchState.UNKNOWN}
-# What the Hub takes where a job names none.
-_TIMEOUT_SECONDS = 30 * 60
 
 log = structlog.get_logger()
 
@@ -91,7 +89,7 @@ class Reaper(Worker):
 
     async def _adopt_orphan(self, namespace: str, job: JobInfo) -> None:
         """Take in a job of ours that this database never had, because an older one was lost."""
-        spec = _spec_of(job)
+        spec = _spec_of(namespace, job)
         launch = spec and orphaned(spec, instance=self._instance, source=SOURCE, now=self._clock())
         if not (spec and launch):
             log.warning("job.unknown", job=job.id)
@@ -150,19 +148,11 @@ class Reaper(Worker):
         failpoint("reaping.cancelled")
 
 
-def _spec_of(job: JobInfo) -> JobSpec | None:
-    space = f"hf.co/spaces/{job.space_id}" if job.space_id else ""
+def _spec_of(namespace: str, job: JobInfo) -> JobSpec | None:
     try:
-        return JobSpec(
-            image=job.docker_image or space,
-            command=job.command,
-            flavor=job.flavor or "",
-            timeout=job.timeout or _TIMEOUT_SECONDS,
-            env=job.environment,
-            secrets=dict.fromkeys(job.secrets, ""),
-            labels=job.labels,
-        )
-    except (UsageError, TypeError, AttributeError):
+        # Whoever launches it again means the same place.
+        return replace(spec_of(job), namespace=namespace)
+    except UsageError:
         return None
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable
 import structlog
 
 from jobhook.core.errors import RulesError, UsageError
-from jobhook.core.rules import RuleSet
+from jobhook.core.rules import RuleSet, setting_of
 from jobhook.flows.rulebook import Edition, Rulebook
 from jobhook.flows.worker import Worker
 from jobhook.ports import Clock
@@ -143,7 +143,7 @@ def warn_of(rules: RuleSet, job_secrets: Collection[str], *, before: RuleSet) ->
     for warning in sorted({*rules.warnings}.difference(before.warnings)):
         log.warning("rule.warned", problem=str(warning))
     for name in sorted(rules.secret_names.difference(job_secrets, before.secret_names)):
-        log.warning("rule.lacks_secret", secret=name, set=f"JOBHOOK_SECRET_{name}")
+        log.warning("rule.lacks_secret", secret=name, set=setting_of(name))
 
 
 def _fingerprints(rules: RuleSet) -> dict[str, str]:

@@ -17,7 +17,7 @@ from dataclasses import replace
 import structlog
 
 from jobhook.core.errors import HubRefused, LaunchMoved, ListTooLong
-from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState, moved
+from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState, home_of, moved
 from jobhook.flows.finding import Finder, Found
 from jobhook.flows.identity import Identity
 from jobhook.flows.outcomes import as_job_says
@@ -183,7 +183,7 @@ class Resolver(Worker):
         await self._keep(launch, again or await self._given_up(launch))
 
     async def _look(self, launch: Launch, *, over: bool, many: bool) -> Found | None:
-        namespace = self._namespace_of(launch)
+        namespace = home_of(launch, self._identity.namespace)
         if many:
             # One list serves all who wait for it; a call for each would use up the quota.
             with contextlib.suppress(ListTooLong):
@@ -203,7 +203,7 @@ class Resolver(Worker):
         return replace(launch, waited_ms=waited, due_at=due_at, updated_at=now)
 
     async def _adopt(self, launch: Launch, found: Found) -> None:
-        namespace = self._namespace_of(launch)
+        namespace = home_of(launch, self._identity.namespace)
         new = adopted(launch, found.job, namespace=namespace, now=self._clock())
         is_kept = await self._keep(launch, new)
         if is_kept and found.job.is_over:
@@ -213,10 +213,6 @@ class Resolver(Worker):
         for copy in found.extra if is_kept else ():
             log.error("job.copy_cancelled", launch=launch.id, job=copy.id)
             await self._hub.cancel_job(copy.id, namespace=namespace)
-
-    def _namespace_of(self, launch: Launch) -> str:
-        # It went where jobs ran then, whatever the settings and the token say now.
-        return launch.namespace or self._identity.namespace
 
     async def _given_up(self, launch: Launch) -> Launch:
         now, flavor = self._clock(), launch.spec.flavor

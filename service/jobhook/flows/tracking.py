@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import structlog
 
 from jobhook.core.errors import HubError, LaunchMoved
-from jobhook.core.launches import Launch, LaunchState, moved
+from jobhook.core.launches import Launch, LaunchState, home_of, moved
 from jobhook.core.pacing import (
     LONGEST,
     QUICK,
@@ -48,7 +48,8 @@ class Tracker(Worker):
     that no followed launch knows go to *on_strays*, at least every five minutes, also from
     namespaces where nothing is followed any more.
 
-    *monotonic* is a clock that nobody can set; pauses go by it.
+    *monotonic* is a clock that nobody can set; pauses go by it. *namespaces* tells where jobs run
+    beside our own, because rules say so: what an older database knew of them may be lost.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Tracker(Worker):
         instance: str,
         visibility: Visibility,
         on_strays: Callable[[str, Sequence[JobInfo]], None],
+        namespaces: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         super().__init__()
         self._store = store
@@ -72,6 +74,7 @@ class Tracker(Worker):
         self._instance = instance
         self._visibility = visibility
         self._on_strays = on_strays
+        self._namespaces = namespaces
         self._purse = Purse()
         self._news = False
         self._due = self._due_for_news = self._sweep_due = -math.inf
@@ -137,13 +140,13 @@ class Tracker(Worker):
         own = self._identity.namespace
         theirs: dict[str, list[Launch]] = {own: []}
         for launch in launches:
-            theirs.setdefault(launch.namespace or own, []).append(launch)
+            theirs.setdefault(home_of(launch, own), []).append(launch)
         return theirs
 
     async def _sweep(self, look: Look, known: Collection[str]) -> None:
-        """Look for copies where jobs ran before, and nothing is followed any more."""
-        namespaces = await self._store.namespaces(self._clock() - _SWEPT_MS)
-        for namespace in sorted(namespaces.difference(known)):
+        """Look for copies where jobs ran before or may run, and nothing is followed."""
+        were_sent = await self._store.namespaces(self._clock() - _SWEPT_MS)
+        for namespace in sorted((were_sent | self._namespaces()).difference(known)):
             try:
                 self._on_strays(namespace, await look.active(namespace))
             except HubError as exc:

@@ -7,9 +7,16 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from urllib.parse import quote
 
-from jobhook.core.errors import HubBusy, OutcomeUnknown
+from jobhook.core.errors import HubBusy, HubRefused, OutcomeUnknown, UsageError
 from jobhook.core.jobs import JobSpec, Stage
-from jobhook.hub.models import JobHardware, JobInfo, LogLine, read_hardware, read_job
+from jobhook.hub.models import (
+    JobHardware,
+    JobInfo,
+    LogLine,
+    read_hardware,
+    read_job,
+    spec_of,
+)
 from jobhook.hub.transport import HubTransport
 
 # A hundred jobs, each with the longest payload in its environment (131,055 bytes), escaped.
@@ -50,6 +57,19 @@ class JobsApi:
         """Return one job; raises `HubNotFound` when there is none."""
         answer = await self.transport.get(_job_path(namespace, job_id))
         return self._job(answer.body)
+
+    async def job_spec(self, job_id: str, *, namespace: str) -> JobSpec:
+        """
+        Return what a job was asked to run, to have it run again; its secrets are names.
+
+        Raises:
+            HubRefused: There is no such job, or it cannot be asked for again.
+        """
+        job = await self.inspect_job(job_id, namespace=namespace)
+        try:
+            return spec_of(job)
+        except UsageError as exc:
+            raise HubRefused(f"job {job_id} cannot be repeated: {exc}") from exc
 
     async def list_jobs(
         self,

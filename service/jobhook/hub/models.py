@@ -14,14 +14,17 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from jobhook.core.errors import UsageError
 from jobhook.core.health import Account
-from jobhook.core.jobs import Stage
+from jobhook.core.jobs import JobSpec, Stage
 from jobhook.core.watches import Watch
 from jobhook.hub.wire import items_or_empty, object_or_empty, text, text_or_empty
 
 Wire = Mapping[str, Any]
 
 AUTHOR_LENGTH = 100
+# What the Hub takes where a job names none.
+_TIMEOUT_SECONDS = 30 * 60
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -172,6 +175,31 @@ def read_job(wire: Wire, endpoint: str) -> JobInfo:
         ),
         endpoint=endpoint,
     )
+
+
+def spec_of(job: JobInfo) -> JobSpec:
+    """
+    Return what *job* was asked to run, as far as it can be asked for again.
+
+    The Hub tells of its secrets by name only; its volumes and ports are left out.
+
+    Raises:
+        UsageError: The Hub tells of it what cannot be asked for.
+    """
+    space = f"hf.co/spaces/{job.space_id}" if job.space_id else ""
+    try:
+        return JobSpec(
+            image=job.docker_image or space,
+            command=job.command,
+            args=job.arguments,
+            flavor=job.flavor or "",
+            timeout=job.timeout or _TIMEOUT_SECONDS,
+            env=job.environment,
+            secrets=dict.fromkeys(job.secrets, ""),
+            labels=job.labels,
+        )
+    except (TypeError, AttributeError) as exc:
+        raise UsageError("something that the Hub tells of it is no text") from exc
 
 
 def _seconds(value: Any) -> int | None:

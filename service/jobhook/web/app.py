@@ -11,18 +11,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from jobhook.core.payloads import PAYLOADS_PATH
 from jobhook.core.registration import RECEIVER_PATH
+from jobhook.web.payloads import ReadPayload, payloads_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-# Everything that answers without a secret or a token; a test holds the app to this list.
-PUBLIC_PATHS = ("/", "/healthz", "/readyz")
+# Everything that answers without a secret or a token of ours in the header; a test holds the app to
+# this list. What a payload's path carries is signed.
+PUBLIC_PATHS = ("/", "/healthz", "/readyz", f"{PAYLOADS_PATH}{{token}}")
 
 
-def create_app(receiver: ASGIApp | None, *, is_ready: Callable[[], bool]) -> ASGIApp:
+async def _none(token: str) -> None:
+    """Stand for whoever has signed nothing."""
+
+
+def create_app(
+    receiver: ASGIApp | None, *, is_ready: Callable[[], bool], read_payload: ReadPayload = _none
+) -> ASGIApp:
     """
-    Return the app; *is_ready* tells whether the service works.
+    Return the app; *is_ready* tells whether the service works, *read_payload* what a link opens.
 
     Without a *receiver* deliveries are not found: this process leaves them to others.
     """
@@ -35,6 +44,7 @@ def create_app(receiver: ASGIApp | None, *, is_ready: Callable[[], bool]) -> ASG
             Route("/", _front),
             Route("/healthz", _healthy),
             Route("/readyz", ready),
+            Route(f"{PAYLOADS_PATH}{{token}}", payloads_of(read_payload)),
         ],
         exception_handlers={HTTPException: _http_error},  # type: ignore[dict-item]
     )

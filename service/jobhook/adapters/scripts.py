@@ -1,0 +1,45 @@
+"""Read the scripts that rules name: files of the rules folder, and nothing outside of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jobhook.core.errors import UsageError
+from jobhook.core.uv import SCRIPT_MAX_BYTES, Scripts, is_url
+
+
+def scripts_of(rule: Any, folder: Path) -> Scripts:
+    """Return what the scripts hold that *rule*, plain data of any shape, names; or why not."""
+    return {name: _read(name, folder) for name in _names(rule)}
+
+
+def _names(rule: Any) -> Iterator[str]:
+    runs = rule.get("run") if isinstance(rule, dict) else None
+    for run in runs if isinstance(runs, list) else [runs]:
+        uv = run.get("uv") if isinstance(run, dict) else None
+        script = uv.get("script") if isinstance(uv, dict) else None
+        if isinstance(script, str) and not is_url(script):
+            yield script
+
+
+def _read(name: str, folder: Path) -> bytes | UsageError:
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        return UsageError(f"{name} is no path within the rules folder: write it as seen from there")
+    try:
+        path = (folder / name).resolve(strict=True)
+        # A link may lead to where the files of the folder truly lie, and no further.
+        if not path.is_relative_to(folder.resolve()):
+            return UsageError(f"{name} is a link that leads out of the rules folder")
+        if not path.is_file():
+            return UsageError(f"{name} is no regular file")
+        with path.open("rb") as file:
+            content = file.read(SCRIPT_MAX_BYTES + 1)
+    except FileNotFoundError:
+        return UsageError(f"there is no file {name} in the rules folder {folder}")
+    except (OSError, RuntimeError, ValueError) as exc:
+        return UsageError(f"{name} cannot be read: {getattr(exc, 'strerror', None) or exc}")
+    if len(content) > SCRIPT_MAX_BYTES:
+        return UsageError(f"{name} is over {SCRIPT_MAX_BYTES:,} bytes")
+    return content
