@@ -8,9 +8,11 @@ import anyio.to_thread
 import pytest
 
 from commands import Run
+from factories import NOON, make_launch, make_spec
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.cli import stopping
 from jobhook.core.jobs import Stage
+from jobhook.core.launches import LaunchState
 from jobhook.hub import AsyncHub
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nobody_there")]
@@ -40,6 +42,32 @@ async def test_stop_all_pauses_and_cancels(run: Run, town: AsyncHub, tmp_path: P
     assert await active(town) == ["theirs"]
     paused = await in_thread(run, "pause", "--list", "--json")
     assert [(each["scope"], each["reason"]) for each in paused.json] == [("everything", "stop-all")]
+
+
+async def test_stop_all_reaches_where_rules_have_their_jobs_run(
+    run: Run, town: AsyncHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOBHOOK_RULES", str(tmp_path))
+    (tmp_path / "a.yaml").write_text(
+        "id: a\non: [commit.pushed]\nrun: {image: x, command: [y], namespace: acme}\n"
+    )
+    spec = make_spec(command=("sleep", "60"), labels={"jobhook-instance": "jobhook"})
+    await town.start_job("acme", spec)
+    ran = await in_thread(run, "stop-all", "--yes", "--json")
+    assert (ran.code, len(ran.json)) == (0, 3)
+
+
+async def test_a_namespace_that_cannot_be_listed_hides_no_other(
+    run: Run, town: AsyncHub, tmp_path: Path
+) -> None:
+    async with sqlite_store(tmp_path / "jobhook.db") as store:
+        sent = {"state": LaunchState.COMPLETED, "claimed_at": NOON}
+        await store.add(make_launch(namespace="somebody", **sent))
+    ran = await in_thread(run, "stop-all", "--yes")
+    assert ran.code != 0
+    assert "2 jobs were cancelled\n" in ran.out
+    assert "jobs in somebody may still run" in ran.err
+    assert await active(town) == ["theirs"]
 
 
 async def test_stop_all_needs_no_database_and_says_that_nothing_is_paused(

@@ -223,6 +223,40 @@ def test_a_token_may_do_what_is_needed_and_no_more(
     check(health.of_token(rights, "acme"), state, told)
 
 
+@pytest.mark.parametrize(
+    ("given", "state", "told"),
+    [
+        pytest.param({}, "fail", "no member of lab: a rule has its jobs run there", id="no member"),
+        pytest.param({"orgs": {"acme": "write", "lab": "read"}}, "fail", "in lab", id="a reader"),
+        pytest.param(
+            {"orgs": {"acme": "write", "lab": "write"}, "scoped": {"acme": JOB, "dev": HOOKS}},
+            "fail",
+            "lacks job.write on lab",
+            id="no scope",
+        ),
+        pytest.param(
+            {
+                "orgs": {"acme": "write", "lab": "write"},
+                "scoped": {"acme": JOB, "lab": JOB, "dev": HOOKS},
+            },
+            "ok",
+            "in acme and lab and no more",
+            id="just enough",
+        ),
+    ],
+)
+def test_a_token_may_start_jobs_wherever_rules_have_them_run(
+    given: dict[str, Any], state: str, told: str
+) -> None:
+    rights = Account(**{"name": "dev", "orgs": {"acme": "write"}} | FINE | given)
+    check(health.of_token(rights, "acme", {"lab"}), state, told)
+
+
+def test_the_webhooks_secret_is_set_under_the_name_of_its_setting() -> None:
+    finding = health.of_job_secrets(["WEBHOOK_SECRET"], [])
+    check(finding, "fail", "set JOBHOOK_WEBHOOK_SECRETS")
+
+
 def test_a_users_own_namespace_needs_no_org() -> None:
     rights = Account(name="dev", role="fineGrained", scoped={"dev": JOB | HOOKS})
     check(health.of_token(rights, "dev"), "ok", "in dev and no more")

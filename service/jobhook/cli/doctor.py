@@ -86,7 +86,7 @@ def _rules(settings: Settings) -> tuple[RuleSet, list[Finding]]:
         return RuleSet(), [fail("rules", f"{exc.problems[0]}{more}: see `jobhook rules check`")]
     except JobHookError as exc:
         return RuleSet(), [fail("rules", str(exc))]
-    secrets = of_job_secrets(rules.secret_names, settings.job_secrets)
+    secrets = of_job_secrets(rules.secret_names, settings.handed_secrets)
     return rules, [of_rules(rules), secrets]
 
 
@@ -166,7 +166,7 @@ async def _of_hub(settings: Settings, rules: RuleSet) -> AsyncIterator[Finding]:
         took = time.monotonic() - began
         yield ok("Hub", f"{settings.hf_endpoint} answered in {took * 1000:.0f} ms")
         yield of_clock(now_ms(), account.told_at)
-        yield of_token(account, settings.namespace or account.name)
+        yield of_token(account, settings.namespace or account.name, rules.namespaces)
         yield await _of_webhook(hub, settings, rules, account.name)
         yield await _of_prices(hub)
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+import contextlib
+from collections.abc import AsyncIterator, Collection
 
 import typer
 
+from jobhook.adapters.rulefiles import load_rules
 from jobhook.cli.asking import Yes, confirm, count, who
 from jobhook.cli.options import AsJson, Database, settings_with
 from jobhook.cli.output import print_json, say, warn
-from jobhook.core.errors import JobHookError, SettingsError
+from jobhook.core.errors import HubError, JobHookError, SettingsError
 from jobhook.core.operations import Deed, Order
 from jobhook.flows.stopping import stop_all_jobs
 from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
+from jobhook.stores import open_reads
 from jobhook.wiring import carry_out
 
 
@@ -45,9 +48,7 @@ async def _stop_jobs(settings: Settings, *, as_json: bool) -> int:
     rows: list[tuple[str, str | None]] = []
     try:
         async with AsyncHub(settings.hf_endpoint, settings.hf_token) as hub:
-            namespace = settings.namespace or (await hub.whoami()).name
-            stopped = stop_all_jobs(hub, namespace=namespace, instance=settings.instance)
-            async for job_id, failure in stopped:
+            async for job_id, failure in _stopped(settings, hub):
                 rows.append((job_id, failure))
                 if not as_json:
                     say(f"{job_id}: {failure or 'cancelled'}")
@@ -55,6 +56,33 @@ async def _stop_jobs(settings: Settings, *, as_json: bool) -> int:
         # Whatever ends it, what was done is told.
         failures = _print_stopped(rows, as_json=as_json)
     return failures
+
+
+async def _stopped(settings: Settings, hub: AsyncHub) -> AsyncIterator[tuple[str, str | None]]:
+    own = settings.namespace or (await hub.whoami()).name
+    unread: HubError | None = None
+    for namespace in (own, *sorted(await _others(settings) - {own})):
+        stopped = stop_all_jobs(hub, namespace=namespace, instance=settings.instance)
+        try:
+            async for job_id, failure in stopped:
+                yield job_id, failure
+        except HubError as exc:
+            # What runs elsewhere costs money as well.
+            warn(f"jobhook: jobs in {namespace} may still run: {exc}")
+            unread = unread or exc
+    if unread:
+        raise unread
+
+
+async def _others(settings: Settings) -> frozenset[str]:
+    """Return where rules have jobs run, as far as that can be found out."""
+    named: frozenset[str] = frozenset()
+    with contextlib.suppress(JobHookError):
+        named |= load_rules(settings.rules).namespaces
+    with contextlib.suppress(JobHookError):
+        async with open_reads(settings.database) as store:
+            named |= await store.namespaces(0)
+    return named
 
 
 def _print_stopped(rows: Collection[tuple[str, str | None]], *, as_json: bool) -> int:

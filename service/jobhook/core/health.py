@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from jobhook.core.launches import Launch
 from jobhook.core.records import Backlog, Pause
-from jobhook.core.rules import RuleSet
+from jobhook.core.rules import RuleSet, setting_of
 
 _SECRET_CHARACTERS = 32
 _CLOCK_MS = 30_000
@@ -129,7 +129,7 @@ def of_rules_in_force(in_force: str, rules: RuleSet) -> Finding:
 def of_job_secrets(wanted: Collection[str], given: Collection[str]) -> Finding:
     """Judge whether the rules get the secrets that they name."""
     if missing := sorted(set(wanted).difference(given)):
-        names = ", ".join(f"JOBHOOK_SECRET_{name}" for name in missing)
+        names = ", ".join(map(setting_of, missing))
         return fail("job secrets", f"launches that need them are held: set {names}")
     return ok("job secrets", f"{len(wanted)} named by rules, all set" if wanted else "none needed")
 
@@ -214,16 +214,22 @@ def of_clock(now: int, told_at: int | None) -> Finding:
     return ok("clock", f"within {seconds + 1} s of the Hub's")
 
 
-def of_token(account: Account, namespace: str) -> Finding:
-    """Judge whether the token may do what is needed in *namespace*, and how much more it may."""
-    check = "token"
-    if namespace != account.name and namespace not in account.orgs:
-        return fail(check, f"{account.name} is no member of {namespace}: set JOBHOOK_NAMESPACE")
-    if "read" in (account.role, account.orgs.get(namespace)):
-        told = f"it may only read in {namespace}: take one that may start jobs there"
-        return fail(check, told)
+def of_token(account: Account, namespace: str, also: Collection[str] = ()) -> Finding:
+    """
+    Judge whether the token may do what is needed in *namespace*, and how much more it may.
+
+    *also* are the other namespaces in which rules have their jobs run.
+    """
+    check, homes = "token", (namespace, *sorted(also))
+    for home in homes:
+        if home != account.name and home not in account.orgs:
+            hint = "set JOBHOOK_NAMESPACE" if home == namespace else "a rule has its jobs run there"
+            return fail(check, f"{account.name} is no member of {home}: {hint}")
+        if "read" in (account.role, account.orgs.get(home)):
+            told = f"it may only read in {home}: take one that may start jobs there"
+            return fail(check, told)
     if account.role == "fineGrained":
-        return _of_scopes(account, namespace)
+        return _of_scopes(account, homes)
     if account.role is None:
         return warn(check, f"the Hub does not say what {account.name}'s token may do")
     return warn(
@@ -233,15 +239,15 @@ def of_token(account: Account, namespace: str) -> Finding:
     )
 
 
-def _of_scopes(account: Account, namespace: str) -> Finding:
+def _of_scopes(account: Account, homes: Sequence[str]) -> Finding:
     check = "token"
-    for needed, owner in ((_JOB, namespace), (_WEBHOOKS, account.name)):
+    for needed, owner in (*((_JOB, home) for home in homes), (_WEBHOOKS, account.name)):
         if needed not in account.everywhere | account.scoped.get(owner, frozenset()):
             return fail(check, f"it lacks {needed} on {owner}: add that on the Hub")
     broader = account.everywhere - {_JOB, _WEBHOOKS} - _ALSO_NEEDED
     for entity, scopes in account.scoped.items():
-        needed_there = _ALSO_NEEDED | ({_JOB} if entity == namespace else frozenset())
+        needed_there = _ALSO_NEEDED | ({_JOB} if entity in homes else frozenset())
         broader |= scopes - needed_there - ({_WEBHOOKS} if entity == account.name else frozenset())
     if broader:
         return warn(check, f"it may do more than is needed: take away {', '.join(sorted(broader))}")
-    return ok(check, f"{account.name}'s, with what is needed in {namespace} and no more")
+    return ok(check, f"{account.name}'s, with what is needed in {' and '.join(homes)} and no more")
