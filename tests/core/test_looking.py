@@ -43,6 +43,7 @@ def happened(event: str, over: dict[str, Any] | None = None) -> Delivery:
 
 
 PUSH = happened("commit.pushed")
+RUN = {"image": "i", "command": ["c"]}
 COMMENT = happened("comment.created", {"comment": {"id": "c1"}})
 OPENED = happened("pr.opened")
 
@@ -65,6 +66,12 @@ def decided(
         pytest.param({"tags": ["nlp"]}, PUSH, {REPO}, id="tags"),
         pytest.param({"skip_marker": True}, PUSH, {COMMIT}, id="the-marker"),
         pytest.param({"verify": "hub"}, PUSH, {COMMIT}, id="a-claimed-commit"),
+        pytest.param(
+            {"run": RUN | {"env": {"WHO": "${{ actor.name }}"}, "labels": {"a": "x"}}},
+            PUSH,
+            {COMMIT},
+            id="a-template",
+        ),
         pytest.param({"verify": "hub"}, OPENED, {DISCUSSION}, id="a-claimed-discussion"),
         pytest.param(
             {"on": ["repo.updated"], "verify": "hub"},
@@ -286,6 +293,17 @@ def test_what_cannot_be_had_is_held_and_never_a_silent_no(
 ) -> None:
     decision = decided(conditions, delivery, found)
     assert (decision.fired, decision.held) == (True, reason)
+
+
+def test_a_template_that_cannot_be_filled_in_holds_the_launch() -> None:
+    run = RUN | {"env": {"WHO": "${{ actor.name }}"}}
+    decision = decided({"run": run}, PUSH, {COMMIT: REFUSED})
+    assert decision.held == "enrichment: `run` cannot be told, because there is no such thing"
+
+
+def test_the_job_to_repeat_is_asked_for_although_something_else_cannot_be_told() -> None:
+    decision = decided({"run": {"from_job": "j1"}, "paths": ["*"]}, PUSH, {FILES: REFUSED})
+    assert decision.open == {Lookup(Kind.JOB, ("j1",))}
 
 
 def test_the_role_is_asked_for_once_it_is_known_who_did_it() -> None:

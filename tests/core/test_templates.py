@@ -55,7 +55,7 @@ def test_every_word_may_be_used(word: str) -> None:
         pytest.param("${{ }}", "there are event.name,", id="empty"),
         pytest.param("${{ env.HF_TOKEN }}", "no name that can be filled in", id="unknown"),
         pytest.param("${{ secrets.HF_TOKEN }}", "no name that", id="a-secret"),
-        pytest.param("${{ commit.message }}", "no name that", id="what-is-looked-up"),
+        pytest.param("${{ files.path }}", "no name that", id="a-list"),
         pytest.param("${{ repo.name + 'x' }}", "no name that", id="an-expression"),
         pytest.param("${{ repo.name | upper }}", "no name that", id="a-filter"),
         pytest.param("${{ repo\n.name }}", "no name that", id="in-two-lines"),

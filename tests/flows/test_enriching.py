@@ -301,6 +301,27 @@ async def test_a_worker_ends_with_what_it_began(desk: Desk) -> None:
     await task
 
 
+async def test_what_takes_too_long_is_left_to_whoever_comes_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enriching, "_GRACE_SECONDS", 0.01)
+    desk.sit(make_rule(skip_marker=True))
+    asked = asyncio.Event()
+
+    async def never(name: str, revision: str, *, repo_type: str) -> CommitInfo:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    desk.hub.commit = never  # type: ignore[method-assign]
+    delivery = await desk.take()
+    task = asyncio.create_task(desk.enricher.run())
+    await asked.wait()
+    desk.enricher.stop()
+    await task
+    assert (await desk.state(delivery))[0] == "enriching"
+
+
 async def test_no_more_are_asked_about_at_once_than_there_is_room(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

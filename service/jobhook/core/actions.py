@@ -21,7 +21,7 @@ from jobhook.core.errors import UsageError
 from jobhook.core.jobs import NAMESPACE, JobSpec, Network, Volume, parse_timeout
 from jobhook.core.payloads import Payload
 from jobhook.core.strict import Strict, fault
-from jobhook.core.templates import Plain, Templated, Values, render_env, render_labels
+from jobhook.core.templates import Plain, Templated, Values, asks_of, render_env, render_labels
 from jobhook.core.tokens import looks_secret
 from jobhook.core.uv import UV_IMAGE, Uv, Word
 
@@ -215,6 +215,12 @@ class Action(Strict):
         except UsageError as exc:
             raise fault(str(exc)) from exc
         return self
+
+    @property
+    def asks(self) -> frozenset[str]:
+        """What the Hub has to be asked for before its templates can be filled in."""
+        texts = (*self.env.values(), *self.labels.values())
+        return frozenset(name for text in texts for name in asks_of(text))
 
     @property
     def source_job(self) -> str | None:

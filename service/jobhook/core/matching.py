@@ -85,7 +85,7 @@ def _fired(rule: Rule, occasion: Occasion) -> Decision:
 
 def _undecided(rule: Rule, occasion: Occasion, unknown: Sequence[Check]) -> Decision:
     asks = [name for check in unknown for name in sorted(check.asks)]
-    if still_open := occasion.hub.open(asks):
+    if still_open := occasion.hub.open(asks) | occasion.findings.open(rule.sources.values()):
         kinds = ", ".join(dict.fromkeys(lookup.kind for lookup in sorted(still_open)))
         return Decision(rule, f"waits until the Hub tells {kinds}", occasion, still_open)
     first = unknown[0]

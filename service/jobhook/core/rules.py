@@ -23,7 +23,7 @@ from jobhook.core.events import PUSHES, RAW, REF_EVENTS, STRANGERS_EVENTS
 from jobhook.core.findings import Kind, Lookup
 from jobhook.core.globs import glob_matches
 from jobhook.core.jobs import FLAVORS
-from jobhook.core.looking import ClaimCheck, SkipCheck
+from jobhook.core.looking import AskedFor, ClaimCheck, SkipCheck
 from jobhook.core.payloads import WEBHOOK_SECRET
 from jobhook.core.strict import Strict, fault, tuple_of
 from jobhook.core.watches import WatchItem
@@ -142,6 +142,8 @@ class Rule(Conditions):
             yield SkipCheck()
         if self.verifies:
             yield ClaimCheck()
+        if asks := frozenset().union(*(action.asks for action in self.run)):
+            yield AskedFor(asks)
 
     @property
     def verifies(self) -> bool:

@@ -8,7 +8,7 @@ fixed list and no expression, and what it stands for can neither be evaluated no
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -17,15 +17,22 @@ from jobhook.core.errors import did_you_mean
 from jobhook.core.jobs import ENV_STRING_MAX_BYTES, LABEL_MAX
 from jobhook.core.strict import fault
 
-# In the words of the payload, which are those of expressions; each comes with the delivery.
+# In the words of the payload, which are those of expressions.
 WORDS = (
     "event.name event.scope event.action "
     "repo.id repo.type repo.name repo.owner repo.private repo.headSha "
     "ref.name ref.short ref.oldSha ref.newSha "
     "discussion.title discussion.num discussion.status discussion.isPullRequest "
     "discussion.authorId comment.content comment.hidden comment.authorId "
-    "rule.id"
+    "rule.id commit.message actor.name actor.role discussion.headSha"
 ).split()
+# Those that the Hub is asked for first, and what is asked for in the words of `lookups`.
+LOOKED_UP = {
+    "commit.message": "commit",
+    "actor.name": "actor",
+    "actor.role": "actor.role",
+    "discussion.headSha": "discussion.headSha",
+}
 # All that templates put into one job's environment: a process gets about 2 MiB, with the rest.
 FILLED_MAX_BYTES = 512 * 1024
 
@@ -60,6 +67,13 @@ def _plain(text: str) -> str:
 # A text in which templates may stand, and one in which they may not.
 Templated = Annotated[str, AfterValidator(_known)]
 Plain = Annotated[str, AfterValidator(_plain)]
+
+
+def asks_of(template: str) -> Iterator[str]:
+    """Yield what the Hub has to be asked for before *template* can be filled in."""
+    for inside in _TEMPLATE.findall(template):
+        if name := LOOKED_UP.get(inside.strip()):
+            yield name
 
 
 def render(template: str, values: Values) -> str:

@@ -29,6 +29,7 @@ LOOKS_MAX = 20
 _LONGEST_PAUSE = 60.0
 # After so long another process, or this one, asks as well: whoever began may be gone.
 _LEASE_MS = 30_000
+_GRACE_SECONDS = 5.0
 # The Hub counts calls in windows of five minutes.
 _LONGEST_ASKED = 300.0
 _KEPT_MAX = 1000
@@ -52,6 +53,11 @@ class Enricher(Worker):
 
     async def run(self) -> None:
         await super().run()
+        # What is not looked up by then is looked up by whoever comes next.
+        if self._on_their_way:
+            await asyncio.wait(self._on_their_way, timeout=_GRACE_SECONDS)
+        for task in self._on_their_way:
+            task.cancel()
         await self.finish()
 
     async def step(self) -> bool:
