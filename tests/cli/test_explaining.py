@@ -48,14 +48,14 @@ def test_every_condition_of_a_rule_that_fires_is_told_with_its_job(run: Run) -> 
     ran = run("rules", "explain", PUSH, "--me", "ada")
     assert ran.out.splitlines()[:7] == [
         "retrain fires: commit.pushed refs/heads/main on dataset tinylab/birdsong-clips",
-        "  yes watch    dataset tinylab/birdsong-clips; wanted: org:tinylab",
-        "  yes on       this is commit.pushed; wanted: commit.pushed",
-        "  yes any      one of these",
-        "    NO  refs     refs/heads/main; wanted: dev",
-        "    yes not      not these together",
-        "      NO  private  the repo is public; wanted: private",
+        "  yes watch       dataset tinylab/birdsong-clips; wanted: org:tinylab",
+        "  yes on          this is commit.pushed; wanted: commit.pushed",
+        "  yes any         one of these",
+        "    NO  refs        refs/heads/main; wanted: dev",
+        "    yes not         not these together",
+        "      NO  private     the repo is public; wanted: private",
     ]
-    assert "yes if       it is true; wanted: repo.name.endsWith('clips')" in ran.out
+    assert "yes if          it is true; wanted: repo.name.endsWith('clips')" in ran.out
     assert "command  python train.py" in ran.out
     assert "secret   HF_TOKEN" in ran.out
 
@@ -63,7 +63,7 @@ def test_every_condition_of_a_rule_that_fires_is_told_with_its_job(run: Run) -> 
 def test_the_condition_that_says_no_is_told(run: Run, deliveries: list[str]) -> None:
     ran = run("rules", "explain", deliveries[1], "--me", "ada")
     assert "retrain does not fire: " in ran.out
-    assert "NO  on       this is repo.created; wanted: commit.pushed" in ran.out
+    assert "NO  on          this is repo.created; wanted: commit.pushed" in ran.out
 
 
 def test_it_is_told_when_the_service_decides_by_other_rules(

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from factories import DELIVERIES, make_received, make_rule, make_stored, sample
 from fakes import Bell, HandClock, ScriptedHub
@@ -135,6 +136,15 @@ async def test_of_very_many_rules_only_those_nearby_are_asked(table: RoutingTabl
     ((delivery, _),) = await table.store.deliveries(limit=0)
     assert delivery.reason == "none of 151 rules fired; 1 of them are about this event and repo"
     assert [verdict.rule for verdict in await table.store.verdicts(delivery.id)] == ["near"]
+
+
+async def test_expressions_that_fail_are_counted(table: RoutingTable) -> None:
+    rule = make_rule(**{"if": "1 / discussion.num == 1"})
+    with capture_logs() as logs:
+        assert await table.route(push(), push() + b" ", rules=[rule]) == ["ignored", "ignored"]
+    failed = [line for line in logs if line["event"] == "rule.failed"]
+    assert [(line["rule"], line["failures"]) for line in failed] == [("retrain", 1), ("retrain", 2)]
+    assert failed[0]["reason"] == "`if: 1 / discussion.num == 1`: it fails: divide by zero"
 
 
 async def test_routing_the_same_delivery_again_gives_the_same_launch(table: RoutingTable) -> None:

@@ -122,5 +122,5 @@ def _print(row: dict[str, Any]) -> None:
 def _lines(answers: Iterable[Answer], indent: int) -> Iterator[str]:
     for answer in answers:
         told = f"{answer.seen}; wanted: {answer.wanted}" if answer.seen else answer.wanted
-        yield f"{'':{indent}}{_WORDS[answer.holds]:4}{answer.condition:8} {told}"
+        yield f"{'':{indent}}{_WORDS[answer.holds]:4}{answer.condition:12}{told}"
         yield from _lines(answer.parts, indent + _INDENT)

@@ -22,6 +22,7 @@ class Decision:
         occasion: What sets the rule off, if it fires, or may.
         open: What the Hub has to be asked before it can be told whether the rule fires.
         held: Why nobody can tell, if what it depends on cannot be had: its jobs wait for a person.
+        is_failure: Whether it does not fire because an expression of it fails.
     """
 
     rule: Rule
@@ -29,6 +30,7 @@ class Decision:
     occasion: Occasion | None = None
     open: frozenset[Lookup] = frozenset()
     held: str = ""
+    is_failure: bool = False
 
     @property
     def event(self) -> Event | None:
@@ -62,7 +64,7 @@ def decide(occasions: Sequence[Occasion], rule: Rule) -> Decision:
                     unknown.append(check)
                 number += 1
         except Unanswerable as exc:
-            return Decision(rule, str(exc))
+            return Decision(rule, str(exc), is_failure=True)
         if number < len(asked):
             if number > furthest:
                 # What came nearest to firing says most.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -35,6 +36,7 @@ class Routed:
         repo: Where it happened, if it could be read.
         open: What the Hub has to be asked before all of it is decided.
         pinned: The rules that name this very repo by its id.
+        failed: The rules of which an expression failed.
     """
 
     delivery: StoredDelivery
@@ -44,6 +46,7 @@ class Routed:
     repo: RepoField | None = None
     open: frozenset[Lookup] = frozenset()
     pinned: frozenset[str] = frozenset()
+    failed: tuple[Verdict, ...] = ()
 
 
 class Decider:
@@ -65,6 +68,8 @@ class Decider:
         self._identity = identity
         self._instance = instance
         self._on_launches = on_launches
+        # How often an expression of each rule failed, in this process.
+        self._failures: Counter[str] = Counter()
 
     def decide(
         self, stored: StoredDelivery, body: bytes, findings: Findings = NOTHING_FOUND
@@ -107,9 +112,21 @@ class Decider:
             log.warning("delivery.overtaken", delivery=routed.delivery.id)
             return False
         _tell(routed.delivery, launches)
+        self._count(routed)
         if launches:
             self._on_launches()
         return True
+
+    def _count(self, routed: Routed) -> None:
+        for verdict in routed.failed:
+            self._failures[verdict.rule] += 1
+            log.warning(
+                "rule.failed",
+                rule=verdict.rule,
+                delivery=routed.delivery.id,
+                reason=verdict.reason,
+                failures=self._failures[verdict.rule],
+            )
 
 
 def route(
@@ -143,14 +160,19 @@ def route(
     return Routed(
         delivery=_read(stored, delivery, events, decisions, rules=len(rules.rules)),
         events=events,
-        verdicts=tuple(Verdict(d.rule.id, d.fired, d.reason) for d in decisions),
+        verdicts=tuple(map(_verdict, decisions)),
         launches=tuple(
             launch for decision in decisions for launch in plan_launches(decision, origin, now=now)
         ),
         repo=delivery.repo,
         open=frozenset().union(*(decision.open for decision in decisions)),
+        failed=tuple(_verdict(decision) for decision in decisions if decision.is_failure),
         pinned=frozenset(d.rule.id for d in decisions if d.rule.is_pinned_to(delivery.repo.id)),
     )
+
+
+def _verdict(decision: Decision) -> Verdict:
+    return Verdict(decision.rule.id, decision.fired, decision.reason)
 
 
 def _read(
