@@ -28,7 +28,7 @@ _AT_ONCE = 16
 LOOKS_MAX = 20
 _LONGEST_PAUSE = 60.0
 # After so long another process, or this one, asks as well: whoever began may be gone.
-_LEASE_MS = 30_000
+_LEASE_MS = 10_000
 _GRACE_SECONDS = 5.0
 # The Hub counts calls in windows of five minutes.
 _LONGEST_ASKED = 300.0
