@@ -17,6 +17,7 @@ from jobhook.cli.app import app
 from jobhook.core.actions import Action
 from jobhook.core.conditions import CommentCondition
 from jobhook.core.events import EVENTS, SCOPES
+from jobhook.core.examples import ActorBlock, Case, CommitBlock, FileBlock
 from jobhook.core.rules import Rule
 from jobhook.devhub import FAULT_KEYS, DevHub
 from jobhook.settings import PREFIX, SETTINGS
@@ -78,25 +79,45 @@ def test_every_event_is_explained(event: str) -> None:
 RULE_KEYS = [field.alias or name for name, field in Rule.model_fields.items()]
 
 
-@pytest.mark.parametrize("key", [*RULE_KEYS, *Action.model_fields, *CommentCondition.model_fields])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *RULE_KEYS,
+        *Action.model_fields,
+        *CommentCondition.model_fields,
+        *Case.model_fields,
+        *FileBlock.model_fields,
+        *ActorBlock.model_fields,
+        *CommitBlock.model_fields,
+    ],
+)
 def test_every_key_of_a_rule_is_shown(key: str) -> None:
     assert re.search(rf"^\s*-?\s*{key}:|`{key}`", RULES_README, re.MULTILINE)
 
 
+def written(text: str) -> list[str]:
+    """The pieces of rule files in a document."""
+    return re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+
+
+EXAMPLE, CASES, *OTHERS = written(RULES_README)
+(CONDITIONS,) = (piece for piece in OTHERS if "\nif: " in piece)
+
+
 def test_the_readmes_conditions_can_be_loaded(run: Run, tmp_path: Any) -> None:
     (tmp_path / "rules").mkdir()
-    conditions = RULES_README.split("```yaml\n")[2].partition("```")[0]
     rule = "id: x\nrun: {image: python:3.12, command: [python]}\n"
-    (tmp_path / "rules" / "x.yaml").write_text(rule + conditions)
+    (tmp_path / "rules" / "x.yaml").write_text(rule + CONDITIONS)
     assert run("rules", "check").code == 0
 
 
 def test_the_readmes_example_rule_holds(run: Run, tmp_path: Any) -> None:
     (tmp_path / "rules").mkdir()
-    example = RULES_README.partition("```yaml\n")[2].partition("```")[0]
-    (tmp_path / "rules" / "retrain-on-data.yaml").write_text(example)
-    ran = run("rules", "check")
-    assert (ran.code, ran.out, ran.err) == (0, "1 rule and 2 cases hold\n", "")
+    for cases, number in (("", 2), (CASES.partition("\n")[2], 4)):
+        (tmp_path / "rules" / "retrain-on-data.yaml").write_text(EXAMPLE + cases)
+        ran = run("rules", "check", "--strict")
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out.startswith(f"1 rule and {number} cases hold\n")
 
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=str)

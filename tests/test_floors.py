@@ -16,8 +16,8 @@ PACKAGE = ROOT / "service" / "jobhook"
 # From the lowest up. Modules of one tuple stand side by side and may not import one another,
 # except within a folder, whose own order is not this test's business.
 FLOORS: list[tuple[str, ...]] = [
-    ("core.errors", "core.names", "core.strict", "failpoints"),
-    ("core.deliveries", "core.globs", "core.jobs", "core.pacing", "core.samples"),
+    ("core.codes", "core.errors", "core.names", "core.slips", "core.strict", "failpoints"),
+    ("core.deliveries", "core.examples", "core.globs", "core.jobs", "core.pacing", "core.samples"),
     (
         "core.events",
         "core.findings",
@@ -32,7 +32,8 @@ FLOORS: list[tuple[str, ...]] = [
     ("core.combining", "core.looking"),
     ("core.conditions",),
     ("core.rules",),
-    ("core.indexing", "core.matching", "core.registration"),
+    ("core.indexing", "core.matching", "core.registration", "core.wording"),
+    ("core.contradictions", "core.mistakes"),
     ("core.launches",),
     (
         "core.planning",
@@ -42,7 +43,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.health",
         "core.timeline",
     ),
-    ("core.cases",),
+    ("core.advice", "core.cases"),
     ("hub",),
     ("ports",),
     ("flows", "adapters", "devhub"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobhook.adapters.rulefiles import FILE_MAX_BYTES, load_rules
+from jobhook.adapters.rulefiles import FILE_MAX_BYTES, check_files, load_rules, rule_files
 from jobhook.core.errors import Problem, RulesError, UsageError
 
 GOOD = """\
@@ -65,8 +65,9 @@ def test_a_folder_that_is_not_there_is_said_in_one_sentence(folder: Path) -> Non
 
 def test_one_bad_file_loads_nothing(folder: Path) -> None:
     assert problems(folder, retrain=GOOD, bad="id: bad\n") == [
-        "bad.yaml:1:1: `on` is missing",
-        "bad.yaml:1:1: `run` is missing",
+        "bad.yaml:1:1: `on` is missing: write, for instance, `on: [commit.pushed]`",
+        "bad.yaml:1:1: `run` is missing: write, for instance, "
+        "`run: {image: python:3.12, command: [python, train.py]}`",
     ]
 
 
@@ -78,7 +79,7 @@ def test_one_bad_file_loads_nothing(folder: Path) -> None:
         ),
         pytest.param(
             ("commit.pushed", "comit.pushed"),
-            "3:6: `on` there is no event 'comit.pushed'; did you mean `commit.pushed`?",
+            "3:6: `on`: there is no event 'comit.pushed'; did you mean `commit.pushed`?",
             id="event",
         ),
         pytest.param(
@@ -98,8 +99,8 @@ def test_one_bad_file_loads_nothing(folder: Path) -> None:
         ),
         pytest.param(
             ("run:", "if: repo.privat\nrun:"),
-            "4:1: `if` undefined field 'privat' not found in struct 'repo' "
-            "(line 1, column 5 of it)",
+            "4:9: `if`: undefined field 'privat' not found in struct 'repo'; "
+            "did you mean `private`?",
             id="expression",
         ),
         pytest.param(
@@ -117,7 +118,8 @@ def test_one_bad_file_loads_nothing(folder: Path) -> None:
         ),
         pytest.param(
             ("org:acme", "acme"),
-            "2:9: `watch` 'acme' is not `type:name`: write, for instance, `user:@me` or `org:acme`",
+            "2:9: `watch`: 'acme' is not `type:name`: write, for instance, `user:@me` or "
+            "`org:acme`",
             id="watch",
         ),
         pytest.param(
@@ -128,13 +130,13 @@ def test_one_bad_file_loads_nothing(folder: Path) -> None:
         ),
         pytest.param(
             ("command:", "timeout: 5x\n  command:"),
-            "6:3: `run.timeout` timeout '5x' is no length of time: write seconds, or a number with "
-            "s, m, h or d",
+            "6:3: `run.timeout`: timeout '5x' is no length of time: write seconds, or a number "
+            "with s, m, h or d",
             id="timeout",
         ),
         pytest.param(
             ("fires: true", "fires: yes"),
-            "8:49: `cases.fires` must be true or false",
+            "8:49: `cases.fires` must be true or false; write `fires: true`",
             id="truth value",
         ),
         pytest.param(
@@ -190,7 +192,7 @@ def test_an_id_may_stand_once_only(folder: Path) -> None:
         pytest.param(b"x" * (FILE_MAX_BYTES + 1), "over 262,144 bytes", id="too large"),
         pytest.param(b"- a\n", "holds no rule", id="a list"),
         pytest.param(b"", "holds no rule", id="empty"),
-        pytest.param(b"a: [", "expected", id="no YAML"),
+        pytest.param(b"a: [", "a closing bracket", id="no YAML"),
     ],
 )
 def test_a_file_that_is_no_rule_is_told(folder: Path, content: bytes, problem: str) -> None:
@@ -233,6 +235,111 @@ def test_warnings_do_not_stop_the_loading(folder: Path) -> None:
         f"{folder}/retrain.yaml:4:3: "
         "flavor 'a10-small' is not known here; did you mean `a10g-small`?",
     ]
+
+
+def told(folder: Path, text: str) -> list[tuple[int, int, str]]:
+    """The place and the code of all that is wrong with the file of a rule `x`."""
+    path = folder / "x.yaml"
+    path.write_text(dedent(text))
+    found = check_files([path], run_cases=True)
+    return [(each.line, each.column, each.code) for each in found.problems]
+
+
+def test_what_is_no_plain_yaml_hides_nothing(folder: Path) -> None:
+    text = """\
+        id: x
+        on: [commit.pushed]
+        repos: [!tmp, "dataset:acme/*"]
+        nope: 1
+        id: y
+        run: {image: a, command: [b], timeout: soon}
+        """
+    assert told(folder, text) == [
+        (3, 9, "yaml-unquoted"),
+        (3, 9, "bad-pattern"),
+        (4, 1, "unknown-key"),
+        (5, 1, "duplicate-key"),
+        (6, 31, "bad-timeout"),
+    ]
+
+
+def test_an_id_is_compared_whatever_else_is_wrong(folder: Path) -> None:
+    (folder / "team").mkdir()
+    (folder / "team" / "x.yaml").write_text("id: x\nnope: 1\n")
+    (folder / "x.yaml").write_text("id: x\n")
+    (folder / "y.yaml").write_text("id: z\n")
+    (folder / "w.yaml").write_text("id: [w]\n")
+    found = [each.code for each in check_files(rule_files(folder)).problems]
+    assert found.count("duplicate-id") == 1
+    assert found.count("id-mismatch") == 1
+
+
+def test_what_a_case_says_wrong_is_placed_at_its_key(folder: Path) -> None:
+    text = """\
+        id: x
+        watch: ["user:@me"]
+        on: [commit.pushed]
+        run:
+          image: a
+          command: [b]
+        cases:
+          - name: one job
+            fires: true
+            reason: tag
+            job:
+              flavor: t4-small
+              labels: {a: b}
+          - name: a list
+            fires: true
+            job:
+              - {flavor: t4-small}
+        """
+    assert told(folder, text) == [
+        (10, 5, "case-fails"),
+        (12, 7, "case-fails"),
+        (13, 16, "case-fails"),
+        (17, 10, "case-fails"),
+    ]
+
+
+def test_a_place_within_an_expression_is_that_of_the_file(folder: Path) -> None:
+    text = """\
+        id: x
+        on: [commit.pushed]
+        all:
+          - if: |
+              true &&
+                repo.privat
+          - if: "repo.name == \\"a\\" && repo.privat"
+        run: {image: a, command: [b]}
+        """
+    (folder / "x.yaml").write_text(dedent(text))
+    inside, escaped = check_files([folder / "x.yaml"]).problems
+    assert (inside.line, inside.column) == (6, 13)
+    assert inside.source == "        repo.privat"
+    assert "of it" not in inside.message
+    assert (escaped.line, escaped.column) == (7, 9)
+    assert escaped.message.endswith("(line 1, column 25 of it)")
+
+
+def test_the_problems_of_a_file_are_bounded(folder: Path) -> None:
+    (folder / "x.yaml").write_text("\n".join(f"k{number}: &a 1" for number in range(500)))
+    assert len(check_files([folder / "x.yaml"]).problems) == 100
+
+
+@pytest.mark.parametrize(("length", "is_shown"), [(2000, True), (2001, False)])
+def test_a_line_without_end_is_not_kept(folder: Path, length: int, *, is_shown: bool) -> None:
+    (folder / "x.yaml").write_text("nope: 1 #".ljust(length, "x"))
+    assert {bool(each.source) for each in check_files([folder / "x.yaml"]).problems} == {is_shown}
+
+
+def test_warnings_come_with_the_problems_of_other_files(folder: Path) -> None:
+    (folder / "a.yaml").write_text("id: a\n")
+    (folder / "retrain.yaml").write_text(GOOD.replace("watch", "# watch"))
+    found = check_files(rule_files(folder))
+    assert [each.file for each in found.problems] == [f"{folder}/a.yaml"] * 2
+    assert [(each.code, each.severity) for each in found.warnings] == [("no-watch", "warning")]
+    assert [each.rule.id for each in found.files] == ["retrain"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)

@@ -20,50 +20,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "rules"
 
 
-def test_the_shipped_rules_hold(run: Run) -> None:
-    ran = run("rules", "check", "--rules", RULES)
-    assert (ran.code, ran.out, ran.err) == (0, "3 rules and 11 cases hold\n", "")
-
-
-def test_a_bad_rule_fails_the_check_with_its_place(run: Run, folder: Path) -> None:
-    (folder / "bad.yaml").write_text(BAD)
-    ran = run("rules", "check")
-    assert ran.code == 1
-    assert "rules/bad.yaml:2:1: there is no key `onn` here; did you mean `on`?" in ran.err
-    assert ran.out == "3 problems: nothing would be loaded\n"
-
-
-def test_problems_and_warnings_are_told_to_programs(run: Run, folder: Path) -> None:
-    (folder / "bad.yaml").write_text(BAD)
-    ran = run("rules", "check", "--json")
-    assert ran.code == 1
-    assert ran.err == ""
-    assert ran.json[0] == {
-        "severity": "error",
-        "file": "rules/bad.yaml",
-        "line": 1,
-        "column": 1,
-        "message": "`on` is missing",
-    }
-
-
-def test_a_warning_does_not_fail_the_check(run: Run, folder: Path) -> None:
-    (folder / "a.yaml").write_text("id: a\non: [repo.created]\nrun: {image: x, command: [y]}\n")
-    ran = run("rules", "check")
-    assert (ran.code, ran.out) == (0, "1 rule and 0 cases hold\n")
-    assert "(warning)" in ran.err
-    assert [problem["severity"] for problem in run("rules", "check", "--json").json] == ["warning"]
-
-
-def test_an_empty_folder_is_warned_of_and_no_error(run: Run, folder: Path) -> None:
-    (folder / "README.md").write_text("no rule")
-    ran = run("rules", "check")
-    warning = "jobhook: there is no rule file (*.yaml) in rules: nothing is ever launched\n"
-    assert (ran.code, ran.out, ran.err) == (0, "0 rules and 0 cases hold\n", warning)
-    assert run("rules", "check", "--json").json == []
-    assert run("rules", "check", "--rules", str(folder / "nowhere")).code == 2
-
-
 def test_rules_are_listed(run: Run) -> None:
     ran = run("rules", "list", "--rules", RULES)
     assert "check-model-card" in ran.out

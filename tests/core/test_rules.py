@@ -15,10 +15,10 @@ from jobhook.core.actions import Action
 from jobhook.core.deliveries import Delivery, read_delivery
 from jobhook.core.errors import Problem, did_you_mean
 from jobhook.core.events import EVENTS, RAW, SCOPES, STRANGERS_EVENTS
+from jobhook.core.examples import Case
 from jobhook.core.globs import GlobList
-from jobhook.core.jobs import FLAVORS
 from jobhook.core.occasions import short_ref
-from jobhook.core.rules import RESERVED_KEYS, Case, Rule, RuleSet, rule_schema, warnings_of
+from jobhook.core.rules import RESERVED_KEYS, Rule, RuleSet, rule_schema
 from jobhook.core.watches import WATCH_TYPES, Watch, parse_watch
 
 SMALL: dict[str, Any] = {"image": "python:3.12", "command": ["python", "-V"]}
@@ -78,7 +78,7 @@ def test_an_unknown_key_of_a_job_is_refused(key: str) -> None:
     assert refusals(run=action(**{key: "x"})) == [f"run.0.{key}: Extra inputs are not permitted"]
 
 
-@pytest.mark.parametrize("key", ["files", "actor", "fire"])
+@pytest.mark.parametrize("key", ["file", "author", "fire"])
 def test_an_unknown_key_of_a_case_is_refused(key: str) -> None:
     case = {"name": "a", "fires": True, key: "x"}
     assert refusals(cases=[case]) == [f"cases.0.{key}: Extra inputs are not permitted"]
@@ -558,46 +558,6 @@ def test_a_set_has_one_version_however_its_files_lie_and_another_when_a_rule_cha
 
 
 @pytest.mark.parametrize(
-    ("given_parts", "expected"),
-    [
-        pytest.param({}, [], id="nothing-odd"),
-        pytest.param(
-            {"on": ["repo.created"], "refs": ["main"]},
-            [(("refs",), "no event of repo.created has a ref: the rule can never fire")],
-            id="refs-without-a-ref",
-        ),
-        pytest.param(
-            {"watch": []},
-            [(("id",), "the rule has no `watch`: no webhook is registered for it")],
-            id="no-watch",
-        ),
-        pytest.param(
-            {"run": [SMALL, action(flavor="a10-small")]},
-            [
-                (
-                    ("run", 1, "flavor"),
-                    "flavor 'a10-small' is not known here; did you mean `a10g-small`?",
-                )
-            ],
-            id="flavor-misspelt",
-        ),
-        pytest.param(
-            {"run": action(flavor="zzz")},
-            [(("run", 0, "flavor"), "flavor 'zzz' is not known here")],
-            id="flavor-unknown",
-        ),
-    ],
-)
-def test_what_an_author_is_warned_of(given_parts: dict[str, Any], expected: object) -> None:
-    assert list(warnings_of(make_rule(**given_parts))) == expected
-
-
-@pytest.mark.parametrize("flavor", FLAVORS)
-def test_a_known_flavor_is_no_warning(flavor: str) -> None:
-    assert list(warnings_of(make_rule(run=action(flavor=flavor)))) == []
-
-
-@pytest.mark.parametrize(
     ("word", "expected"),
     [("datset", "; did you mean `dataset`?"), ("zzz", ""), ("", "")],
 )
@@ -616,7 +576,7 @@ def test_the_schema_knows_every_key_and_no_other() -> None:
     }
     assert set(schema["required"]) == {"id", "on", "run"}
     blocks = [schema, *schema["$defs"].values()]
-    assert [block["additionalProperties"] for block in blocks] == [False] * 8
+    assert [block["additionalProperties"] for block in blocks] == [False] * 11
     assert all("description" in about for block in blocks for about in block["properties"].values())
 
 

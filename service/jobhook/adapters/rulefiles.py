@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from jobhook.adapters.folders import visible_in
 from jobhook.adapters.scripts import scripts_of
-from jobhook.adapters.yaml_marks import Document, YamlFault, read_yaml
-from jobhook.core.actions import Action, NetworkBlock, VolumeBlock
+from jobhook.adapters.yaml_faults import YamlFault
+from jobhook.adapters.yaml_marks import Document, read_yaml
+from jobhook.core.advice import USUAL, Surroundings, advice_on, advice_on_cases
 from jobhook.core.cases import broken_cases
-from jobhook.core.conditions import CommentCondition, Conditions
-from jobhook.core.errors import Problem, RulesError, UsageError, did_you_mean
-from jobhook.core.rules import RESERVED_KEYS, Case, Rule, RuleSet, warnings_of
-from jobhook.core.strict import Strict
-from jobhook.core.uv import SCRIPTS, Uv
+from jobhook.core.codes import ERROR, WARNING
+from jobhook.core.errors import Problem, RulesError, UsageError
+from jobhook.core.mistakes import read_rule
+from jobhook.core.rules import Rule, RuleSet
+from jobhook.core.tokens import masked
+from jobhook.core.wording import Keys, Mistake
 
 FILE_MAX_BYTES = 256 * 1024
-Keys = tuple[str | int, ...]
+# Of one file; whoever has seen so many mends some of them first.
+_PROBLEMS_MAX = 100
+# Of a line that is longer, nothing is shown.
+_SOURCE_MAX = 2000
 
 _ENDINGS = {".yaml", ".yml"}
-_BLOCKS: dict[str, type[Strict]] = {
-    "": Rule,
-    "run": Action,
-    "uv": Uv,
-    "volumes": VolumeBlock,
-    "network": NetworkBlock,
-    "cases": Case,
-    "comment": CommentCondition,
-    "any": Conditions,
-    "all": Conditions,
-    "not": Conditions,
-}
-# What pydantic finds, in the words of someone who writes YAML.
-_SENTENCES = {
-    "missing": "is missing",
-    "string_type": 'must be text; put it in quotes: "{value}"',
-    "string_pattern_mismatch": "{value!r} must be lower-case letters, digits and `-`, 63 at most",
-    "bool_type": "must be true or false",
-    "dict_type": "must be a block of `key: value` lines",
-    "model_type": "must be a block of `key: value` lines",
-    "tuple_type": "must be a list: [{value}]",
-    "too_short": "needs at least one item",
-    "too_long": "has too many items",
-    "int_type": "must be a length of time such as 30m",
-}
 
 
 def load_rules(folder: Path, *, run_cases: bool = False) -> RuleSet:
@@ -60,135 +39,189 @@ def load_rules(folder: Path, *, run_cases: bool = False) -> RuleSet:
         UsageError: If there is no such folder.
         RulesError: If anything is wrong with any file.
     """
+    checked = check_files(rule_files(folder), folder, run_cases=run_cases)
+    if checked.problems:
+        raise RulesError(checked.problems)
+    return RuleSet(tuple(file.rule for file in checked.files), checked.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFile:
+    """A rule and the file that it is from."""
+
+    rule: Rule
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """
+    What was found in rule files, in their order.
+
+    Attributes:
+        files: Those that hold a rule.
+    """
+
+    files: tuple[RuleFile, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def rule_files(folder: Path) -> list[Path]:
+    """
+    Return the rule files in *folder* and below.
+
+    Raises:
+        UsageError: If there is no such folder.
+        RulesError: If it, or a folder below, cannot be read.
+    """
     if not folder.is_dir():
         raise UsageError(f"there is no rules folder at {folder}: give another with JOBHOOK_RULES")
-    rules: list[Rule] = []
-    problems: list[Problem] = []
-    warnings: list[Problem] = []
-    files: dict[str, str] = {}
-    for path in _rule_files(folder):
-        try:
-            document = _read(path)
-            rule = _rule(document, path, folder)
-        except RulesError as exc:
-            problems += exc.problems
-            continue
-        rules.append(rule)
-        problems += _misplaced(rule, path, document, files)
-        if run_cases:
-            problems += _at(
-                path, document, ((("cases", i), text) for i, text in broken_cases(rule))
-            )
-        warnings += _at(path, document, warnings_of(rule))
-    if problems:
-        raise RulesError(tuple(sorted(problems)))
-    return RuleSet(tuple(rules), tuple(warnings))
-
-
-def _rule_files(folder: Path) -> list[Path]:
     try:
         paths = [Path(entry.path) for entry in visible_in(folder)]
     except OSError as exc:
-        where = Path(exc.filename or folder)
-        raise _broken(where, 1, 1, f"the folder cannot be read: {exc.strerror}") from exc
-    return sorted(path for path in paths if path.suffix.lower() in _ENDINGS)
+        where, message = exc.filename or str(folder), f"the folder cannot be read: {exc.strerror}"
+        raise RulesError((Problem(where, 1, 1, message, code="unreadable-file"),)) from exc
+    return sorted(path for path in paths if is_rule_file(path))
+
+
+def is_rule_file(path: Path) -> bool:
+    """Whether a file of that name is read as a rule."""
+    return path.suffix.lower() in _ENDINGS
+
+
+def check_files(
+    paths: Sequence[Path],
+    folder: Path,
+    *,
+    run_cases: bool = False,
+    around: Surroundings = USUAL,
+) -> Checked:
+    """
+    Return what the files at *paths* hold, with everything that is wrong with any of them.
+
+    Scripts that they name lie in *folder*. With *run_cases*, examples that do not hold and rules
+    without one that fires are told as well.
+    """
+    found: list[RuleFile] = []
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    ids: dict[str, str] = {}
+    for path in paths:
+        document = _read(path)
+        wrong = [_fault(path, document, fault) for fault in document.faults]
+        rule: Rule | tuple[Mistake, ...] = ()
+        if document.whole:
+            rule = read_rule(document.value, scripts_of(document.value, folder))
+        mistakes = rule if isinstance(rule, tuple) else _broken(rule, run_cases=run_cases)
+        wrong += _told(path, document, (*mistakes, *_misplaced(document, path, ids)))
+        problems += sorted(_hushed(wrong))[:_PROBLEMS_MAX]
+        if isinstance(rule, Rule):
+            found.append(RuleFile(rule, str(path)))
+            advice = _advice(rule, around, run_cases=run_cases)
+            warnings += _told(path, document, advice, severity=WARNING)
+    return Checked(tuple(found), tuple(problems), tuple(sorted(warnings)))
 
 
 def _read(path: Path) -> Document:
     if not path.is_file():
         # A pipe would be waited for, and a folder has no content.
-        raise _broken(path, 1, 1, "this is no regular file")
+        return _unreadable("this is no regular file")
     try:
         with path.open("rb") as file:
             content = file.read(FILE_MAX_BYTES + 1)
-        return read_yaml(_bounded(content).decode("utf-8"))
-    except UnicodeDecodeError as exc:
-        raise _broken(path, 1, 1, "the file is not UTF-8") from exc
+        if len(content) > FILE_MAX_BYTES:
+            return _unreadable(f"the file is over {FILE_MAX_BYTES:,} bytes")
+        return read_yaml(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        return _unreadable("the file is not UTF-8")
     except OSError as exc:
-        raise _broken(path, 1, 1, f"the file cannot be read: {exc.strerror}") from exc
-    except YamlFault as exc:
-        raise _broken(path, exc.line, exc.column, str(exc)) from exc
+        return _unreadable(f"the file cannot be read: {exc.strerror}")
 
 
-def _bounded(content: bytes) -> bytes:
-    if len(content) > FILE_MAX_BYTES:
-        raise YamlFault(f"the file is over {FILE_MAX_BYTES:,} bytes", None)
-    return content
+def _unreadable(message: str) -> Document:
+    return Document(None, whole=False, faults=(YamlFault(1, 1, message, "unreadable-file"),))
 
 
-def _broken(path: Path, line: int, column: int, message: str) -> RulesError:
-    return RulesError((Problem(str(path), line, column, message),))
+def _fault(path: Path, document: Document, fault: YamlFault) -> Problem:
+    message, source = masked(fault.message), _source(document, fault.line)
+    return Problem(str(path), fault.line, fault.column, message, code=fault.code, source=source)
 
 
-def _rule(document: Document, path: Path, folder: Path) -> Rule:
-    handed_in = {SCRIPTS: scripts_of(document.value, folder)}
-    try:
-        return Rule.model_validate(document.value, context=handed_in)
-    except ValidationError as exc:
-        found = _first_causes(exc.errors(include_url=False))
-        raise RulesError(tuple(_at(path, document, map(_explained, found)))) from exc
+def _told(
+    path: Path, document: Document, found: Iterable[Mistake], *, severity: str = ERROR
+) -> list[Problem]:
+    return [_problem(path, document, mistake, severity) for mistake in found]
 
 
-def _first_causes(errors: list[Any]) -> list[Any]:
-    # pydantic counts the items of a list without the wrong ones, and then misses them.
-    return [
-        error
-        for error in errors
-        if error["type"] != "too_short"
-        or not any(e["loc"][:-1][: len(error["loc"])] == error["loc"] for e in errors)
-    ]
-
-
-def _at(path: Path, document: Document, found: Iterable[tuple[Keys, str]]) -> list[Problem]:
-    return [
-        Problem(str(path), *document.place(_as_written(document, keys)), message)
-        for keys, message in found
-    ]
+def _problem(path: Path, document: Document, mistake: Mistake, severity: str) -> Problem:
+    keys, message = _as_written(document, mistake.keys), mistake.message
+    place = document.place(keys)
+    if mistake.within:
+        exact = document.within(keys, *mistake.within)
+        if exact is None:
+            line, column = mistake.within
+            message += f" (line {line}, column {column} of it)"
+        place = exact or document.text_place(keys)
+    return Problem(
+        str(path),
+        *place,
+        masked(message),
+        code=mistake.code,
+        severity=severity,
+        source=_source(document, place[0]),
+    )
 
 
 def _as_written(document: Document, keys: Keys) -> Keys:
-    # `run:` may be one job; the model always has a list.
-    one_job = isinstance(document.value, dict) and isinstance(document.value.get("run"), dict)
-    return ("run", *keys[2:]) if one_job and keys[:2] == ("run", 0) else keys
+    # One job, text or block may stand where the model always has a list.
+    value, written = document.value, list[str | int]()
+    for key in keys:
+        if key == 0 and not isinstance(value, list):
+            continue
+        written.append(key)
+        value = _at(value, key)
+    return tuple(written)
 
 
-def _misplaced(rule: Rule, path: Path, document: Document, files: dict[str, str]) -> list[Problem]:
-    problems = []
-    if rule.id != path.stem:
-        message = f"the id is {rule.id!r} and the file {path.name!r}: they must be the same"
-        problems += _at(path, document, [(("id",), message)])
-    elif rule.id in files:
-        message = f"there is a rule {rule.id!r} already, in {files[rule.id]}"
-        problems += _at(path, document, [(("id",), message)])
-    files.setdefault(rule.id, str(path))
-    return problems
+def _at(value: Any, key: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(key)
+    is_item = isinstance(value, list) and isinstance(key, int) and key < len(value)
+    return value[key] if is_item else None
 
 
-def _explained(error: Any) -> tuple[Keys, str]:
-    keys, kind, value = error["loc"], error["type"], error["input"]
-    if not keys and kind in {"model_type", "dict_type"}:
-        return (), "the file holds no rule: it must be a block of `key: value` lines"
-    if kind == "extra_forbidden":
-        blocks = [str(key) for key in keys[:-1] if key in _BLOCKS]
-        return keys, _unknown_key(str(keys[-1]), blocks[-1] if blocks else "")
-    if kind == "rule":
-        return keys, f"{_named(keys)}{error['msg']}"
-    sentence = _SENTENCES.get(kind, error["msg"].lower()).format(value=value)
-    if kind == "missing":
-        return keys[:-1], f"`{keys[-1]}` {sentence}"
-    return keys, f"{_named(keys)}{sentence}"
+def _misplaced(document: Document, path: Path, ids: dict[str, str]) -> Iterator[Mistake]:
+    id_ = document.value.get("id") if isinstance(document.value, dict) else None
+    if not isinstance(id_, str):
+        return
+    if id_ != path.stem:
+        message = f"the id is {id_[:64]!r} and the file {path.name!r}: they must be the same"
+        yield Mistake(("id",), "id-mismatch", message)
+    elif id_ in ids:
+        message = f"there is a rule {id_!r} already, in {ids[id_]}"
+        yield Mistake(("id",), "duplicate-id", message)
+    ids.setdefault(id_, str(path))
 
 
-def _unknown_key(key: str, block: str) -> str:
-    if key in RESERVED_KEYS:
-        return (
-            f"`{key}` is a word of the language that this version cannot carry out yet: remove it"
-        )
-    fields = _BLOCKS[block].model_fields.items()
-    known = [field.alias or name for name, field in fields]
-    return f"there is no key `{key}` here{did_you_mean(key, known)}"
+def _broken(rule: Rule, *, run_cases: bool) -> Iterator[Mistake]:
+    if run_cases:
+        for keys, message in broken_cases(rule):
+            yield Mistake(("cases", *keys), "case-fails", message)
 
 
-def _named(keys: Keys) -> str:
-    names = [str(key) for key in keys if isinstance(key, str)]
-    return f"`{'.'.join(names)}` " if names else ""
+def _advice(rule: Rule, around: Surroundings, *, run_cases: bool) -> Iterator[Mistake]:
+    yield from advice_on(rule, around)
+    if run_cases:
+        yield from advice_on_cases(rule)
+
+
+def _source(document: Document, number: int) -> str:
+    line = document.line(number)
+    return masked(line) if len(line) <= _SOURCE_MAX else ""
+
+
+def _hushed(problems: list[Problem]) -> list[Problem]:
+    # What only the name beside it makes a secret has no shape by which it could be masked.
+    lines = {problem.line for problem in problems if problem.code == "secret-in-env"}
+    return [replace(each, source="") if each.line in lines else each for each in problems]

@@ -10,7 +10,17 @@ import typer
 
 from jobhook import __version__
 from jobhook.adapters.logs import configure_logs
-from jobhook.cli import doctor, explaining, orders, records, registration, rules, service, stopping
+from jobhook.cli import (
+    checking,
+    doctor,
+    explaining,
+    orders,
+    records,
+    registration,
+    rules,
+    service,
+    stopping,
+)
 from jobhook.cli.output import say
 
 app = typer.Typer(
@@ -27,6 +37,8 @@ app.command("demo")(service.demo)
 app.command("serve")(service.serve)
 app.command("devhub")(service.devhub)
 app.add_typer(rules.app, name="rules")
+rules.app.command("check")(checking.check)
+rules.app.command("codes")(checking.codes)
 rules.app.command("explain")(explaining.explain_rules)
 app.command("apply")(registration.apply)
 app.add_typer(records.deliveries_app, name="deliveries")

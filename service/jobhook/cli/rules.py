@@ -6,7 +6,6 @@ import asyncio
 import json
 import shlex
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,11 +17,11 @@ from jobhook.cli.options import AsJson, RulesFolder, settings_with
 from jobhook.cli.output import print_json, print_table, say, warn
 from jobhook.core.actions import Action
 from jobhook.core.deliveries import Unreadable, delivery_id, read_delivery
-from jobhook.core.errors import HubError, JobHookError, Problem, RulesError, UsageError
+from jobhook.core.errors import HubError, JobHookError, UsageError
 from jobhook.core.events import events_of
 from jobhook.core.matching import Decision, decide
 from jobhook.core.planning import Origin, job_of, plan_launches
-from jobhook.core.rules import RuleSet, rule_schema
+from jobhook.core.rules import rule_schema
 from jobhook.flows.intake import SOURCE
 from jobhook.hub import AsyncHub
 from jobhook.settings import Settings
@@ -36,55 +35,6 @@ _WHO_AM_I_SECONDS = 5.0
 _HIDDEN = "***"
 # What a job has only if its rule says so, in the words of the wire.
 _SELDOM = ("namespace", "volumes", "expose", "ssh", "resourceGroupId", "network", "arch")
-
-
-@app.command("check")
-def check(rules: RulesFolder = None, as_json: AsJson = False) -> None:
-    """
-    Validate every rule file and run the rules' own cases; exit 1 if anything is wrong.
-
-    A folder without rules is no error, as a service runs with it; it is warned of.
-    """
-    folder = settings_with(rules=rules).rules
-    loaded, problems = _checked(folder)
-    if not (loaded.rules or problems):
-        warn(f"jobhook: there is no rule file (*.yaml) in {folder}: nothing is ever launched")
-    if as_json:
-        print_json(
-            [_problem("error", problem) for problem in problems]
-            + [_problem("warning", warning) for warning in loaded.warnings]
-        )
-    else:
-        _print_check(loaded, problems)
-    if problems:
-        raise typer.Exit(1)
-
-
-def _checked(folder: Path) -> tuple[RuleSet, tuple[Problem, ...]]:
-    try:
-        return load_rules(folder, run_cases=True), ()
-    except RulesError as exc:
-        return RuleSet(), exc.problems
-
-
-def _problem(severity: str, problem: Problem) -> dict[str, Any]:
-    return {"severity": severity, **asdict(problem)}
-
-
-def _print_check(loaded: RuleSet, problems: tuple[Problem, ...]) -> None:
-    for problem in problems:
-        warn(str(problem))
-    for warning in loaded.warnings:
-        warn(f"{warning} (warning)")
-    cases = sum(len(rule.cases) for rule in loaded.rules)
-    if problems:
-        say(f"{_count(len(problems), 'problem')}: nothing would be loaded")
-    else:
-        say(f"{_count(len(loaded.rules), 'rule')} and {_count(cases, 'case')} hold")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @app.command("list")

@@ -37,7 +37,7 @@ def _seconds(value: object) -> object:
         try:
             return parse_timeout(value)
         except UsageError as exc:
-            raise fault(str(exc)) from exc
+            raise fault(str(exc), code="bad-timeout") from exc
     return value
 
 
@@ -53,7 +53,7 @@ def _once(value: object) -> object:
 def _source(text: str) -> str:
     namespace, slash, job_id = text.rpartition("/")
     if not _JOB_ID.fullmatch(job_id) or (slash and not NAMESPACE.fullmatch(namespace)):
-        raise fault(f"{text[:120]!r} is no job: write its id, or `namespace/id`")
+        raise fault(f"{text[:120]!r} is no job: write its id, or `namespace/id`", code="bad-job")
     return text
 
 
@@ -171,16 +171,22 @@ class Action(Strict):
             if looks_secret(name, value):
                 raise fault(
                     f"the value of {name[:120]} looks like a token, and env can be read by all who "
-                    "may see the job: hand it over in `secrets`"
+                    "may see the job: hand it over in `secrets`",
+                    code="secret-in-env",
+                    at=(name,),
                 )
         return env
 
     @field_validator("env", "secrets")
     @classmethod
     def _keeps_off_our_names(cls, names: Iterable[str]) -> Iterable[str]:
-        for name in names:
+        for index, name in enumerate(names):
             if name.startswith(INJECTED_PREFIXES):
-                raise fault(f"{name}: names with {' or '.join(INJECTED_PREFIXES)} are injected")
+                raise fault(
+                    f"{name}: names with {' or '.join(INJECTED_PREFIXES)} are injected",
+                    code="reserved-name",
+                    at=(name if isinstance(names, dict) else index,),
+                )
         return names
 
     @field_validator("labels")
@@ -188,7 +194,11 @@ class Action(Strict):
     def _keeps_off_our_labels(cls, labels: dict[str, str]) -> dict[str, str]:
         for key in labels:
             if key.startswith(OUR_LABELS):
-                raise fault(f"{key}: labels with {OUR_LABELS} are how jobhook finds its jobs")
+                raise fault(
+                    f"{key}: labels with {OUR_LABELS} are how jobhook finds its jobs",
+                    code="reserved-name",
+                    at=(key,),
+                )
         return labels
 
     @model_validator(mode="after")
@@ -196,24 +206,38 @@ class Action(Strict):
         ways = [way for way in _WAYS if getattr(self, way) is not None]
         if len(ways) != 1:
             told = " and ".join(f"`{way}`" for way in ways) or "none"
-            raise fault(f"say exactly one of `image`, `uv` and `from_job`: here is {told}")
+            raise fault(
+                f"say exactly one of `image`, `uv` and `from_job`: here is {told}",
+                code="bad-job" if ways else "missing-key",
+            )
         if self.image is not None and not self.command:
-            raise fault("`command` is missing: what does the job run?")
+            raise fault(
+                "`command` is missing: write, for instance, `command: [python, train.py]`",
+                code="missing-key",
+            )
         if self.image is None and (self.command or self.args):
             other = "`uv.args` holds the script's words" if self.uv else "they are the job's own"
-            raise fault(f"`command` and `args` go with `image` only: {other}")
+            raise fault(
+                f"`command` and `args` go with `image` only: {other}",
+                code="bad-job",
+                at=("command" if self.command else "args",),
+            )
         return self
 
     @model_validator(mode="after")
     def _fits_the_hub(self) -> Self:
         for name in self.env:
             if name in self.secrets:
-                raise fault(f"{name} stands in env and in secrets: keep one")
+                raise fault(
+                    f"{name} stands in env and in secrets: keep one",
+                    code="reserved-name",
+                    at=("env", name),
+                )
         try:
             self._own(self.env, {}, _ANY.image, _ANY.command)
             self.spec({}, source=_ANY)
         except UsageError as exc:
-            raise fault(str(exc)) from exc
+            raise fault(str(exc), code="bad-job") from exc
         return self
 
     @property

@@ -32,13 +32,14 @@ _REPO_ID = re.compile("id:[0-9a-f]{24}")
 
 def _event_name(word: object) -> object:
     if isinstance(word, str) and word not in EVENTS and word not in RAW:
-        raise fault(f"there is no event {word!r}{did_you_mean(word, (*EVENTS, *RAW))}")
+        hint = did_you_mean(word, (*EVENTS, *RAW))
+        raise fault(f"there is no event {word!r}{hint}", code="unknown-event")
     return word
 
 
 def _glob(pattern: object) -> object:
     if isinstance(pattern, str) and (problem := glob_problem(pattern.removeprefix("!"))):
-        raise fault(f"{pattern[:60]!r}: {problem}")
+        raise fault(f"{pattern[:60]!r}: {problem}", code="bad-pattern")
     return pattern
 
 
@@ -48,19 +49,24 @@ def _repo_glob(pattern: object) -> object:
     kind, colon, name = pattern.removeprefix("!").partition(":")
     if not colon:
         raise fault(
-            f"{pattern!r} names no type: write `dataset:owner/name`, or `*:owner/name` for any"
+            f"{pattern!r} names no type: write `dataset:owner/name`, or `*:owner/name` for any",
+            code="bad-pattern",
         )
     if not any(glob_matches(kind, known) for known in REPO_TYPES):
-        raise fault(f"{kind!r} is no type of repo{did_you_mean(kind, REPO_TYPES)}")
+        hint = did_you_mean(kind, REPO_TYPES)
+        raise fault(f"{kind!r} is no type of repo{hint}", code="unknown-repo-type")
     if "/" not in name:
-        raise fault(f"{pattern!r} matches no repo: a name is `owner/name`, any is `{kind}:*/*`")
+        raise fault(
+            f"{pattern!r} matches no repo: a name is `owner/name`, any is `{kind}:*/*`",
+            code="bad-pattern",
+        )
     return _glob(pattern)
 
 
 def _text_glob(pattern: object) -> object:
     # A title has no parts; `**` and a slash at an end are text like any other.
     if isinstance(pattern, str) and not 0 < len(pattern.removeprefix("!")) <= 512:
-        raise fault(f"{pattern[:60]!r}: a pattern has 1 to 512 characters")
+        raise fault(f"{pattern[:60]!r}: a pattern has 1 to 512 characters", code="bad-pattern")
     return pattern
 
 
@@ -71,8 +77,7 @@ def _sound(parse: Callable[[str], object]) -> AfterValidator:
         try:
             parse(text)
         except BadExpression as exc:
-            place = f" (line {exc.place[0]}, column {exc.place[1]} of it)" if exc.place else ""
-            raise fault(f"{exc}{place}") from exc
+            raise fault(str(exc), code="bad-expression", within=exc.place) from exc
         return text
 
     return AfterValidator(refuse)
@@ -83,7 +88,17 @@ def _as_list(value: object) -> object:
 
 
 EventName = Annotated[str, BeforeValidator(_event_name), WithJsonSchema({"enum": [*EVENTS, *RAW]})]
-RepoGlob = Annotated[str, BeforeValidator(_repo_glob)]
+RepoGlob = Annotated[
+    str,
+    BeforeValidator(_repo_glob),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^!?(id:[0-9a-f]{24}|[^:]+:[^/]+/.+)$",
+            "examples": ["dataset:acme/*", "!dataset:acme/tmp-*"],
+        }
+    ),
+]
 Glob = Annotated[str, BeforeValidator(_glob)]
 TextGlob = Annotated[str, BeforeValidator(_text_glob)]
 Cel = Annotated[str, _sound(parse_expression)]
@@ -95,8 +110,14 @@ OneOrMore = Annotated[
 ]
 
 
-def _some(description: str) -> Any:
-    return Field(default=None, strict=False, min_length=1, description=description)
+def _some(description: str, *examples: list[str]) -> Any:
+    return Field(
+        default=None,
+        strict=False,
+        min_length=1,
+        description=description,
+        examples=list(examples) or None,
+    )
 
 
 class CommentCondition(Strict):
@@ -112,7 +133,7 @@ class CommentCondition(Strict):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not self.starts_with and self.matches is None:
-            raise fault("say `starts_with` or `matches`")
+            raise fault("say `starts_with` or `matches`", code="missing-key")
         return self
 
     def check(self, on: tuple[str, ...]) -> CommentCheck:
@@ -124,30 +145,36 @@ class CommentCondition(Strict):
 class Conditions(Strict):
     """What must hold of an event, all of it; what is not said is not asked."""
 
-    on: tuple[EventName, ...] | None = _some("Events: any of these.")
+    on: tuple[EventName, ...] | None = _some("Events: any of these.", ["commit.pushed"])
     repos: tuple[RepoGlob, ...] | None = _some(
         "`type:owner/name` globs or `id:` and a repo's id; `!` excludes, the last match wins."
     )
     refs: tuple[Glob, ...] | None = _some(
-        "Short or full ref names, globs; without it, any ref the event is about."
+        "Short or full ref names, globs; without it, any ref the event is about.",
+        ["main"],
+        ["v*", "!v0*"],
     )
     private: bool | None = Field(default=None, description="Whether the repo is private.")
     titles: tuple[TextGlob, ...] | None = _some(
-        "Titles of the discussion or pull request, globs; `!` excludes, the last match wins."
+        "Titles of the discussion or pull request, globs; `!` excludes, the last match wins.",
+        ["*retrain*"],
     )
     comment: CommentCondition | None = Field(
         default=None, description="What the comment must be like."
     )
     tags: tuple[TextGlob, ...] | None = _some(
-        "Tags of the repo, globs: any of these, and none with `!`; looked up after the answer."
+        "Tags of the repo, globs: any of these, and none with `!`; looked up after the answer.",
+        ["task_categories:*"],
     )
     paths: tuple[Glob, ...] | None = _some(
         "Files of which at least one changed, globs; `!` excludes, the last match wins; looked up "
-        "after the answer."
+        "after the answer.",
+        ["data/**/*.parquet"],
     )
     actors: tuple[Glob, ...] | None = _some(
         "Who pushed, opened or commented, globs of names: any of these, and none with `!`; looked "
-        "up after the answer."
+        "up after the answer.",
+        ["!acme-bot"],
     )
     any: tuple[Conditions, ...] | None = _some("Conditions of which one must hold.")
     all: tuple[Conditions, ...] | None = _some("Conditions that must all hold.")
@@ -155,7 +182,10 @@ class Conditions(Strict):
         default=None, alias="not", description="Conditions that must not hold together."
     )
     if_: Cel | None = Field(
-        default=None, alias="if", description="A CEL expression over the event's context."
+        default=None,
+        alias="if",
+        description="A CEL expression over the event's context.",
+        examples=["repo.private == false"],
     )
 
     @model_validator(mode="before")
@@ -164,7 +194,11 @@ class Conditions(Strict):
         if isinstance(given, dict):
             for key, value in given.items():
                 if value is None and key in _CONDITIONS:
-                    raise fault(f"`{key}` is empty: remove it, or say what it wants")
+                    raise fault(
+                        f"`{key}` is empty: remove it, or say what it wants",
+                        code="empty-value",
+                        at=(key,),
+                    )
         return given
 
     def checks(self, on: tuple[str, ...]) -> Iterator[Check]:

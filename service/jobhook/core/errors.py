@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class JobHookError(Exception):
@@ -66,12 +66,23 @@ class EncodingRefused(DeliveryError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that is wrong with a rule file; *line* and *column* count from 1."""
+    """
+    One thing that is wrong with a rule file, or most likely not meant.
+
+    Attributes:
+        line: From 1; so is *column*.
+        code: What kind of thing it is: one of `jobhook.core.codes`.
+        severity: `error`, which keeps the rules from being loaded, or `warning`.
+        source: The line of the file; empty if it has none.
+    """
 
     file: str
     line: int
     column: int
     message: str
+    code: str = ""
+    severity: str = "error"
+    source: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.message}"

@@ -116,6 +116,14 @@ def parse_expression(text: str) -> Expression:
     return expression
 
 
+def constant_of(text: str) -> bool | None:
+    """Return what the expression *text* is whatever happens, or None if that may differ."""
+    if any(re.search(rf"\b{name}\b", text) for name in _variables()):
+        return None
+    value = Expression(text, frozenset(), _cel().NewEnv().compile(text)).holds({})
+    return value if isinstance(value, bool) else None
+
+
 @lru_cache(_KEPT)
 def parse_pattern(pattern: str) -> Callable[[str], bool]:
     """

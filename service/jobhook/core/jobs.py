@@ -39,13 +39,44 @@ _SPACE_PREFIXES = tuple(
     f"{scheme}{host}/spaces/" for scheme in ("https://", "") for host in ("huggingface.co", "hf.co")
 )
 
-# Names with a published price (the Hub's Jobs guide, August 2026); the Hub may know more.
-FLAVORS = (
-    "cpu-basic cpu-upgrade cpu-xl cpu-performance t4-small t4-medium "
-    "l4x1 l4x4 l40sx1 l40sx4 l40sx8 "
-    "a10g-small a10g-large a10g-largex2 a10g-largex4 a100-large a100x4 a100x8 "
-    "h200 h200x2 h200x4 h200x8 rtx-pro-6000 rtx-pro-6000x2 rtx-pro-6000x4 rtx-pro-6000x8"
-).split()
+
+@dataclass(frozen=True, slots=True)
+class Flavor:
+    """What a kind of hardware costs and holds: *accelerator* is None where there is none."""
+
+    usd_per_hour: float
+    accelerator: str | None = None
+
+
+# As published (the Hub's Jobs guide, August 2026); the Hub may know more, and says what is paid.
+FLAVORS: Mapping[str, Flavor] = {
+    "cpu-basic": Flavor(0.01),
+    "cpu-upgrade": Flavor(0.03),
+    "cpu-xl": Flavor(1.0),
+    "cpu-performance": Flavor(1.9),
+    "t4-small": Flavor(0.4, "1 T4"),
+    "t4-medium": Flavor(0.6, "1 T4"),
+    "l4x1": Flavor(0.8, "1 L4"),
+    "l4x4": Flavor(3.8, "4 L4"),
+    "l40sx1": Flavor(1.8, "1 L40S"),
+    "l40sx4": Flavor(8.3, "4 L40S"),
+    "l40sx8": Flavor(23.5, "8 L40S"),
+    "a10g-small": Flavor(1.0, "1 A10G"),
+    "a10g-large": Flavor(1.5, "1 A10G"),
+    "a10g-largex2": Flavor(3.0, "2 A10G"),
+    "a10g-largex4": Flavor(5.0, "4 A10G"),
+    "a100-large": Flavor(2.5, "1 A100"),
+    "a100x4": Flavor(10.0, "4 A100"),
+    "a100x8": Flavor(20.0, "8 A100"),
+    "h200": Flavor(5.0, "1 H200"),
+    "h200x2": Flavor(10.0, "2 H200"),
+    "h200x4": Flavor(20.0, "4 H200"),
+    "h200x8": Flavor(40.0, "8 H200"),
+    "rtx-pro-6000": Flavor(2.75, "1 RTX PRO 6000"),
+    "rtx-pro-6000x2": Flavor(5.5, "2 RTX PRO 6000"),
+    "rtx-pro-6000x4": Flavor(11.0, "4 RTX PRO 6000"),
+    "rtx-pro-6000x8": Flavor(22.0, "8 RTX PRO 6000"),
+}
 
 
 class Stage(StrEnum):

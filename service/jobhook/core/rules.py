@@ -8,7 +8,7 @@ would never fire, and nobody would see why. The models here give the JSON Schema
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -18,14 +18,15 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from jobhook.core.actions import Action
 from jobhook.core.checks import BranchCheck, Check, WatchCheck
 from jobhook.core.conditions import Conditions, EventName
-from jobhook.core.errors import Problem, did_you_mean
-from jobhook.core.events import PUSHES, RAW, REF_EVENTS, STRANGERS_EVENTS
+from jobhook.core.errors import Problem
+from jobhook.core.events import PUSHES, RAW, STRANGERS_EVENTS
+from jobhook.core.examples import Case
 from jobhook.core.findings import Kind, Lookup
 from jobhook.core.globs import glob_matches
 from jobhook.core.jobs import FLAVORS
 from jobhook.core.looking import AskedFor, ClaimCheck, SkipCheck
 from jobhook.core.payloads import WEBHOOK_SECRET
-from jobhook.core.strict import Strict, fault, tuple_of
+from jobhook.core.strict import fault, tuple_of
 from jobhook.core.watches import WatchItem
 
 # Keys of the language that this version cannot carry out yet: ignoring them could cost money.
@@ -40,16 +41,6 @@ def _as_list(value: object) -> object:
 _VERSION_DIGITS = 16
 
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
-
-
-class Case(Strict):
-    """An example that the rule must hold to; `jobhook rules check` runs it."""
-
-    name: str = Field(description="What the example shows.")
-    event: dict[str, Any] = Field(
-        default={}, description="Merged over a sample payload of the rule's first event."
-    )
-    fires: bool = Field(description="Whether the rule must fire.")
 
 
 class Rule(Conditions):
@@ -92,9 +83,12 @@ class Rule(Conditions):
         carries = self.secret_names
         cause = self.strangers_may_cause()
         if carries and cause and not self.trust_strangers:
+            jobs = [at for at, action in enumerate(self.run) if action.secrets]
             raise fault(
                 f"strangers can cause {cause}, so this rule may not hand out {', '.join(carries)}: "
-                "drop the secrets, or say `trust_strangers: true` if the job runs no foreign code"
+                "drop the secrets, or say `trust_strangers: true` if the job runs no foreign code",
+                code="secrets-to-strangers",
+                at=("run", jobs[0], "secrets") if jobs else ("pass_webhook_secret",),
             )
         return self
 
@@ -216,21 +210,31 @@ def setting_of(secret: str) -> str:
     return "JOBHOOK_WEBHOOK_SECRETS" if secret == WEBHOOK_SECRET else f"JOBHOOK_SECRET_{secret}"
 
 
-def warnings_of(rule: Rule) -> Iterable[tuple[tuple[str | int, ...], str]]:
-    """Yield (path of keys, sentence) for what is allowed but most likely not meant."""
-    if not rule.watch:
-        yield ("id",), "the rule has no `watch`: no webhook is registered for it"
-    if rule.refs and REF_EVENTS.isdisjoint(name.partition("/")[0] for name in rule.on):
-        yield ("refs",), f"no event of {', '.join(rule.on)} has a ref: the rule can never fire"
-    for index, action in enumerate(rule.run):
-        if action.flavor not in FLAVORS:
-            hint = did_you_mean(action.flavor, FLAVORS)
-            yield ("run", index, "flavor"), f"flavor {action.flavor!r} is not known here{hint}"
-
-
 def rule_schema() -> dict[str, Any]:
     """Return the JSON Schema of a rule file, for editors."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Rule.model_json_schema(),
-    }
+    schema = _without_null(Rule.model_json_schema())
+    case = schema["$defs"]["Case"]["properties"]
+    # What pydantic cannot know: what the models make of a shorter way to write it.
+    for block in (case["actor"], case["files"]["items"]):
+        block["anyOf"] = [{"type": "string"}, {"$ref": block.pop("$ref")}]
+    job = schema["$defs"]["Action"]["properties"]
+    job["flavor"]["examples"] = list(FLAVORS)
+    job["timeout"]["pattern"] = "^[0-9]+([.][0-9]+)?[smhd]?$"
+    jobs = {"type": case["job"].pop("type"), "items": case["job"].pop("items")}
+    case["job"]["anyOf"] = [jobs["items"], jobs]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _without_null(schema: Any) -> Any:
+    # A key that is left out is None; one that is there and empty is a mistake.
+    if isinstance(schema, list):
+        return [_without_null(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: _without_null(value) for key, value in schema.items()}
+    if kept.get("default", ...) is None:
+        del kept["default"]
+    if {"type": "null"} in kept.get("anyOf", ()):
+        rest = [each for each in kept.pop("anyOf") if each != {"type": "null"}]
+        kept |= rest[0] if len(rest) == 1 else {"anyOf": rest}
+    return kept

@@ -14,9 +14,21 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def fault(message: str) -> PydanticCustomError:
-    """Return the error that a validator raises, with *message* shown as it is."""
-    return PydanticCustomError("rule", "{message}", {"message": message})
+def fault(
+    message: str,
+    *,
+    code: str = "bad-value",
+    at: tuple[str | int, ...] = (),
+    within: tuple[int, int] | None = None,
+) -> PydanticCustomError:
+    """
+    Return the error that a validator raises, with *message* shown as it is.
+
+    *code* is one of `jobhook.core.codes`. *at* are the keys, within what the validator looks at, of
+    what is wrong; *within* is its line and column in that text, from 1.
+    """
+    context = {"message": message, "code": code, "at": at, "within": within}
+    return PydanticCustomError("rule", "{message}", context)
 
 
 def tuple_of(description: str, *, least: int = 0) -> Any:

@@ -45,12 +45,14 @@ _UNFIT_IN_LABELS = re.compile(r"[^a-zA-Z0-9._-]")
 
 def _known(text: str) -> str:
     if _OPEN in _TEMPLATE.sub("", text):
-        raise fault("`${{` is not closed: write `${{ repo.name }}`")
+        raise fault("`${{` is not closed: write `${{ repo.name }}`", code="template")
     for inside in _TEMPLATE.findall(text):
         word = inside.strip()
         if word not in WORDS:
             hint = did_you_mean(word, WORDS) or f"; there are {', '.join(WORDS)}"
-            raise fault(f"`${{{{ {word[:60]} }}}}` is no name that can be filled in{hint}")
+            raise fault(
+                f"`${{{{ {word[:60]} }}}}` is no name that can be filled in{hint}", code="template"
+            )
     return text
 
 
@@ -59,7 +61,8 @@ def _plain(text: str) -> str:
         raise fault(
             "`${{ … }}` may stand in the values of `env` and `labels` only, so that what a "
             "stranger wrote reaches a job as data: put it into `env`, or read it from "
-            "WEBHOOK_PAYLOAD"
+            "WEBHOOK_PAYLOAD",
+            code="template",
         )
     return text
 

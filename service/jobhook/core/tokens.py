@@ -43,12 +43,18 @@ def holds_token(text: str) -> bool:
     return _TOKENS.search(text) is not None
 
 
+def masked(text: str) -> str:
+    """Return *text*, as long as it is, without what is in the shape of a token or key."""
+    return _TOKENS.sub(lambda found: found[0][:3] + "*" * (len(found[0]) - 3), text)
+
+
 def without_token(text: str) -> str:
     """Return *text*, which all who may see the job can read, or refuse it for what it holds."""
     if holds_token(text):
         raise fault(
             "it holds what looks like a token, and can be read by all who may see the job: hand "
-            "that over in `secrets`"
+            "that over in `secrets`",
+            code="secret-in-env",
         )
     return text
 

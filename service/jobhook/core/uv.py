@@ -88,9 +88,11 @@ class Uv(Strict):
     @classmethod
     def _is_fetched_safely(cls, script: str) -> str:
         if is_url(script) and not script.startswith("https://"):
-            raise fault("the script's URL must begin with https://")
+            raise fault("the script's URL must begin with https://", code="bad-script")
         if not is_url(script) and not script.endswith(".py"):
-            raise fault("a script beside the rules must be a file that ends in .py")
+            raise fault(
+                "a script beside the rules must be a file that ends in .py", code="bad-script"
+            )
         return script
 
     @field_validator("script")
@@ -99,11 +101,12 @@ class Uv(Strict):
         if not is_url(script):
             found = _script(script, info)
             if isinstance(found, UsageError):
-                raise fault(str(found))
+                raise fault(str(found), code="bad-script")
             if len(_pack(found)) > ENV_STRING_MAX_BYTES - len(f"{SCRIPT_VARIABLE}=\0"):
                 raise fault(
                     f"{script} is too long to travel with the job, {ENV_STRING_MAX_BYTES:,} bytes "
-                    "when it is packed: put it where it has a URL"
+                    "when it is packed: put it where it has a URL",
+                    code="bad-script",
                 )
         return script
 

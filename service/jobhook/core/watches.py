@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from jobhook.core.deliveries import Delivery
 from jobhook.core.errors import did_you_mean
@@ -43,20 +44,24 @@ class Watch:
         return (repo.type, repo.name) == (self.type, self.name)
 
 
+def _fault(message: str) -> PydanticCustomError:
+    return fault(message, code="bad-watch")
+
+
 def parse_watch(text: object) -> Watch:
     """Return the `Watch` that *text* (`type:name`) means, or raise a fault."""
     kind, colon, name = text.partition(":") if isinstance(text, str) else ("", "", "")
     if not colon:
-        raise fault(f"{text!r} is not `type:name`: write, for instance, `user:@me` or `org:acme`")
+        raise _fault(f"{text!r} is not `type:name`: write, for instance, `user:@me` or `org:acme`")
     if kind not in WATCH_TYPES:
-        raise fault(f"{kind!r} cannot be watched{did_you_mean(kind, WATCH_TYPES)}")
+        raise _fault(f"{kind!r} cannot be watched{did_you_mean(kind, WATCH_TYPES)}")
     if kind in {"user", "org"}:
         if not _OWNER_NAME.fullmatch(name) or (
             name.startswith("@") and (kind, name) != ("user", "@me")
         ):
-            raise fault(f"{name!r} is no name of a {kind}")
+            raise _fault(f"{name!r} is no name of a {kind}")
     elif not _REPO_NAME.fullmatch(name):
-        raise fault(f"{name!r} is no repo: write `{kind}:owner/name`")
+        raise _fault(f"{name!r} is no repo: write `{kind}:owner/name`")
     return Watch(kind, name)
 
 
