@@ -241,7 +241,7 @@ def told(folder: Path, text: str) -> list[tuple[int, int, str]]:
     """The place and the code of all that is wrong with the file of a rule `x`."""
     path = folder / "x.yaml"
     path.write_text(dedent(text))
-    found = check_files([path], run_cases=True)
+    found = check_files([path], folder, run_cases=True)
     return [(each.line, each.column, each.code) for each in found.problems]
 
 
@@ -269,7 +269,7 @@ def test_an_id_is_compared_whatever_else_is_wrong(folder: Path) -> None:
     (folder / "x.yaml").write_text("id: x\n")
     (folder / "y.yaml").write_text("id: z\n")
     (folder / "w.yaml").write_text("id: [w]\n")
-    found = [each.code for each in check_files(rule_files(folder)).problems]
+    found = [each.code for each in check_files(rule_files(folder), folder).problems]
     assert found.count("duplicate-id") == 1
     assert found.count("id-mismatch") == 1
 
@@ -314,7 +314,7 @@ def test_a_place_within_an_expression_is_that_of_the_file(folder: Path) -> None:
         run: {image: a, command: [b]}
         """
     (folder / "x.yaml").write_text(dedent(text))
-    inside, escaped = check_files([folder / "x.yaml"]).problems
+    inside, escaped = check_files([folder / "x.yaml"], folder).problems
     assert (inside.line, inside.column) == (6, 13)
     assert inside.source == "        repo.privat"
     assert "of it" not in inside.message
@@ -324,19 +324,21 @@ def test_a_place_within_an_expression_is_that_of_the_file(folder: Path) -> None:
 
 def test_the_problems_of_a_file_are_bounded(folder: Path) -> None:
     (folder / "x.yaml").write_text("\n".join(f"k{number}: &a 1" for number in range(500)))
-    assert len(check_files([folder / "x.yaml"]).problems) == 100
+    assert len(check_files([folder / "x.yaml"], folder).problems) == 100
 
 
 @pytest.mark.parametrize(("length", "is_shown"), [(2000, True), (2001, False)])
 def test_a_line_without_end_is_not_kept(folder: Path, length: int, *, is_shown: bool) -> None:
     (folder / "x.yaml").write_text("nope: 1 #".ljust(length, "x"))
-    assert {bool(each.source) for each in check_files([folder / "x.yaml"]).problems} == {is_shown}
+    assert {bool(each.source) for each in check_files([folder / "x.yaml"], folder).problems} == {
+        is_shown
+    }
 
 
 def test_warnings_come_with_the_problems_of_other_files(folder: Path) -> None:
     (folder / "a.yaml").write_text("id: a\n")
     (folder / "retrain.yaml").write_text(GOOD.replace("watch", "# watch"))
-    found = check_files(rule_files(folder))
+    found = check_files(rule_files(folder), folder)
     assert [each.file for each in found.problems] == [f"{folder}/a.yaml"] * 2
     assert [(each.code, each.severity) for each in found.warnings] == [("no-watch", "warning")]
     assert [each.rule.id for each in found.files] == ["retrain"]

@@ -148,7 +148,6 @@ def test_files_are_checked_for_themselves(run: Run, folder: Path) -> None:
     [
         pytest.param(["nowhere.yaml"], "there is no file nowhere.yaml", id="no-file"),
         pytest.param(["rules/a.txt"], "rules/a.txt is no rule file", id="no-rule-file"),
-        pytest.param(["a.yaml", "--rules", "rules"], "not both", id="files-and-folder"),
         pytest.param(["--json", "--format", "github"], "contradict", id="two-formats"),
         pytest.param(["--format", "xml"], "xml", id="unknown-format"),
     ],
@@ -366,3 +365,16 @@ def test_the_committed_page_of_codes_is_the_printed_one(run: Run) -> None:
 )
 def test_a_length_of_time_is_told_in_its_largest_unit(seconds: int, told: str) -> None:
     assert checking.length(seconds) == told
+
+
+def test_a_folder_that_cannot_be_read_is_told_to_programs(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("jobhook.adapters.rulefiles.visible_in", refuse)
+    ran = run("rules", "check", "--json")
+    (told,) = ran.json
+    assert (ran.code, told["file"], told["code"]) == (1, "rules", "unreadable-file")
+    assert told["message"] == "the folder cannot be read: Permission denied"

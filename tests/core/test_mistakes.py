@@ -415,7 +415,9 @@ def test_a_rule_without_a_mistake_is_read() -> None:
         pytest.param(
             job(command=["curl", f"hf:{TOKEN}"]), "secret-in-env", "looks like a token", id="word"
         ),
-        pytest.param(job(uv={"script": "a.py"}), "bad-job", "exactly one of", id="two-ways"),
+        pytest.param(
+            job(uv={"script": "https://x/a.py"}), "bad-job", "exactly one of", id="two-ways"
+        ),
         pytest.param({"run": {"uv": {"script": "a.sh"}}}, "bad-script", "ends in .py", id="script"),
         pytest.param(
             {"run": {"uv": {"script": "https://x/a.py", "packages": []}}},

@@ -20,7 +20,7 @@ from jobhook.cli.options import AsJson, RulesFolder, settings_with
 from jobhook.cli.output import plain, print_json, print_table, say, warn
 from jobhook.core.advice import Surroundings, most_usd_of
 from jobhook.core.codes import CODES, COST, NOTE, described
-from jobhook.core.errors import Problem, UsageError, did_you_mean
+from jobhook.core.errors import Problem, RulesError, UsageError, did_you_mean
 from jobhook.settings import Settings
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow"}
@@ -68,12 +68,7 @@ def check(
     """
     form = _format(how, as_json=as_json)
     settings = settings_with(rules=rules)
-    if files and rules:
-        raise UsageError("give files or --rules, not both: files are checked for themselves")
-    paths = _given(files) if files else rule_files(settings.rules)
-    checked = check_files(paths, settings.rules, run_cases=True, around=_around(settings))
-    if not paths:
-        warn(f"jobhook: there is no rule file (*.yaml) in {settings.rules}: nothing is launched")
+    checked = _checked(files, settings)
     if form is Format.JSON:
         _print_json(checked, costs=costs)
     elif form is Format.GITHUB:
@@ -82,6 +77,16 @@ def check(
         _print_human(checked, strict=strict)
     if checked.problems or (strict and checked.warnings):
         raise typer.Exit(1)
+
+
+def _checked(files: list[Path] | None, settings: Settings) -> Checked:
+    try:
+        paths = _given(files) if files else rule_files(settings.rules)
+    except RulesError as exc:
+        return Checked(problems=exc.problems)
+    if not paths:
+        warn(f"jobhook: there is no rule file (*.yaml) in {settings.rules}: nothing is launched")
+    return check_files(paths, settings.rules, run_cases=True, around=_around(settings))
 
 
 def codes(
