@@ -89,6 +89,8 @@ class SkipCheck(Check):
     asks = frozenset({COMMIT})
 
     def holds(self, occasion: Occasion) -> bool | None:
+        if occasion.hub.open(self.asks):
+            return None
         commit = occasion.hub.commit
         if commit:
             return SKIP_MARKER not in commit.message.lower()

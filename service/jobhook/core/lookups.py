@@ -7,7 +7,6 @@ A look-up is named by what it is about, so that rules that ask for the same caus
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -37,21 +36,26 @@ _NOBODY = Discussion("")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
 class LookedUp:
     """What the Hub was asked about one event of a delivery, and what is still to be asked."""
 
-    delivery: Delivery
-    event: Event
-    findings: Findings
+    def __init__(self, delivery: Delivery, event: Event, findings: Findings) -> None:
+        self.delivery = delivery
+        self.event = event
+        self.findings = findings
+        # All rules ask for the same few things.
+        self._lookups: dict[str, tuple[Lookup, ...]] = {}
+        self._open: dict[frozenset[str], frozenset[Lookup]] = {}
 
     def knows(self, names: Iterable[str]) -> bool:
         """Whether all of *names* can be told."""
         return all(self.findings.get(lookup) is not None for lookup in self._of(names))
 
-    def open(self, names: Iterable[str]) -> frozenset[Lookup]:
+    def open(self, names: frozenset[str]) -> frozenset[Lookup]:
         """Return what it takes to tell *names* and nobody has tried yet."""
-        return self.findings.open(self._of(names))
+        if names not in self._open:
+            self._open[names] = self.findings.open(self._of(names))
+        return self._open[names]
 
     def failure(self, names: Iterable[str]) -> Unavailable | None:
         """Return why one of *names* cannot be told, or None."""
@@ -59,7 +63,12 @@ class LookedUp:
 
     def _of(self, names: Iterable[str]) -> Iterator[Lookup]:
         for name in names:
-            yield from _LOOKUPS[name](self)
+            yield from self._of_one(name)
+
+    def _of_one(self, name: str) -> tuple[Lookup, ...]:
+        if name not in self._lookups:
+            self._lookups[name] = _LOOKUPS[name](self)
+        return self._lookups[name]
 
     @cached_property
     def files(self) -> tuple[ChangedFile, ...] | None:
@@ -116,7 +125,7 @@ class LookedUp:
         return self._found(ROLE, str, "")
 
     def _found(self, name: str, kind: type[T], nothing: T | None) -> T | None:
-        lookups = _LOOKUPS[name](self)
+        lookups = self._of_one(name)
         if not lookups:
             return nothing
         found = self.findings.get(lookups[-1])

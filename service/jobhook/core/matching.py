@@ -70,7 +70,8 @@ def decide(occasions: Sequence[Occasion], rule: Rule) -> Decision:
                 # What came nearest to firing says most.
                 furthest, nearest = number, occasion
         elif not unknown:
-            return _fired(rule, occasion)
+            fired = Decision(rule, occasion.happened, occasion)
+            return _once_its_jobs_are_known(fired, occasion) if rule.sources else fired
         else:
             undecided = _undecided(rule, occasion, unknown)
             if undecided.open:
@@ -79,15 +80,18 @@ def decide(occasions: Sequence[Occasion], rule: Rule) -> Decision:
     return held or Decision(rule, asked[furthest].why_not(nearest))
 
 
-def _fired(rule: Rule, occasion: Occasion) -> Decision:
-    if rule.sources and (still_open := occasion.findings.open(rule.sources.values())):
-        return Decision(rule, f"waits until the Hub tells {Kind.JOB}", occasion, still_open)
-    return Decision(rule, occasion.happened, occasion)
+def _once_its_jobs_are_known(fired: Decision, occasion: Occasion) -> Decision:
+    if still_open := occasion.findings.open(fired.rule.sources.values()):
+        reason = f"waits until the Hub tells {Kind.JOB}"
+        return Decision(fired.rule, reason, occasion, still_open)
+    return fired
 
 
 def _undecided(rule: Rule, occasion: Occasion, unknown: Sequence[Check]) -> Decision:
-    asks = [name for check in unknown for name in sorted(check.asks)]
-    if still_open := occasion.hub.open(asks) | occasion.findings.open(rule.sources.values()):
+    still_open = occasion.hub.open(unknown[0].asks.union(*[other.asks for other in unknown[1:]]))
+    if rule.sources:
+        still_open |= occasion.findings.open(rule.sources.values())
+    if still_open:
         kinds = ", ".join(dict.fromkeys(lookup.kind for lookup in sorted(still_open)))
         return Decision(rule, f"waits until the Hub tells {kinds}", occasion, still_open)
     first = unknown[0]
