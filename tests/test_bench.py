@@ -25,6 +25,7 @@ ROWS = [
     "memory when idle",
     "match one event against 200 rules, of which three fire: typical mix",
     "match one event against 200 rules, of which three fire: half wildcards",
+    "typical mix, until it is known which commit to look up",
     "growth from 10 to 200 rules",
     "load 200 rule files, an `if` in every tenth",
     "explain one delivery against 20 rules",
