@@ -119,6 +119,7 @@ def test_a_pattern_that_is_none_is_told() -> None:
     [
         pytest.param("event.name == 'commit.pushed'", set(), id="only-within-a-text"),
         pytest.param("commit.message == 'commit'", {"commit"}, id="within-and-outside"),
+        pytest.param("refs.exists(commit, commit.name == 'v1')", set(), id="another-of-that-name"),
         pytest.param("\"it's\" != '' && commit.message != \"'\"", {"commit"}, id="mixed-quotes"),
         pytest.param(r"'\'' != '' && commit.message != '\''", {"commit"}, id="escaped-quotes"),
         pytest.param("'''it's''' != '' && commit.message != ''", {"commit"}, id="three-quotes"),
