@@ -148,6 +148,40 @@ def test_what_is_no_without_the_hub_asks_it_nothing(
     assert (decision.fired, decision.open) == (False, frozenset())
 
 
+@pytest.mark.parametrize(
+    ("event", "repo"),
+    [
+        pytest.param("repo.deleted", {}, id="deleted"),
+        pytest.param("repo.moved", {}, id="moved"),
+        pytest.param("branch.deleted", {}, id="a-branch"),
+        pytest.param("files.changed", {"repo": {"type": "bucket"}}, id="a-bucket"),
+    ],
+)
+def test_what_nobody_can_see_is_not_read_back(event: str, repo: dict[str, Any]) -> None:
+    assert decided({"on": [event], "verify": "hub"}, happened(event, repo)).fired
+
+
+@pytest.mark.parametrize(
+    ("run", "verify", "asked"),
+    [
+        pytest.param({"flavor": "l40sx1"}, None, {COMMIT}, id="dear"),
+        pytest.param({"flavor": "a10g-small"}, None, set(), id="a-dollar"),
+        pytest.param({"flavor": "quantum"}, None, {COMMIT}, id="unknown"),
+        pytest.param({"flavor": "h200x8"}, "off", set(), id="off"),
+    ],
+)
+def test_what_is_dear_is_read_back_unless_the_rule_says_otherwise(
+    run: dict[str, Any], verify: str | None, asked: set[Lookup]
+) -> None:
+    assert decided({"run": RUN | run, "verify": verify}).open == frozenset(asked)
+
+
+def test_a_job_to_repeat_may_be_dear() -> None:
+    job = Lookup(Kind.JOB, ("j1",))
+    assert decided({"run": {"from_job": "j1"}}).open == {COMMIT, job}
+    assert decided({"run": {"from_job": "j1", "flavor": "cpu-basic"}}).open == {job}
+
+
 def test_what_holds_without_the_hub_asks_it_nothing() -> None:
     assert decided({"any": [{"paths": ["*"]}, {"refs": ["main"]}]}).fired
 
@@ -302,7 +336,8 @@ def test_a_template_that_cannot_be_filled_in_holds_the_launch() -> None:
 
 
 def test_the_job_to_repeat_is_asked_for_although_something_else_cannot_be_told() -> None:
-    decision = decided({"run": {"from_job": "j1"}, "paths": ["*"]}, PUSH, {FILES: REFUSED})
+    run = {"from_job": "j1", "flavor": "cpu-basic"}
+    decision = decided({"run": run, "paths": ["*"]}, PUSH, {FILES: REFUSED})
     assert decision.open == {Lookup(Kind.JOB, ("j1",))}
 
 

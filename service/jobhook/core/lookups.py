@@ -32,6 +32,8 @@ CLAIM = "claim"
 
 _MAIN = "refs/heads/main"
 _WITHOUT_COMMITS = {"bucket", "kernel"}
+# After these there is nothing left to see under the name that the delivery has.
+_GONE = (".deleted", ".moved")
 _NOBODY = Discussion("")
 T = TypeVar("T")
 
@@ -173,7 +175,10 @@ class LookedUp:
         return ()
 
     def _claim(self) -> tuple[Lookup, ...]:
-        return self._commit() or self._discussion() or self._repo()
+        if self.event.name.endswith(_GONE):
+            return ()
+        has_repo = self.delivery.repo.type not in _WITHOUT_COMMITS
+        return self._commit() or self._discussion() or (self._repo() if has_repo else ())
 
 
 _LOOKUPS: Mapping[str, Callable[[LookedUp], tuple[Lookup, ...]]] = {
