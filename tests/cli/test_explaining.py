@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from canned import CannedServer, answer
 from commands import Run
 from factories import DELIVERIES, make_received, sample
 from jobhook.adapters.store_sqlite import sqlite_store
@@ -126,3 +127,63 @@ def test_what_is_no_payload_cannot_be_explained(run: Run, tmp_path: Path) -> Non
     odd = tmp_path / "odd.json"
     odd.write_text(json.dumps({"event": "move"}))
     assert "a legacy payload" in run("rules", "explain", str(odd), "--me", "ada").err
+
+
+LOOKED_UP = """\
+id: retrain
+watch: ["org:tinylab"]
+on: [commit.pushed]
+paths: ["data/*"]
+if: actor.role == 'write'
+run: {image: python:3.12, command: [python, train.py]}
+"""
+
+
+def test_what_the_hub_would_be_asked_can_be_said(run: Run, rules: Path) -> None:
+    (rules / "retrain.yaml").write_text(LOOKED_UP)
+    ran = run("rules", "explain", PUSH, "--file", "data/a.csv", "--actor", "ana:write")
+    assert "retrain fires: commit.pushed refs/heads/main" in ran.out
+    assert "yes paths       changed were data/a.csv; wanted: data/*" in ran.out
+
+
+def test_a_message_that_says_so_skips_the_jobs(run: Run) -> None:
+    ran = run("rules", "explain", PUSH, "--message", "Typo [skip jobs]", "--me", "ada")
+    assert "does not fire: the message of the commit says [skip jobs]" in ran.out
+
+
+def test_what_is_neither_said_nor_asked_for_is_not_known(run: Run, rules: Path) -> None:
+    (rules / "retrain.yaml").write_text(LOOKED_UP)
+    ran = run("rules", "explain", PUSH, "--actor", "ana", "--offline")
+    assert "?   paths       which files changed is not known; wanted: data/*" in ran.out
+    assert "`if` cannot be told, because the Hub was not asked" in ran.out
+
+
+@pytest.mark.anyio
+async def test_with_a_token_the_hub_is_asked_and_asked_for_more_where_it_has_to_be(
+    run: Run, rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rules / "retrain.yaml").write_text(LOOKED_UP.replace('paths: ["data/*"]\n', ""))
+    commit = [{"id": "1" * 40, "title": "More", "message": "", "authors": [{"user": "ana"}]}]
+    members = [{"type": "user", "_id": "a" * 24, "user": "ana", "role": "write"}]
+    async with CannedServer() as server:
+        server.answers = [answer(200, commit), answer(200, members)]
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", "hf_xxx")
+        ran = await asyncio.to_thread(run, "rules", "explain", PUSH, "--me", "ada")
+    assert "retrain fires: commit.pushed" in ran.out
+    assert [asked.target.partition("?")[0] for asked in server.asked] == [
+        "/api/datasets/tinylab/birdsong-clips/commits/ac485a0c67b925ada1796571f38c01fd8fdb5bbf",
+        "/api/organizations/tinylab/members",
+    ]
+
+
+@pytest.mark.anyio
+async def test_a_hub_that_fails_is_said_to(
+    run: Run, rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rules / "retrain.yaml").write_text(LOOKED_UP)
+    async with CannedServer() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", "hf_xxx")
+        ran = await asyncio.to_thread(run, "rules", "explain", PUSH, "--me", "ada")
+    assert "cannot be told, because" in ran.out

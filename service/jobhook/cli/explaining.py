@@ -11,7 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from jobhook.adapters.rulefiles import load_rules
-from jobhook.cli.lookups import Offline, occasions_for
+from jobhook.cli.lookups import (
+    GivenActor,
+    GivenFiles,
+    GivenMessage,
+    Offline,
+    Told,
+    occasions_for,
+)
 from jobhook.cli.options import AsJson, Database, RulesFolder, settings_with
 from jobhook.cli.output import print_json, say, warn
 from jobhook.cli.rules import Me, jobs_of, payload_in, print_jobs, token_user
@@ -36,6 +43,9 @@ def explain_rules(
     rule: Annotated[str | None, typer.Option("--rule", help="Only this one.")] = None,
     last: Annotated[bool, typer.Option("--last", help="The delivery that came last.")] = False,
     me: Me = None,
+    file: GivenFiles = None,
+    actor: GivenActor = None,
+    message: GivenMessage = None,
     offline: Offline = False,
     rules: RulesFolder = None,
     database: Database = None,
@@ -52,7 +62,8 @@ def explain_rules(
     if isinstance(delivery, Unreadable):
         raise UsageError(f"{what or 'the last delivery'}: {delivery.reason}")
     me = me or token_user(settings, offline=offline)
-    occasions = occasions_for(delivery, chosen, settings, me=me, offline=offline)
+    told = Told(files=file, actor=actor, message=message, offline=offline)
+    occasions = occasions_for(delivery, chosen, settings, me=me, told=told)
     explained = [explain(occasions, each) for each in chosen]
     key = Path(what).stem if what else "last"
     rows = [_row(each, jobs_of(each.decision, body, key, settings)) for each in explained]

@@ -12,7 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from jobhook.adapters.rulefiles import load_rules
-from jobhook.cli.lookups import Offline, occasions_for
+from jobhook.cli.lookups import (
+    GivenActor,
+    GivenFiles,
+    GivenMessage,
+    Offline,
+    Told,
+    occasions_for,
+)
 from jobhook.cli.options import AsJson, RulesFolder, settings_with
 from jobhook.cli.output import print_json, print_table, say, warn
 from jobhook.core.actions import Action
@@ -82,6 +89,9 @@ def try_payload(
     payload: Annotated[Path, typer.Argument(metavar="PAYLOAD.json", help="A webhook payload.")],
     rules: RulesFolder = None,
     me: Me = None,
+    file: GivenFiles = None,
+    actor: GivenActor = None,
+    message: GivenMessage = None,
     offline: Offline = False,
     as_json: AsJson = False,
 ) -> None:
@@ -94,7 +104,8 @@ def try_payload(
         raise UsageError(f"{payload}: {delivery.reason}")
     me = me or token_user(settings, offline=offline)
     events = events_of(delivery)
-    occasions = occasions_for(delivery, loaded, settings, me=me, offline=offline)
+    told = Told(files=file, actor=actor, message=message, offline=offline)
+    occasions = occasions_for(delivery, loaded, settings, me=me, told=told)
     rows = [_row(decide(occasions, rule), body, payload.stem, settings) for rule in loaded]
     if as_json:
         print_json(rows)

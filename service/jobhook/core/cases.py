@@ -34,6 +34,11 @@ _ORIGIN = Origin(instance="jobhook", source="hub", delivery="a-case", key="a-cas
 # The newest commit of a pull request.
 _SHA = "2" * 40
 _HIDDEN = "***"
+# How a case tells what the Hub would be asked for.
+_HINTS = {
+    Kind.FILES: ": add, for instance, `files: [data/train.csv]`",
+    Kind.ROLE: ": add, for instance, `actor: {name: ada, role: write}`",
+}
 _SHOWN = 80
 # What a job is called in a rule, and on the wire.
 _WIRE_WORDS = {
@@ -87,7 +92,8 @@ def found_by(lookup: Lookup, case: Case, delivery: Delivery) -> Found | Unavaila
             return tuple(ChangedFile(file.path, file.action, file.size) for file in case.files)
         case Kind.ROLE if case.actor and case.actor.role is not None:
             return case.actor.role
-    return Unavailable(f"the case does not tell {lookup.kind}", is_refused=True)
+    hint = _HINTS.get(lookup.kind, "")
+    return Unavailable(f"the case does not tell {lookup.kind}{hint}", is_refused=True)
 
 
 def _body(rule: Rule, case: Case) -> bytes:
