@@ -8,6 +8,10 @@ from enum import StrEnum
 
 from jobhook.core.jobs import JobSpec
 
+# How the reason of a launch begins that is held because something could not be looked up.
+ENRICHMENT = "enrichment: "
+VERIFY = "verify: "
+
 
 class Kind(StrEnum):
     """What can be looked up, in the words for a person."""

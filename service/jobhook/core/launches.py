@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from jobhook.core.deliveries import short_digest
+from jobhook.core.findings import ENRICHMENT, VERIFY
 from jobhook.core.jobs import JobSpec, Network, Stage, Volume
 
 # How long an unknown launch may be left alone between two looks for its job.
@@ -126,12 +127,15 @@ def next_step(launch: Launch) -> str | None:
     again = f"`jobhook launches retry {launch.id}` launches it once more"
     released = f"`jobhook launches release {launch.id}` lets it go"
     go, cancelled = f"{released} all the same", f"`jobhook launches cancel {launch.id}` gives it up"
+    anew = (
+        f"`jobhook launches cancel {launch.id}`, then `jobhook deliveries replay "
+        f"{launch.delivery}` decides it anew"
+    )
     match launch.state:
         case LaunchState.HELD if launch.reason.startswith((DAMAGED, SOURCE_MISSING)):
-            return (
-                f"`jobhook launches cancel {launch.id}`, then `jobhook deliveries replay "
-                f"{launch.delivery}` decides it anew"
-            )
+            return anew
+        case LaunchState.HELD if launch.reason.startswith((ENRICHMENT, VERIFY)):
+            return f"{anew}; {go}"
         case LaunchState.HELD if launch.reason.startswith("ambiguous"):
             return f"look for its job on the Hub; if there is none, {go}"
         case LaunchState.HELD if launch.reason.startswith(LOOP_PRESUMED):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from jobhook.core.checks import Answer, Check, Unanswerable
 from jobhook.core.events import Event
-from jobhook.core.findings import Kind, Lookup
+from jobhook.core.findings import ENRICHMENT, VERIFY, Kind, Lookup
+from jobhook.core.looking import ClaimCheck
 from jobhook.core.occasions import Occasion
 from jobhook.core.rules import Rule
 
@@ -97,8 +98,8 @@ def _undecided(rule: Rule, occasion: Occasion, unknown: Sequence[Check]) -> Deci
     first = unknown[0]
     failure = occasion.hub.failure(first.asks)
     why = failure.why if failure else first.seen(occasion)
-    kind = "verify" if first.key == "verify" else "enrichment"
-    reason = f"{kind}: `{first.key}` cannot be told, because {why}"
+    kind = VERIFY if first.key == ClaimCheck.key else ENRICHMENT
+    reason = f"{kind}`{first.key}` cannot be told, because {why}"
     return Decision(rule, f"{occasion.happened}; held for {reason}", occasion, held=reason)
 
 
