@@ -45,6 +45,7 @@ def make_rule(**given: Any) -> Rule:
             "watch": ["org:acme"],
             "on": ["commit.pushed"],
             "skip_marker": False,
+            "verify": "off",
             "run": {"image": "python:3.12", "command": ["python", "-V"]},
         }
         | given

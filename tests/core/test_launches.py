@@ -247,6 +247,7 @@ def test_values_of_secrets_do_not_reach_the_database() -> None:
         pytest.param("held", "ambiguous: no job", "look for its job on the Hub", id="ambiguous"),
         pytest.param("held", "loop: …", "launches release l1` lets it go", id="held"),
         pytest.param("held", "fan-out: …", "launches cancel l1` gives it up", id="fan-out"),
+        pytest.param("held", "identity: …", "trusts the new id from then on", id="held, a name"),
         pytest.param("held", "enrichment: `paths` …", "decides it anew; ", id="held, not known"),
         pytest.param("held", "secret: set X", "do what the reason says; then", id="held, a secret"),
         pytest.param("held", DAMAGED, "deliveries replay d1` decides it anew", id="damaged"),

@@ -44,6 +44,7 @@ def happened(event: str, over: dict[str, Any] | None = None) -> Delivery:
 
 PUSH = happened("commit.pushed")
 RUN = {"image": "i", "command": ["c"]}
+WHO = RUN | {"env": {"WHO": "${{ actor.name }}"}}
 COMMENT = happened("comment.created", {"comment": {"id": "c1"}})
 OPENED = happened("pr.opened")
 
@@ -178,8 +179,10 @@ def test_what_is_dear_is_read_back_unless_the_rule_says_otherwise(
 
 def test_a_job_to_repeat_may_be_dear() -> None:
     job = Lookup(Kind.JOB, ("j1",))
-    assert decided({"run": {"from_job": "j1"}}).open == {COMMIT, job}
-    assert decided({"run": {"from_job": "j1", "flavor": "cpu-basic"}}).open == {job}
+    copied = {"run": {"from_job": "j1"}, "verify": None}
+    cheap = {"run": {"from_job": "j1", "flavor": "cpu-basic"}, "verify": None}
+    assert decided(copied).open == {COMMIT, job}
+    assert decided(cheap).open == {job}
 
 
 def test_what_holds_without_the_hub_asks_it_nothing() -> None:
@@ -375,6 +378,7 @@ def test_a_later_event_that_fits_fires_although_an_earlier_one_cannot_be_told() 
             {"skip_marker": True}, PUSH, "the message of the commit is not known", id="marker"
         ),
         pytest.param({"verify": "hub"}, PUSH, "the Hub was not seen to have it", id="verify"),
+        pytest.param({"run": WHO}, PUSH, "it is not known", id="a-template"),
     ],
 )
 def test_an_explanation_says_what_is_not_known(
@@ -393,6 +397,7 @@ def test_an_explanation_shows_what_was_found() -> None:
         skip_marker=True,
         verify="hub",
         on=["commit.pushed"],
+        run=WHO,
     )
     found: dict[Lookup, Found | Unavailable] = {
         FILES: tuple(ChangedFile(f"{n}.txt", "add") for n in range(7)),
@@ -407,6 +412,14 @@ def test_an_explanation_shows_what_was_found() -> None:
     assert told["tags"] == (False, "the repo has no tags")
     assert told["skip_marker"] == (False, "the message of the commit holds the marker")
     assert told["verify"] == (True, "the Hub shows it")
+    assert told["run"] == (True, "it is known")
+
+
+def test_what_a_bucket_tells_of_its_files_is_read_whatever_stands_there() -> None:
+    rows = ["x", {"action": "add"}, {"path": "a", "action": "delete"}, {"path": "b", "size": 3}]
+    delivery = happened("files.changed", {"repo": {"type": "bucket"}, "updatedFiles": rows})
+    (occasion,) = occasions_of(delivery, me=None, now=NOON)
+    assert occasion.hub.files == (ChangedFile("a", "delete"), ChangedFile("b", "add", 3))
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ class Enricher(Worker):
         failpoint("enriching.begun")
         findings = self._found.pop(stored.id, NOTHING_FOUND)
         routed = self._decider.decide(stored, body, findings)
-        while routed.open:
+        while routed.repo and routed.open:
             found, failures = await self._lookups.all_of(routed.open, routed.repo)
             if failures and stored.looks < LOOKS_MAX:
                 await self._put_off(routed, findings.plus(found), failures)

@@ -20,15 +20,13 @@ class Lookups:
         self._own = own
 
     async def all_of(
-        self, lookups: Collection[Lookup], repo: RepoField | None
+        self, lookups: Collection[Lookup], repo: RepoField
     ) -> tuple[Mapping[Lookup, Found | Unavailable], Mapping[Lookup, HubError]]:
         """
         Return what was found, or is refused for good, and what failed and may be tried again.
 
         No lookup is in both.
         """
-        if repo is None:
-            return {}, {}
         ordered = sorted(lookups)
         answers = await asyncio.gather(*(self._one(lookup, repo) for lookup in ordered))
         pairs = list(zip(ordered, answers, strict=True))
