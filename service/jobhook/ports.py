@@ -6,7 +6,7 @@ Whoever implements one of these keeps the promises written here; the contract su
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from jobhook.core.events import Event
@@ -126,26 +126,29 @@ class Store(Reads, Protocol):
         events: Sequence[Event],
         verdicts: Sequence[Verdict],
         launches: Sequence[Launch],
-        trust: tuple[str, str] | None = None,
     ) -> bool:
         """
         Keep what was decided about *delivery* (with its new state), all or nothing.
 
         Returns False, and changes nothing, if it does not wait to be decided any more, or for
-        another generation. A launch whose id is known already is left as it is. *trust* is a repo
-        and its id, kept if the repo has none yet.
+        another generation. A launch whose id is known already is left as it is.
         """
 
     async def begin_enriching(
-        self, now: int, limit: int, lease_ms: int
+        self, now: int, limit: int, lease_ms: int, *, besides: Collection[str] = ()
     ) -> tuple[tuple[StoredDelivery, bytes], ...]:
         """
         Return up to *limit* deliveries that are `enriching` and due, oldest first, with bodies.
+
+        Those whose ids are *besides* are left alone.
 
         Each is due again after *lease_ms*, unless it is decided before, and has one look more. One
         that is not as it came is put into quarantine instead. One that would have to wait over
         `LONGEST_WAIT_MS` is due: the clock was set back.
         """
+
+    async def get_to_know(self, repo: str, repo_id: str) -> str:
+        """Let *repo* be known by *repo_id* if it is not known; return the id it is known by."""
 
     async def trust(self, repo: str, repo_id: str) -> None:
         """Let *repo* (`type:owner/name`) be known by *repo_id* from now on."""

@@ -750,6 +750,15 @@ async def test_what_waits_for_the_hub_is_handed_out_again_after_a_while(store: S
     assert begun.looks == 2
 
 
+async def test_what_is_being_asked_about_already_is_left_alone(store: Store) -> None:
+    first, second = await enriching(store, "w1"), await enriching(store, "w2")
+    ((begun, _),) = await store.begin_enriching(NOON, 10, 1000, besides=[first.id])
+    assert begun.id == second.id
+    again = await store.delivery(first.id)
+    assert again is not None
+    assert again.looks == 0
+
+
 async def test_a_clock_that_was_set_back_keeps_nobody_from_asking(store: Store) -> None:
     await enriching(store, due_at=NOON)
     assert len(await store.begin_enriching(NOON - LONGEST_WAIT_MS - 1, 10, 1000)) == 1
@@ -786,8 +795,8 @@ async def test_a_repo_is_known_by_the_id_that_it_had_first(store: Store) -> None
     for number, repo_id in enumerate(("a", "b")):
         delivery = await stored_delivery(store, f"w{number}")
         decided = replace(delivery, state=DeliveryState.MATCHED)
-        trust = ("model:acme/owl", repo_id)
-        await store.route(decided, events=(), verdicts=(), launches=(), trust=trust)
+        await store.route(decided, events=(), verdicts=(), launches=())
+        assert await store.get_to_know("model:acme/owl", repo_id) == "a"
     assert await store.trusted_id("model:acme/owl") == "a"
     assert await store.trusted_id("dataset:acme/owl") is None
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from factories import NOON, make_rule
 from jobhook.core.deliveries import Delivery, read_delivery
+from jobhook.core.expressions import Expression, parse_expression
 from jobhook.core.matching import Decision, decide, explain
 from jobhook.core.occasions import occasions_of
 from jobhook.core.rules import Rule
@@ -264,6 +265,35 @@ def test_every_condition_tells_what_it_saw_and_what_it_wants() -> None:
         ("if", "it is true", "discussion.num == 1 && comment.content != '' && ref.name == ''"),
         ("refs", "no ref", "branches, as the rule names no refs"),
     ]
+
+
+@pytest.mark.parametrize("turn", [1, -1], ids=["first", "last"])
+def test_one_that_fails_keeps_the_rule_from_firing_wherever_it_stands(turn: int) -> None:
+    parts = [{"if": "1 / discussion.num == 1"}, {"refs": ["main"]}][::turn]
+    assert not decided({"any": parts}, PUSH).fired
+    assert decided({"any": parts[:turn] if turn < 0 else parts[1:]}, PUSH).fired
+
+
+def test_an_expression_on_the_delivery_is_evaluated_once_for_all_its_events(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refs = [{"ref": f"refs/heads/b{n}", "oldSha": None, "newSha": "1" * 40} for n in range(50)]
+    delivery = happened("commit.pushed", {"updatedRefs": refs})
+    texts = ["refs.exists(r, r.short == 'x')", "ref.short == 'x'"]
+    # Each is tried on nothing when it is parsed.
+    whole, single = [(text, parse_expression(text))[0] for text in texts]
+    evaluated: list[str] = []
+    holds = Expression.holds
+
+    def counted(self: Expression, context: Any) -> bool | str:
+        evaluated.append(self.text)
+        return holds(self, context)
+
+    monkeypatch.setattr(Expression, "holds", counted)
+    assert not decided({"if": whole}, delivery).fired
+    assert evaluated.count(whole) == 1
+    assert not decided({"if": single}, delivery).fired
+    assert evaluated.count(single) > 50
 
 
 def test_a_condition_that_fails_is_explained_as_one_that_does_not_hold() -> None:

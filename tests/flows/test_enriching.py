@@ -301,6 +301,79 @@ async def test_a_worker_ends_with_what_it_began(desk: Desk) -> None:
     await task
 
 
+async def test_an_answer_that_breaks_us_is_a_look_in_vain(desk: Desk) -> None:
+    desk.sit(make_rule(actors=["ana"]))
+
+    async def broken(name: str, revision: str, *, repo_type: str) -> CommitInfo:
+        raise KeyError("authors")
+
+    desk.hub.commit = broken  # type: ignore[method-assign]
+    delivery = await desk.take()
+    for _ in range(enriching.LOOKS_MAX):
+        await desk.ask()
+        desk.clock.now += 60_000
+    assert (await desk.state(delivery))[0] == "matched"
+    (launch,) = await desk.launches()
+    assert launch.reason.endswith("jobhook failed on what the Hub answered: KeyError")
+
+
+async def test_a_delivery_at_which_nobody_comes_to_an_end_is_put_aside(desk: Desk) -> None:
+    desk.sit(make_rule(actors=["ana"]))
+    delivery = await desk.take()
+    for _ in range(enriching.LOOKS_MAX + 5):
+        await desk.store.begin_enriching(desk.clock(), 1, 0)
+    await desk.ask()
+    assert await desk.state(delivery) == (
+        "quarantined",
+        "nobody came to the end of any of the 25 looks at it",
+    )
+
+
+async def test_what_was_launched_stands_although_the_rule_is_gone(desk: Desk) -> None:
+    desk.sit(make_rule(id="now"), make_rule(id="later", actors=["ana"]))
+    desk.hub.commits[SHA] = commit("m", "bo")
+    delivery = await desk.take()
+    desk.sit(make_rule(id="later", actors=["ana"]))
+    await desk.ask()
+    assert await desk.state(delivery) == ("matched", "fired now")
+    verdicts = await desk.store.verdicts(delivery)
+    assert [(verdict.rule, verdict.fired) for verdict in verdicts] == [
+        ("later", False),
+        ("now", True),
+    ]
+
+
+async def test_one_delivery_is_worth_so_many_look_ups(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enriching, "_LOOKUPS_MAX", 3)
+    shas = [f"{number:040x}" for number in range(9)]
+    refs = [{"ref": f"refs/heads/{sha}", "oldSha": "1" * 40, "newSha": sha} for sha in shas]
+    desk.hub.changed.update({sha: [()] for sha in shas})
+    desk.sit(make_rule(paths=["*"]))
+    await desk.take(json.dumps(json.loads(PUSH) | {"updatedRefs": refs}).encode())
+    await desk.ask()
+    (launch,) = await desk.launches()
+    assert launch.reason == (
+        "enrichment: `paths` cannot be told, because one delivery is worth 3 look-ups"
+    )
+    assert len(desk.hub.calls) == 3
+
+
+async def test_very_many_files_are_looked_up_again_and_not_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enriching, "_KEPT_FILES_MAX", 0)
+    desk.sit(make_rule(actors=["ana"], paths=["*"]))
+    desk.hub.changed[SHA] = [(ChangedFile("a", "add"),)]
+    desk.hub.commits[SHA] = HubBusy("the Hub is busy")
+    await desk.take()
+    await desk.ask()
+    desk.clock.now += 60_000
+    await desk.ask()
+    assert [call[0] for call in desk.hub.calls].count("changed_files") == 2
+
+
 async def test_what_takes_too_long_is_left_to_whoever_comes_next(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

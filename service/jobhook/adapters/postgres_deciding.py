@@ -34,7 +34,6 @@ async def keep_decision(
     delivery: StoredDelivery,
     verdicts: Sequence[Verdict],
     launches: Sequence[Launch],
-    trust: tuple[str, str] | None,
 ) -> bool:
     """Keep it all, or nothing if the delivery does not wait to be decided any more."""
     kept = await changed(
@@ -61,10 +60,6 @@ async def keep_decision(
         said_by(verdicts),
     )
     await insert_launches(connection, launches)
-    if trust:
-        await connection.execute(
-            "INSERT INTO trusted_repo (repo, id) VALUES ($1, $2) ON CONFLICT DO NOTHING", *trust
-        )
     return True
 
 
@@ -88,11 +83,14 @@ async def begin_routing(
 
 
 async def begin_enriching(
-    connection: Connection, now: int, limit: int, lease_ms: int
+    connection: Connection, now: int, limit: int, lease_ms: int, besides: Sequence[str]
 ) -> tuple[tuple[StoredDelivery, bytes], ...]:
     """Count a look of the first *limit* that are due, and return them."""
-    due = "d.state = 'enriching' AND (d.due_at <= $2 OR d.due_at > $3)"
-    rows = await _whole(connection, due, limit, now, now + LONGEST_WAIT_MS)
+    due = (
+        "d.state = 'enriching' AND (d.due_at <= $2 OR d.due_at > $3)"
+        " AND NOT (d.id = ANY($4::text[]))"
+    )
+    rows = await _whole(connection, due, limit, now, now + LONGEST_WAIT_MS, besides)
     await connection.execute(
         "UPDATE delivery SET due_at = $2, looks = looks + 1 WHERE seq = ANY($1::bigint[])",
         [row["seq"] for row in rows],

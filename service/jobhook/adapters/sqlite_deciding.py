@@ -33,7 +33,6 @@ def keep_decision(
     delivery: StoredDelivery,
     verdicts: Sequence[Verdict],
     launches: Sequence[Launch],
-    trust: tuple[str, str] | None,
 ) -> bool:
     """Keep it all, or nothing if the delivery does not wait to be decided any more."""
     decided = (
@@ -54,8 +53,6 @@ def keep_decision(
     kept = (delivery.id, said_by(verdicts))
     connection.execute("INSERT OR REPLACE INTO verdict VALUES (?, ?)", kept)
     connection.executemany(INSERT_LAUNCH, map(launch_row, launches))
-    if trust:
-        connection.execute("INSERT OR IGNORE INTO trusted_repo VALUES (?, ?)", trust)
     return True
 
 
@@ -75,11 +72,15 @@ def begin_routing(
 
 
 def begin_enriching(
-    connection: sqlite3.Connection, now: int, limit: int, lease_ms: int
+    connection: sqlite3.Connection, now: int, limit: int, lease_ms: int, besides: Sequence[str]
 ) -> tuple[tuple[StoredDelivery, bytes], ...]:
     """Count a look of the first *limit* that are due, and return them."""
-    due = "d.state = 'enriching' AND (d.due_at <= ? OR d.due_at > ?)"
-    rows = _whole(connection, due, (now, now + LONGEST_WAIT_MS), limit)
+    due = (
+        "d.state = 'enriching' AND (d.due_at <= ? OR d.due_at > ?)"
+        " AND d.id NOT IN (SELECT value FROM json_each(?))"
+    )
+    values = (now, now + LONGEST_WAIT_MS, json.dumps(besides))
+    rows = _whole(connection, due, values, limit)
     connection.executemany(
         "UPDATE delivery SET due_at = ?, looks = looks + 1 WHERE seq = ?",
         [(now + lease_ms, row["seq"]) for row in rows],
@@ -88,7 +89,7 @@ def begin_enriching(
 
 
 def _whole(
-    connection: sqlite3.Connection, condition: str, values: tuple[int, ...], limit: int
+    connection: sqlite3.Connection, condition: str, values: tuple[int | str, ...], limit: int
 ) -> list[sqlite3.Row]:
     """Return the first rows that meet *condition*; the damaged among them go into quarantine."""
     while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -59,12 +59,9 @@ class PostgresStore(PostgresReads):
         events: Sequence[Event],
         verdicts: Sequence[Verdict],
         launches: Sequence[Launch],
-        trust: tuple[str, str] | None = None,
     ) -> bool:
         kept = await self._database.transact(
-            partial(
-                keep_decision, delivery=delivery, verdicts=verdicts, launches=launches, trust=trust
-            )
+            partial(keep_decision, delivery=delivery, verdicts=verdicts, launches=launches)
         )
         if kept and launches:
             self._notifier.post(LAUNCHES)
@@ -183,6 +180,18 @@ class PostgresStore(PostgresReads):
     async def step_down(self, holder: str) -> None:
         await self._database.transact(partial(leave, holder=holder), first=LEAD_LOCK)
 
+    async def get_to_know(self, repo: str, repo_id: str) -> str:
+        async def work(connection: Connection) -> str:
+            known: str = await connection.fetchval(
+                "INSERT INTO trusted_repo (repo, id) VALUES ($1, $2) ON CONFLICT (repo)"
+                " DO UPDATE SET id = trusted_repo.id RETURNING id",
+                repo,
+                repo_id,
+            )
+            return known
+
+        return await self._database.transact(work)
+
     async def trust(self, repo: str, repo_id: str) -> None:
         await self._count(
             "INSERT INTO trusted_repo (repo, id) VALUES ($1, $2)"
@@ -192,10 +201,10 @@ class PostgresStore(PostgresReads):
         )
 
     async def begin_enriching(
-        self, now: int, limit: int, lease_ms: int
+        self, now: int, limit: int, lease_ms: int, *, besides: Collection[str] = ()
     ) -> tuple[tuple[StoredDelivery, bytes], ...]:
         return await self._database.transact(
-            partial(begin_enriching, now=now, limit=limit, lease_ms=lease_ms)
+            partial(begin_enriching, now=now, limit=limit, lease_ms=lease_ms, besides=list(besides))
         )
 
     async def begin_routing(self, limit: int) -> tuple[tuple[StoredDelivery, bytes, int], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from functools import partial
@@ -57,12 +57,9 @@ class SqliteStore(SqliteReads):
         events: Sequence[Event],
         verdicts: Sequence[Verdict],
         launches: Sequence[Launch],
-        trust: tuple[str, str] | None = None,
     ) -> bool:
         return await self._writer.submit(
-            partial(
-                keep_decision, delivery=delivery, verdicts=verdicts, launches=launches, trust=trust
-            )
+            partial(keep_decision, delivery=delivery, verdicts=verdicts, launches=launches)
         )
 
     async def claim(self, now: int, limit: int, guard: Guard) -> tuple[tuple[Launch, bytes], ...]:
@@ -213,6 +210,15 @@ class SqliteStore(SqliteReads):
     async def step_down(self, holder: str) -> None:
         return
 
+    async def get_to_know(self, repo: str, repo_id: str) -> str:
+        def work(connection: sqlite3.Connection) -> str:
+            pair = (repo, repo_id)
+            connection.execute("INSERT OR IGNORE INTO trusted_repo VALUES (?, ?)", pair)
+            known = connection.execute("SELECT id FROM trusted_repo WHERE repo = ?", (repo,))
+            return str(known.fetchone()["id"])
+
+        return await self._writer.submit(work)
+
     async def trust(self, repo: str, repo_id: str) -> None:
         await self._writer.submit(
             lambda connection: connection.execute(
@@ -221,10 +227,10 @@ class SqliteStore(SqliteReads):
         )
 
     async def begin_enriching(
-        self, now: int, limit: int, lease_ms: int
+        self, now: int, limit: int, lease_ms: int, *, besides: Collection[str] = ()
     ) -> tuple[tuple[StoredDelivery, bytes], ...]:
         return await self._writer.submit(
-            partial(begin_enriching, now=now, limit=limit, lease_ms=lease_ms)
+            partial(begin_enriching, now=now, limit=limit, lease_ms=lease_ms, besides=list(besides))
         )
 
     async def begin_routing(self, limit: int) -> tuple[tuple[StoredDelivery, bytes, int], ...]:

@@ -297,7 +297,13 @@ class IfCheck(Check):
         return value
 
     def _value(self, occasion: Occasion) -> bool | str:
-        return self.expression.holds(occasion.context)
+        expression, said = self.expression, occasion.said
+        if not expression.is_of_delivery:
+            return expression.holds(occasion.context)
+        # A push may name thousands of refs, each an event that is asked about.
+        if expression.text not in said:
+            said[expression.text] = expression.holds(occasion.context)
+        return said[expression.text]
 
     def seen(self, occasion: Occasion) -> str:
         if not occasion.hub.knows(self.asks):

@@ -48,14 +48,9 @@ class Either(Both):
     key = "any"
 
     def holds(self, occasion: Occasion) -> bool | None:
-        said: bool | None = False
-        for check in self.checks:
-            holds = check.holds(occasion)
-            if holds:
-                return True
-            if holds is None:
-                said = None
-        return said
+        # All of them, because one that fails keeps the rule from firing wherever it stands.
+        said = [check.holds(occasion) for check in self.checks]
+        return True if True in said else None if None in said else False
 
     def wanted(self) -> str:
         return "one of these"

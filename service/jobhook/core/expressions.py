@@ -75,11 +75,13 @@ class Expression:
     Attributes:
         text: As it was written.
         asks: Those of `LOOKED_UP` that it cannot do without.
+        is_of_delivery: Whether it says the same of all events of a delivery.
     """
 
     text: str
     asks: frozenset[str]
     _compiled: Any
+    is_of_delivery: bool = False
 
     def holds(self, context: Mapping[str, Any]) -> bool | str:
         """
@@ -109,7 +111,8 @@ def parse_expression(text: str) -> Expression:
     if compiled.return_type() != _cel().Type.BOOL:
         kind = compiled.return_type().name().lower()
         raise BadExpression(f"it gives {kind}, and not true or false")
-    expression = Expression(text, asks, compiled)
+    is_of_delivery = not asks and not any(_asks(text, name) for name in ("event", "ref"))
+    expression = Expression(text, asks, compiled, is_of_delivery)
     tried = expression.holds(_nothing())
     if isinstance(tried, str) and any(sign in tried for sign in _HOPELESS):
         raise BadExpression(tried)

@@ -104,12 +104,20 @@ Found = tuple[ChangedFile, ...] | Commit | Discussion | Repo | JobSpec | str
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was looked up about one delivery so far."""
+    """
+    What was looked up about one delivery so far.
+
+    Attributes:
+        closed: Why nothing more is looked up, if that is so.
+    """
 
     known: Mapping[Lookup, Found | Unavailable] = field(default_factory=dict)
+    closed: Unavailable | None = None
 
     def open(self, lookups: Iterable[Lookup]) -> frozenset[Lookup]:
-        """Return those of *lookups* that nobody has tried yet."""
+        """Return those of *lookups* that nobody has tried yet, and somebody may."""
+        if self.closed:
+            return frozenset()
         return frozenset(lookup for lookup in lookups if lookup not in self.known)
 
     def get(self, lookup: Lookup) -> Found | None:
@@ -120,7 +128,7 @@ class Findings:
     def failure(self, lookups: Iterable[Lookup]) -> Unavailable | None:
         """Return why the first of *lookups* that cannot be had is not there, or None."""
         for lookup in lookups:
-            found = self.known.get(lookup)
+            found = self.known.get(lookup, self.closed)
             if isinstance(found, Unavailable):
                 return found
         return None
@@ -128,6 +136,10 @@ class Findings:
     def plus(self, found: Mapping[Lookup, Found | Unavailable]) -> Findings:
         """Return these and *found*."""
         return Findings({**self.known, **found})
+
+    def close(self, why: str) -> Findings:
+        """Return these with nothing more to come."""
+        return Findings(self.known, Unavailable(why, is_refused=False))
 
 
 NOTHING_FOUND = Findings()

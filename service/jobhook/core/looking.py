@@ -122,6 +122,8 @@ class ClaimCheck(Check):
     def seen(self, occasion: Occasion) -> str:
         if not occasion.hub.is_same_repo:
             return "the Hub has another repo under this name"
+        if not occasion.hub.asks_about(self.asks):
+            return "there is nothing that the Hub could show"
         return "the Hub shows it" if self.holds(occasion) else "the Hub was not seen to have it"
 
     def wanted(self) -> str:

@@ -53,6 +53,10 @@ class LookedUp:
         """Whether all of *names* can be told."""
         return all(self.findings.get(lookup) is not None for lookup in self._of(names))
 
+    def asks_about(self, names: Iterable[str]) -> bool:
+        """Whether there is anything to ask the Hub to tell *names*."""
+        return any(True for _ in self._of(names))
+
     def open(self, names: frozenset[str]) -> frozenset[Lookup]:
         """Return what it takes to tell *names* and nobody has tried yet."""
         if names not in self._open:

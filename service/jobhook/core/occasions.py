@@ -29,6 +29,7 @@ class Occasion:
         happened: What happened, and where, for a person.
         events: All that the delivery says happened; *event* is one of them.
         lists: What expressions read as lists, made once for all events of the delivery.
+        said: What expressions say that say the same of all these events.
         me: The name of the token's user, for `user:@me`; None if it is not known.
         now: When it is looked at, in milliseconds since 1970.
         findings: What the Hub was asked about the delivery so far.
@@ -41,6 +42,7 @@ class Occasion:
     happened: str
     events: tuple[Event, ...]
     lists: dict[str, list[Any]]
+    said: dict[str, bool | str]
     me: str | None
     now: int
     findings: Findings = NOTHING_FOUND
@@ -146,13 +148,16 @@ def occasions_of(
     kind, name = repo.type, repo.name
     repo_names = (f"{kind}:{name}", f"{_PINNED}{repo.id}")
     lists: dict[str, list[Any]] = {}
+    said: dict[str, bool | str] = {}
     occasions = []
     for event in events:
         what, ref = event.name, event.ref
         happened = f"{what} {ref} on {kind} {name}" if ref else f"{what} on {kind} {name}"
         names = _names(what, event.scope, event.action)
         occasions.append(
-            Occasion(delivery, event, names, repo_names, happened, events, lists, me, now, findings)
+            Occasion(
+                delivery, event, names, repo_names, happened, events, lists, said, me, now, findings
+            )
         )
     return tuple(occasions)
 

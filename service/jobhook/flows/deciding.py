@@ -93,12 +93,13 @@ class Decider:
 
     async def keep(self, routed: Routed) -> bool:
         """Keep what was decided; return False if somebody else was faster."""
-        launches, trust = routed.launches, None
+        launches = routed.launches
         if launches and routed.repo and routed.repo.id:
-            trust = routed.repo.whole_name, routed.repo.id
-            known = await self._store.trusted_id(trust[0])
+            known = await self._known_id(routed.repo)
             launches = tuple(
-                launch if launch.rule in routed.pinned else identified(launch, trust[1], known)
+                launch
+                if launch.rule in routed.pinned
+                else identified(launch, routed.repo.id, known)
                 for launch in launches
             )
         kept = await self._store.route(
@@ -106,7 +107,6 @@ class Decider:
             events=routed.events,
             verdicts=routed.verdicts,
             launches=launches,
-            trust=trust,
         )
         if not kept:
             log.warning("delivery.overtaken", delivery=routed.delivery.id)
@@ -116,6 +116,10 @@ class Decider:
         if launches:
             self._on_launches()
         return True
+
+    async def _known_id(self, repo: RepoField) -> str:
+        known = await self._store.trusted_id(repo.whole_name)
+        return known or await self._store.get_to_know(repo.whole_name, repo.id)
 
     def _count(self, routed: Routed) -> None:
         for verdict in routed.failed:
@@ -169,6 +173,24 @@ def route(
         failed=tuple(_verdict(decision) for decision in decisions if decision.is_failure),
         pinned=frozenset(d.rule.id for d in decisions if d.rule.is_pinned_to(delivery.repo.id)),
     )
+
+
+def standing(routed: Routed, earlier: Sequence[Verdict]) -> Routed:
+    """
+    Return *routed* with what *earlier* verdicts on the same delivery have led to.
+
+    What a rule has launched stands, whatever the rules say by now: its verdict stands beside it.
+    """
+    fired = {verdict.rule: verdict for verdict in earlier if verdict.fired}
+    if not fired:
+        return routed
+    verdicts = [fired.pop(verdict.rule, verdict) for verdict in routed.verdicts]
+    verdicts += fired.values()
+    delivery = routed.delivery
+    if delivery.state == DeliveryState.IGNORED:
+        told = ", ".join(verdict.rule for verdict in verdicts if verdict.fired)
+        delivery = replace(delivery, state=DeliveryState.MATCHED, reason=f"fired {told}")
+    return replace(routed, delivery=delivery, verdicts=tuple(verdicts))
 
 
 def _verdict(decision: Decision) -> Verdict:

@@ -18,7 +18,7 @@ from jobhook.core.errors import HubBusy, HubError
 from jobhook.core.findings import NOTHING_FOUND, Findings, Found, Lookup, Unavailable
 from jobhook.core.records import StoredDelivery
 from jobhook.failpoints import failpoint
-from jobhook.flows.deciding import Decider, Routed
+from jobhook.flows.deciding import Decider, Routed, standing
 from jobhook.flows.lookups import Lookups
 from jobhook.flows.worker import Worker, backoff
 from jobhook.ports import Clock, Store
@@ -33,6 +33,11 @@ _GRACE_SECONDS = 5.0
 # The Hub counts calls in windows of five minutes.
 _LONGEST_ASKED = 300.0
 _KEPT_MAX = 1000
+_KEPT_FILES_MAX = 1000
+# What one delivery is worth: a push may name thousands of refs.
+_LOOKUPS_MAX = 32
+# So often beyond its patience a delivery is taken up by processes that do not come to its end.
+_DEATHS_MAX = 5
 
 log = structlog.get_logger()
 
@@ -63,10 +68,10 @@ class Enricher(Worker):
     async def step(self) -> bool:
         room = _AT_ONCE - len(self._on_their_way)
         if room > 0:
-            due = await self._store.begin_enriching(self._clock(), room, _LEASE_MS)
+            due = await self._store.begin_enriching(
+                self._clock(), room, _LEASE_MS, besides=tuple(self._asking)
+            )
             for stored, body in due:
-                if stored.id in self._asking:
-                    continue
                 self._asking.add(stored.id)
                 task = asyncio.create_task(self._enrich(stored, body), name=f"enrich {stored.id}")
                 self._on_their_way.add(task)
@@ -93,35 +98,59 @@ class Enricher(Worker):
 
     async def _look_up_and_decide(self, stored: StoredDelivery, body: bytes) -> None:
         failpoint("enriching.begun")
+        earlier = await self._store.verdicts(stored.id)
         findings = self._found.pop(stored.id, NOTHING_FOUND)
-        routed = self._decider.decide(stored, body, findings)
-        while routed.repo and routed.open:
-            found, failures = await self._lookups.all_of(routed.open, routed.repo)
+        routed = _poison(stored) or self._decider.decide(stored, body, findings)
+        while (repo := routed.repo) and routed.open:
+            if len(findings.known) >= _LOOKUPS_MAX:
+                findings = findings.close(f"one delivery is worth {_LOOKUPS_MAX} look-ups")
+                routed = self._decider.decide(stored, body, findings)
+                break
+            found, failures = await self._lookups.all_of(routed.open, repo)
             if failures and stored.looks < LOOKS_MAX:
-                await self._put_off(routed, findings.plus(found), failures)
+                waiting = self._put_off(routed, findings.plus(found), failures)
+                await self._decider.keep(standing(waiting, earlier))
                 return
             findings = findings.plus({**found, **_given_up(failures)})
             routed = self._decider.decide(stored, body, findings)
         failpoint("enriching.found")
-        await self._decider.keep(routed)
+        await self._decider.keep(standing(routed, earlier))
         failpoint("enriching.decided")
 
-    async def _put_off(
+    def _put_off(
         self, routed: Routed, findings: Findings, failures: Mapping[Lookup, HubError]
-    ) -> None:
+    ) -> Routed:
         looks = routed.delivery.looks
         pause = max([backoff(looks, _LONGEST_PAUSE), *_asked_to_wait(failures.values())])
         reason = str(next(iter(failures.values())))
         log.warning("enrichment.put_off", delivery=routed.delivery.id, looks=looks, error=reason)
-        if len(self._found) < _KEPT_MAX:
-            self._found[routed.delivery.id] = findings
+        self._remember(routed.delivery.id, findings)
         waiting = replace(
             routed.delivery,
             state=DeliveryState.ENRICHING,
             reason=f"{routed.delivery.reason}; after {looks} of {LOOKS_MAX} looks: {reason}",
             due_at=self._clock() + int(pause * 1000),
         )
-        await self._decider.keep(replace(routed, delivery=waiting))
+        return replace(routed, delivery=waiting)
+
+    def _remember(self, delivery: str, findings: Findings) -> None:
+        """Keep what was found until the rest is, unless that is very much, or for very many."""
+        small = {
+            lookup: found
+            for lookup, found in findings.known.items()
+            if not (isinstance(found, tuple) and len(found) > _KEPT_FILES_MAX)
+        }
+        self._found[delivery] = Findings(small)
+        while len(self._found) > _KEPT_MAX:
+            del self._found[next(iter(self._found))]
+
+
+def _poison(stored: StoredDelivery) -> Routed | None:
+    if stored.looks <= LOOKS_MAX + _DEATHS_MAX:
+        return None
+    log.error("delivery.quarantined", delivery=stored.id, looks=stored.looks)
+    reason = f"nobody came to the end of any of the {stored.looks - 1} looks at it"
+    return Routed(replace(stored, state=DeliveryState.QUARANTINED, reason=reason))
 
 
 def _given_up(failures: Mapping[Lookup, HubError]) -> Mapping[Lookup, Found | Unavailable]:

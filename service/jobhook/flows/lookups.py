@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 
+import structlog
+
 from jobhook.core.actions import place_of
 from jobhook.core.deliveries import RepoField
-from jobhook.core.errors import HubError, HubNotFound, HubRefused, HubUnauthorized
+from jobhook.core.errors import HubBusy, HubError, HubNotFound, HubRefused, HubUnauthorized
 from jobhook.core.findings import Commit, Found, Kind, Lookup, Unavailable
 from jobhook.ports import Hub
+
+log = structlog.get_logger()
 
 
 class Lookups:
@@ -43,6 +47,10 @@ class Lookups:
             return Unavailable(str(exc), is_refused=True)
         except HubError as exc:
             return exc
+        except Exception as exc:
+            # A fault of ours, perhaps on an answer that nobody has foreseen: it counts as one look.
+            log.exception("lookup.broken", kind=lookup.kind.name)
+            return HubBusy(f"jobhook failed on what the Hub answered: {type(exc).__name__}")
 
     async def _ask(self, lookup: Lookup, repo: RepoField) -> Found:
         match lookup.kind:
