@@ -437,3 +437,10 @@ def test_both_deliveries_of_a_new_pull_request_are_about_the_same(
     event: str, over: dict[str, Any], subject: str | None
 ) -> None:
     assert occasions_of(happened(event, over), me=None, now=NOON)[0].subject == subject
+
+
+def test_a_size_of_true_in_a_delivery_is_a_size_that_is_not_known() -> None:
+    over = {"repo": {"type": "bucket"}, "updatedFiles": [{"path": "a", "size": True}]}
+    delivery = happened("files.changed", over)
+    conditions = {"on": ["files.changed"], "if": "files.all(file, file.size == 0)"}
+    assert decided(conditions, delivery).fired

@@ -202,4 +202,5 @@ def _told(rows: Iterable[Any]) -> Iterator[ChangedFile]:
         if isinstance(row, dict) and isinstance(path := row.get("path"), str):
             size = row.get("size")
             action = "delete" if row.get("action") == "delete" else "add"
-            yield ChangedFile(path, action, size if isinstance(size, int) else None)
+            # To Python `true` is a whole number as well, and to expressions it is not.
+            yield ChangedFile(path, action, size if type(size) is int else None)

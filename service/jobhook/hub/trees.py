@@ -22,6 +22,8 @@ CALLS_MAX = 60
 FILES_MAX = 10_000
 # A path may be as long as whoever pushes likes.
 CHARACTERS_MAX = 2_000_000
+# What expressions can count to.
+SIZE_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class _Entry:
             # Whatever else there is (a submodule, say) is one thing that changes as a whole.
             is_folder=wire["type"] == "directory",
             content=(text(wire["oid"]), str(lfs.get("oid"))),
-            size=size if isinstance(size, int) and size >= 0 else None,
+            size=size if type(size) is int and 0 <= size <= SIZE_MAX else None,
         )
 
 
