@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from factories import NOON, make_rule
 from jobhook.core.deliveries import Delivery, read_delivery
 from jobhook.core.expressions import Expression, parse_expression
+from jobhook.core.findings import Commit, Findings, Kind, Lookup
 from jobhook.core.matching import Decision, decide, explain
 from jobhook.core.occasions import occasions_of
 from jobhook.core.rules import Rule
@@ -272,6 +273,14 @@ def test_one_that_fails_keeps_the_rule_from_firing_wherever_it_stands(turn: int)
     parts = [{"if": "1 / discussion.num == 1"}, {"refs": ["main"]}][::turn]
     assert not decided({"any": parts}, PUSH).fired
     assert decided({"any": parts[:turn] if turn < 0 else parts[1:]}, PUSH).fired
+
+
+def test_what_expressions_cannot_take_fails_them_and_nothing_else() -> None:
+    found = Findings({Lookup(Kind.COMMIT, ("2" * 40,)): Commit("m", (3,))})  # type: ignore[arg-type]
+    occasions = occasions_of(PUSH, me="me", now=NOON, findings=found)
+    broken = decide(occasions, make_rule(**{"if": "commit.message == 'm'"}))
+    assert (broken.fired, broken.is_failure) == (False, True)
+    assert decide(occasions, make_rule()).fired
 
 
 def test_an_expression_on_the_delivery_is_evaluated_once_for_all_its_events(

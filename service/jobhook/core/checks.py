@@ -299,11 +299,19 @@ class IfCheck(Check):
     def _value(self, occasion: Occasion) -> bool | str:
         expression, said = self.expression, occasion.said
         if not expression.is_of_delivery:
-            return expression.holds(occasion.context)
+            return self._evaluated(occasion)
         # A push may name thousands of refs, each an event that is asked about.
         if expression.text not in said:
-            said[expression.text] = expression.holds(occasion.context)
+            said[expression.text] = self._evaluated(occasion)
         return said[expression.text]
+
+    def _evaluated(self, occasion: Occasion) -> bool | str:
+        try:
+            context = occasion.context
+        except (TypeError, ValueError) as exc:
+            # Of what came, something is of no type that expressions know: only they cannot be told.
+            return str(exc)
+        return self.expression.holds(context)
 
     def seen(self, occasion: Occasion) -> str:
         if not occasion.hub.knows(self.asks):
