@@ -159,7 +159,10 @@ def test_what_is_no_without_the_hub_asks_it_nothing(
     ],
 )
 def test_what_nobody_can_see_is_not_read_back(event: str, repo: dict[str, Any]) -> None:
-    assert decided({"on": [event], "verify": "hub"}, happened(event, repo)).fired
+    rule = make_rule(on=[event], watch=[], verify="hub")
+    explained = explain(occasions_of(happened(event, repo), me="me", now=NOON), rule)
+    assert explained.decision.fired
+    assert explained.answers[-1].seen == "there is nothing that the Hub could show"
 
 
 @pytest.mark.parametrize(
