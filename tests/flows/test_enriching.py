@@ -273,10 +273,11 @@ async def test_a_store_that_fails_meanwhile_loses_nothing(
     assert len(await desk.launches()) == 1
 
 
-async def test_very_many_that_wait_are_not_all_kept_in_memory(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("bound", ["_KEPT_MAX", "_KEPT_FILES_MAX"], ids=["many wait", "many files"])
+async def test_what_is_very_much_is_looked_up_again_and_not_kept_in_memory(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
-    monkeypatch.setattr(enriching, "_KEPT_MAX", 0)
+    monkeypatch.setattr(enriching, bound, 0)
     desk.sit(make_rule(actors=["ana"], paths=["*"]))
     desk.hub.changed[SHA] = [(ChangedFile("a", "add"),)]
     desk.hub.commits[SHA] = HubBusy("the Hub is busy")
@@ -358,20 +359,6 @@ async def test_one_delivery_is_worth_so_many_look_ups(
         "enrichment: `paths` cannot be told, because one delivery is worth 3 look-ups"
     )
     assert len(desk.hub.calls) == 3
-
-
-async def test_very_many_files_are_looked_up_again_and_not_kept(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(enriching, "_KEPT_FILES_MAX", 0)
-    desk.sit(make_rule(actors=["ana"], paths=["*"]))
-    desk.hub.changed[SHA] = [(ChangedFile("a", "add"),)]
-    desk.hub.commits[SHA] = HubBusy("the Hub is busy")
-    await desk.take()
-    await desk.ask()
-    desk.clock.now += 60_000
-    await desk.ask()
-    assert [call[0] for call in desk.hub.calls].count("changed_files") == 2
 
 
 async def test_what_takes_too_long_is_left_to_whoever_comes_next(

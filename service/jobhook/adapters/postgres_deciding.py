@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from jobhook.adapters.rows import (
     DAMAGED_REASON,
     UNDECIDED,
     WHOLE_DELIVERY,
+    decision_row,
     delivery_of,
     is_damaged,
     said_by,
@@ -23,9 +23,9 @@ from jobhook.failpoints import failpoint
 # How long the others leave alone what a process began to route; it takes milliseconds.
 _ROUTING_MS = 10_000
 _DECIDED = (
-    "UPDATE delivery SET state = $2, reason = $3, scope = $4, action = $5,"  # noqa: S608
-    " repo_type = $6, repo_name = $7, events = $8, due_at = $10"
-    f" WHERE id = $1 AND state IN {UNDECIDED} AND generation = $9"
+    "UPDATE delivery SET state = $1, reason = $2, scope = $3, action = $4,"  # noqa: S608
+    " repo_type = $5, repo_name = $6, events = $7, due_at = $8"
+    f" WHERE id = $9 AND state IN {UNDECIDED} AND generation = $10"
 )
 
 
@@ -36,21 +36,7 @@ async def keep_decision(
     launches: Sequence[Launch],
 ) -> bool:
     """Keep it all, or nothing if the delivery does not wait to be decided any more."""
-    kept = await changed(
-        connection,
-        _DECIDED,
-        delivery.id,
-        delivery.state,
-        delivery.reason,
-        delivery.scope,
-        delivery.action,
-        delivery.repo_type,
-        delivery.repo_name,
-        json.dumps(delivery.events),
-        delivery.generation,
-        delivery.due_at,
-    )
-    if not kept:
+    if not await changed(connection, _DECIDED, *decision_row(delivery)):
         return False
     failpoint("store.routing")
     await connection.execute(

@@ -91,6 +91,22 @@ def delivery_of(row: Row) -> StoredDelivery:
     )
 
 
+def decision_row(delivery: StoredDelivery) -> tuple[Any, ...]:
+    """Return what a decision changes of a row, and then the id and generation that it is about."""
+    return (
+        delivery.state,
+        delivery.reason,
+        delivery.scope,
+        delivery.action,
+        delivery.repo_type,
+        delivery.repo_name,
+        json.dumps(delivery.events),
+        delivery.due_at,
+        delivery.id,
+        delivery.generation,
+    )
+
+
 def whole_delivery_of(row: Row) -> StoredDelivery:
     """Return a delivery of which `WHOLE_DELIVERY` was read, and whether it is damaged."""
     return replace(delivery_of(row), is_damaged=is_damaged(row))

@@ -11,6 +11,7 @@ from jobhook.adapters.rows import (
     DAMAGED_REASON,
     UNDECIDED,
     WHOLE_DELIVERY,
+    decision_row,
     delivery_of,
     is_damaged,
     launch_row,
@@ -35,19 +36,7 @@ def keep_decision(
     launches: Sequence[Launch],
 ) -> bool:
     """Keep it all, or nothing if the delivery does not wait to be decided any more."""
-    decided = (
-        delivery.state,
-        delivery.reason,
-        delivery.scope,
-        delivery.action,
-        delivery.repo_type,
-        delivery.repo_name,
-        json.dumps(delivery.events),
-        delivery.due_at,
-        delivery.id,
-        delivery.generation,
-    )
-    if not connection.execute(_DECIDED, decided).rowcount:
+    if not connection.execute(_DECIDED, decision_row(delivery)).rowcount:
         return False
     failpoint("store.routing")
     kept = (delivery.id, said_by(verdicts))
