@@ -247,6 +247,14 @@ def test_a_rule_without_a_mistake_is_read() -> None:
             id="command-a-text",
         ),
         pytest.param(
+            job(command="python train.py ${{ repo.name }}"),
+            "bad-type",
+            "`run.command` must be a list, word by word, and no template may stand in it: put that "
+            "into `env`, as in `command: [sh, -c, 'echo \"$REPO\"']` and "
+            '`env: {REPO: "${{ repo.name }}"}`',
+            id="command-a-text-with-a-template",
+        ),
+        pytest.param(
             job(command="it's"),
             "bad-type",
             '`run.command` must be a list, word by word: ["it\'s"]',

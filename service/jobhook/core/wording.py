@@ -164,6 +164,11 @@ def _unknown_key(keys: Keys, value: object) -> Mistake:
 def _shape(keys: Keys, kind: str, value: object) -> str | None:
     """Return the sentence about a value of a wrong kind where the key tells what is meant."""
     key, text = str(keys[-1]), value if isinstance(value, str) else None
+    if key == "command" and text and "${{" in text:
+        return (
+            "must be a list, word by word, and no template may stand in it: put that into `env`, "
+            'as in `command: [sh, -c, \'echo "$REPO"\']` and `env: {REPO: "${{ repo.name }}"}`'
+        )
     if key == "command" and text:
         return f"must be a list, word by word: {_words(text)}"
     if key == "on" and text:
