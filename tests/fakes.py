@@ -9,7 +9,7 @@ from factories import NOON, make_job
 from jobhook.core.errors import HubError, HubNotFound, ListTooLong
 from jobhook.core.findings import ChangedFile, Discussion, Repo
 from jobhook.core.health import Account
-from jobhook.core.jobs import JobSpec, Stage
+from jobhook.core.jobs import JobSpec, JobStage
 from jobhook.core.pacing import Quota
 from jobhook.core.planning import LAUNCH_LABEL
 from jobhook.core.registration import WantedWebhook
@@ -65,7 +65,7 @@ class ScriptedHub:
         return job
 
     async def list_jobs(
-        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
+        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[JobStage] = ()
     ) -> list[JobInfo]:
         self.calls.append(("list", namespace, *(f"{k}={v}" for k, v in labels.items())))
         if self.list_failures:
@@ -77,7 +77,7 @@ class ScriptedHub:
         ]
 
     async def job_pages(
-        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
+        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[JobStage] = ()
     ) -> AsyncGenerator[list[JobInfo], None]:
         yield await self.list_jobs(namespace=namespace, labels=labels, stages=stages)
         if self.cut and (LAUNCH_LABEL not in labels or self.ignores_labels):

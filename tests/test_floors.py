@@ -16,10 +16,28 @@ PACKAGE = ROOT / "service" / "jobhook"
 # From the lowest up. Modules of one tuple stand side by side and may not import one another,
 # except within a folder, whose own order is not this test's business.
 FLOORS: list[tuple[str, ...]] = [
-    ("core.codes", "core.errors", "core.names", "core.slips", "core.strict", "failpoints"),
-    ("core.deliveries", "core.examples", "core.globs", "core.jobs", "core.pacing", "core.samples"),
+    (
+        "core.codes",
+        "core.errors",
+        "core.hardware",
+        "core.names",
+        "core.slips",
+        "core.strict",
+        "failpoints",
+    ),
+    (
+        "core.deliveries",
+        "core.examples",
+        "core.globs",
+        "core.jobs",
+        "core.pacing",
+        "core.samples",
+        "core.schedules",
+        "core.timeouts",
+    ),
     (
         "core.events",
+        "core.job_names",
         "core.findings",
         "core.payloads",
         "core.records",

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from factories import make_spec
-from jobhook.core.jobs import Stage
+from jobhook.core.jobs import JobStage
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.hub.models import JobInfo
 from jobhook.wiring import Service
@@ -75,7 +75,7 @@ run:
         job = await ended(town)
         log = await log_of(town, job)
     assert (job.status.stage, job.docker_image) == (
-        Stage.COMPLETED,
+        JobStage.COMPLETED,
         "ghcr.io/astral-sh/uv:python3.12-bookworm",
     )
     told = "dev/corpus datasets/dev/corpus ['a b', '--', '$HOME'] my train.py"

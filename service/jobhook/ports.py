@@ -14,7 +14,7 @@ from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, Launc
 from jobhook.core.findings import ChangedFile, Discussion, Repo
 from jobhook.core.guards import Guard
 from jobhook.core.health import Account
-from jobhook.core.jobs import JobSpec, Stage
+from jobhook.core.jobs import JobSpec, JobStage
 from jobhook.core.launches import Launch
 from jobhook.core.pacing import Quota
 from jobhook.core.records import Backlog, Pause, Receipt, Received, StoredDelivery, Verdict
@@ -255,7 +255,7 @@ class Hub(Protocol):
         """Start a job; `OutcomeUnknown` if it may have started, any other error if it has not."""
 
     def job_pages(
-        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
+        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[JobStage] = ()
     ) -> AsyncGenerator[list[JobInfo], None]:
         """
         Yield the jobs that carry all *labels*, in one of *stages* or, if none, in any.

@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 from jobhook.core.deliveries import SECRET_MAX_BYTES, SECRET_MIN_BYTES
 from jobhook.core.errors import SettingsError, UsageError, did_you_mean
 from jobhook.core.guards import Limits
-from jobhook.core.jobs import LABEL_VALUE, NAMESPACE, SECRET_NAME, parse_timeout
+from jobhook.core.jobs import LABEL_VALUE, NAMESPACE, SECRET_NAME
 from jobhook.core.payloads import WEBHOOK_SECRET
+from jobhook.core.timeouts import parse_timeout
 from jobhook.database import Database, read_database
 
 PREFIX = "JOBHOOK_"

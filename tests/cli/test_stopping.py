@@ -11,7 +11,7 @@ from commands import Run
 from factories import NOON, make_launch, make_spec
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.cli import stopping
-from jobhook.core.jobs import Stage
+from jobhook.core.jobs import JobStage
 from jobhook.core.launches import LaunchState
 from jobhook.hub import AsyncHub
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nobody_there")]
 
 
 async def active(hub: AsyncHub) -> list[str]:
-    jobs = await hub.list_jobs(namespace="dev", stages=(Stage.RUNNING, Stage.SCHEDULING))
+    jobs = await hub.list_jobs(namespace="dev", stages=(JobStage.RUNNING, JobStage.SCHEDULING))
     return [job.labels["jobhook-instance"] for job in jobs]
 
 

@@ -112,9 +112,9 @@ def test_every_field_of_a_job_can_be_said(
         ),
         pytest.param({"ssh": "yes"}, "ssh: ", id="ssh"),
         pytest.param({"resource_group_id": "x"}, "24 hexadecimal digits", id="group"),
-        pytest.param({"network": {"group": "A"}}, "network group: lower-case", id="network"),
+        pytest.param({"network": {"group": "A"}}, "network group 'A': lower-case", id="network"),
         pytest.param(
-            {"network": {"group": "a", "aliases": ["b" * 35]}}, "network aliases: ", id="alias"
+            {"network": {"group": "a", "aliases": ["b" * 35]}}, "network alias ", id="alias"
         ),
         pytest.param({"network": {"aliases": ["a"]}}, "network.group: ", id="network-no-group"),
         pytest.param({"arch": "x86"}, "arch: ", id="arch"),

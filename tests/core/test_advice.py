@@ -9,7 +9,7 @@ import pytest
 from factories import make_rule
 from jobhook.core.advice import Surroundings, advice_on, advice_on_cases, most_usd_of
 from jobhook.core.codes import CODES, WARNING
-from jobhook.core.jobs import FLAVORS
+from jobhook.core.hardware import FLAVORS
 from jobhook.core.wording import Mistake
 
 SMALL: dict[str, Any] = {"image": "python:3.12", "command": ["python", "-V"]}

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from factories import make_spec
 from jobhook.core.errors import UsageError
+from jobhook.core.hardware import FLAVORS, JobHardware
 from jobhook.core.jobs import (
     ENV_STRING_MAX_BYTES,
-    FLAVORS,
     JobSpec,
-    Stage,
+    JobStage,
     Volume,
-    parse_timeout,
 )
+from jobhook.core.timeouts import parse_timeout
 
 
 def test_a_small_job_on_the_wire() -> None:
@@ -85,6 +85,7 @@ def test_an_image_is_one_of_docker_or_of_a_space(image: str, expected: dict[str,
         pytest.param({"command": ()}, "command needs at least one word", id="no-command"),
         pytest.param({"command": ("a", "")}, "no word may be empty", id="empty-word"),
         pytest.param({"timeout": 0}, "timeout 0 must be at least 1 second", id="no-time"),
+        pytest.param({"attempts": 0}, "attempts 0 must be at least 1", id="no-attempt"),
         pytest.param({"timeout": -1}, "timeout -1 must", id="less-than-no-time"),
         pytest.param({"env": {"A": "1"}}, "env name 'A'", id="env-of-one-letter"),
         pytest.param({"env": {"_AB": "1"}}, "env name '_AB'", id="env-starts-with-underscore"),
@@ -234,9 +235,51 @@ def test_a_length_of_time_is_a_positive_integer_or_refused(value: str) -> None:
     ],
 )
 def test_a_final_stage(stage: str, *, is_final: bool) -> None:
-    assert Stage(stage).is_final is is_final
+    assert JobStage(stage).is_final is is_final
 
 
 def test_there_are_no_other_stages_and_no_flavor_twice() -> None:
-    assert len(Stage) == 6
+    assert len(JobStage) == 6
     assert len(set(FLAVORS)) == len(FLAVORS) == 26
+
+
+@pytest.mark.parametrize(
+    ("volume", "uri"),
+    [
+        pytest.param(Volume(source="acme/m", mount_path="/m"), "hf://models/acme/m:/m", id="model"),
+        pytest.param(
+            Volume(
+                type="dataset",
+                source="acme/d",
+                mount_path="/d",
+                revision="a/b",
+                path="en",
+                read_only=True,
+            ),
+            "hf://datasets/acme/d@a%2Fb/en:/d:ro",
+            id="dataset",
+        ),
+        pytest.param(
+            Volume(type="space", source="a/s", mount_path="/s", revision="refs/pr/1"),
+            "hf://spaces/a/s@refs/pr/1:/s",
+            id="special-ref",
+        ),
+        pytest.param(
+            Volume(type="bucket", source="acme/b", mount_path="/b", read_only=False),
+            "hf://buckets/acme/b:/b:rw",
+            id="bucket",
+        ),
+    ],
+)
+def test_a_volume_as_the_command_line_writes_it(volume: Volume, uri: str) -> None:
+    assert volume.to_uri() == uri
+
+
+def test_what_is_left_to_the_hub_is_not_sent() -> None:
+    spec = make_spec(timeout=None, attempts=None)
+    assert not {"timeoutSeconds", "attempts"} & spec.to_wire().keys()
+    assert spec.seconds == 1800
+
+
+def test_every_flavor_has_a_price() -> None:
+    assert set(FLAVORS) == set(JobHardware)

@@ -14,7 +14,8 @@ from factories import BODY, NOON, make_launch, make_rule, make_spec, sample
 from jobhook.core.deliveries import Delivery, delivery_id, read_delivery
 from jobhook.core.errors import MissingSecret
 from jobhook.core.findings import Findings, Kind, Lookup, Unavailable
-from jobhook.core.jobs import FLAVORS, JobSpec
+from jobhook.core.hardware import FLAVORS
+from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import Launch, LaunchState, launch_id, next_step
 from jobhook.core.matching import Decision, decide
 from jobhook.core.occasions import occasions_of

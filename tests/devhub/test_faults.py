@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobhook.core.errors import UsageError
-from jobhook.core.jobs import Stage
+from jobhook.core.jobs import JobStage
 from jobhook.devhub.accounts import Namespace
 from jobhook.devhub.chaos import Chaos
 from jobhook.devhub.fault_specs import ROUTES, parse_fault
@@ -137,18 +137,18 @@ def test_a_job_is_told_of_for_a_time(key: str, at: int, listed: bool, alone: boo
     ("key", "before", "after"),
     [
         pytest.param(
-            "wiped=100", ({"A": "B"}, Stage.SCHEDULING), ({}, Stage.SCHEDULING), id="wiped"
+            "wiped=100", ({"A": "B"}, JobStage.SCHEDULING), ({}, JobStage.SCHEDULING), id="wiped"
         ),
         pytest.param(
             "deleted=100",
-            ({"A": "B"}, Stage.SCHEDULING),
-            ({"A": "B"}, Stage.DELETED),
+            ({"A": "B"}, JobStage.SCHEDULING),
+            ({"A": "B"}, JobStage.DELETED),
             id="deleted",
         ),
         pytest.param(
             "labels=lower",
-            ({"a": "b"}, Stage.SCHEDULING),
-            ({"a": "b"}, Stage.SCHEDULING),
+            ({"a": "b"}, JobStage.SCHEDULING),
+            ({"a": "b"}, JobStage.SCHEDULING),
             id="lower",
         ),
     ],

@@ -14,7 +14,7 @@ from fakes import Bell, HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.errors import HubBusy, OutcomeUnknown
 from jobhook.core.guards import Guard
-from jobhook.core.jobs import JobSpec, Stage
+from jobhook.core.jobs import JobSpec, JobStage
 from jobhook.core.launches import LaunchState
 from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
@@ -49,7 +49,7 @@ class UnreliableHub(ScriptedHub):
         return job
 
     async def list_jobs(
-        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
+        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[JobStage] = ()
     ) -> list[JobInfo]:
         if self.chance.random() < 0.2:
             raise HubBusy("away")

@@ -10,7 +10,7 @@ import pytest
 
 from factories import make_job, make_launch
 from fakes import HandClock, ScriptedHub
-from jobhook.core.jobs import Stage
+from jobhook.core.jobs import JobStage
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
@@ -36,7 +36,7 @@ class CountingHub(ScriptedHub):
         self.called: list[int] = []
 
     async def job_pages(
-        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
+        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[JobStage] = ()
     ) -> AsyncGenerator[list[JobInfo], None]:
         jobs = [job for job in reversed(self.jobs.values()) if job.status.stage in stages]
         for begin in range(0, len(jobs) or 1, PAGE):

@@ -14,7 +14,7 @@ from jobhook.core.errors import (
     ListTooLong,
     OutcomeUnknown,
 )
-from jobhook.core.jobs import Stage
+from jobhook.core.jobs import JobStage
 from jobhook.flows.stopping import stop_all_jobs
 from jobhook.hub.models import JobInfo
 
@@ -39,7 +39,7 @@ class Workshop(ScriptedHub):
         return self.jobs.pop(job_id)
 
     async def list_jobs(
-        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[Stage] = ()
+        self, *, namespace: str, labels: Mapping[str, str], stages: Sequence[JobStage] = ()
     ) -> list[JobInfo]:
         found = await super().list_jobs(namespace=namespace, labels=labels, stages=stages)
         if not found and self.appear:

@@ -11,7 +11,7 @@ from canned import CannedServer, answer
 from factories import make_spec
 from jobhook.core.errors import HubBusy, HubNotFound, HubRefused, OutcomeUnknown
 from jobhook.core.health import Account
-from jobhook.core.jobs import Stage
+from jobhook.core.jobs import JobStage
 from jobhook.core.registration import WantedWebhook
 from jobhook.core.watches import Watch
 from jobhook.hub import AsyncHub
@@ -142,7 +142,7 @@ async def test_jobs_are_listed_from_all_pages_with_all_filters(
     following = f'<{server.url}/api/jobs/acme?cursor=x>; rel="next"'
     server.answers = [answer(200, [JOB], link=following), answer(200, [ended()])]
     jobs = await hub.list_jobs(
-        namespace="acme", labels={"a": "b"}, stages=[Stage.RUNNING, Stage.SCHEDULING]
+        namespace="acme", labels={"a": "b"}, stages=[JobStage.RUNNING, JobStage.SCHEDULING]
     )
     assert [job.is_over for job in jobs] == [False, True]
     assert server.asked[0].target == "/api/jobs/acme?label=a%3Db&stage=RUNNING&stage=SCHEDULING"

@@ -197,7 +197,7 @@ def _cost(what: str, launches: Collection[Launch], settings: Settings) -> str:
         return ""
     prices = asyncio.run(_prices(settings))
     known = [launch for launch in launches if launch.spec.flavor in prices]
-    micro_usd = sum(cost_of(prices[each.spec.flavor], each.spec.timeout) for each in known)
+    micro_usd = sum(cost_of(prices[each.spec.flavor], each.spec.seconds) for each in known)
     if not known:
         return f"{what} costs money, and the Hub does not tell how much. "
     most = f"{what} may cost up to ${micro_usd / 1_000_000:.2f}"

@@ -14,8 +14,8 @@ from jobhook.adapters.clocks import now_ms
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import UsageError, did_you_mean
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
-from jobhook.core.jobs import parse_timeout
 from jobhook.core.launches import LaunchState
+from jobhook.core.timeouts import parse_timeout
 from jobhook.core.watches import REPO_TYPES
 
 _WHEN = "2h, 7d (so long ago), or a date such as 2026-11-24T12:00"

@@ -18,10 +18,11 @@ from pydantic import (
 )
 
 from jobhook.core.errors import UsageError
-from jobhook.core.jobs import NAMESPACE, JobSpec, Network, Volume, parse_timeout
+from jobhook.core.jobs import NAMESPACE, JobSpec, Network, Volume
 from jobhook.core.payloads import Payload
 from jobhook.core.strict import Strict, fault
 from jobhook.core.templates import Plain, Templated, Values, asks_of, render_env, render_labels
+from jobhook.core.timeouts import parse_timeout
 from jobhook.core.tokens import looks_secret
 from jobhook.core.uv import UV_IMAGE, Uv, Word
 

@@ -9,7 +9,7 @@ from jobhook.core.actions import Action
 from jobhook.core.contradictions import contradictions
 from jobhook.core.errors import did_you_mean
 from jobhook.core.guards import Limits, cost_of
-from jobhook.core.jobs import FLAVORS
+from jobhook.core.hardware import FLAVORS
 from jobhook.core.rules import Rule, setting_of
 from jobhook.core.wording import Mistake
 

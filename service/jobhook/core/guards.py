@@ -151,7 +151,7 @@ class Guard:
         reason = None if launch.asked_by else self._run_away(spent)
         if reason:
             return Hold(reason)
-        cost = cost_of(price, launch.spec.timeout)
+        cost = cost_of(price, launch.spec.seconds)
         reason = self._used_up(spent, cost)
         if reason:
             return Wait(reason, self.now + _ASK_AGAIN_MS)

@@ -15,7 +15,7 @@ from typing import Any
 
 from jobhook.core.deliveries import short_digest
 from jobhook.core.findings import ENRICHMENT, VERIFY
-from jobhook.core.jobs import JobSpec, Network, Stage, Volume
+from jobhook.core.jobs import JobSpec, JobStage, Network, Volume
 
 # How long an unknown launch may be left alone between two looks for its job.
 LONGEST_LOOK_PAUSE_MS = 120_000
@@ -89,18 +89,18 @@ MOVES: Mapping[LaunchState, frozenset[LaunchState]] = {
 _COSTS_NOTHING = frozenset({_S.READY, _S.HELD, _S.REJECTED}) | _NEVER_SENT
 
 _STATE_OF_STAGE = {
-    Stage.SCHEDULING: _S.LAUNCHED,
-    Stage.RUNNING: _S.RUNNING,
-    Stage.COMPLETED: _S.COMPLETED,
-    Stage.ERROR: _S.FAILED,
-    Stage.CANCELED: _S.CANCELLED,
-    Stage.DELETED: _S.GONE,
+    JobStage.SCHEDULING: _S.LAUNCHED,
+    JobStage.RUNNING: _S.RUNNING,
+    JobStage.COMPLETED: _S.COMPLETED,
+    JobStage.ERROR: _S.FAILED,
+    JobStage.CANCELED: _S.CANCELLED,
+    JobStage.DELETED: _S.GONE,
 }
 
 
 def state_of_stage(stage: str) -> LaunchState | None:
     """Return the state of a launch whose job is in *stage*; None for a stage we do not know."""
-    return _STATE_OF_STAGE.get(Stage(stage)) if stage in Stage.__members__ else None
+    return _STATE_OF_STAGE.get(JobStage(stage)) if stage in JobStage.__members__ else None
 
 
 def moved(

@@ -82,7 +82,7 @@ class FittedPayload:
 
 def link_expires_at(spec: JobSpec, now: int) -> int:
     """Return until when a job with *spec*, started *now*, can read the whole of its payload."""
-    return now + max(_LINK_LEAST_MS, spec.timeout * 1000 + _LINK_BEYOND_MS)
+    return now + max(_LINK_LEAST_MS, spec.seconds * 1000 + _LINK_BEYOND_MS)
 
 
 def payload_env(body: bytes, payload: Payload, url: str | None = None) -> dict[str, str]:

@@ -23,7 +23,7 @@ from jobhook.core.events import PUSHES, RAW, STRANGERS_EVENTS
 from jobhook.core.examples import Case
 from jobhook.core.findings import Kind, Lookup
 from jobhook.core.globs import glob_matches
-from jobhook.core.jobs import FLAVORS
+from jobhook.core.hardware import FLAVORS
 from jobhook.core.looking import AskedFor, ClaimCheck, SkipCheck
 from jobhook.core.payloads import WEBHOOK_SECRET
 from jobhook.core.strict import fault, tuple_of

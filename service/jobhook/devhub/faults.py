@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from jobhook.core.jobs import Stage
+from jobhook.core.jobs import JobStage
 
 from .limits import MIB
 
@@ -210,7 +210,7 @@ class JobFault(Fault):
         if listed and (_passed(self.unlisted, age) or (self.lag is not None and age < self.lag)):
             return None
         if _passed(self.deleted, age):
-            job = replace(job, stage=Stage.DELETED)
+            job = replace(job, stage=JobStage.DELETED)
         labels = {} if _passed(self.wiped, age) else job.body.labels
         if self.labels is Labels.LOWER:
             labels = {key.lower(): value.lower() for key, value in labels.items()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from jobhook.core.jobs import Stage
+from jobhook.core.jobs import JobStage
 
 from .faults import Asked, JobFault, ListFault
 from .hardware import HARDWARE
@@ -135,11 +135,11 @@ def _asked(request: Request, route: str) -> Asked:
     return Asked(method=request.method, path=request.scope["path"], route=route)
 
 
-def _stage(name: str) -> Stage:
+def _stage(name: str) -> JobStage:
     try:
-        return Stage(name)
+        return JobStage(name)
     except ValueError:
-        raise Refusal(400, f"stage: {name[:40]!r} is not one of {', '.join(Stage)}") from None
+        raise Refusal(400, f"stage: {name[:40]!r} is not one of {', '.join(JobStage)}") from None
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jobhook.core.jobs import Stage
+from jobhook.core.jobs import JobStage
 
 from .accounts import Namespace
 from .jobspec import JobBody
@@ -24,7 +24,7 @@ class Job:
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    stage: Stage = Stage.SCHEDULING
+    stage: JobStage = JobStage.SCHEDULING
     message: str | None = None
     failures: int = 0
 
@@ -90,7 +90,7 @@ class Job:
             owner=Namespace(**stored["owner"]),
             creator=Namespace(name=stored["creator"], type="user"),
             body=JobBody.model_validate(stored["body"]),
-            stage=Stage(stored["stage"]),
+            stage=JobStage(stored["stage"]),
             message=stored["message"],
             failures=stored["failures"],
             created_at=datetime.fromisoformat(stored["createdAt"]),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobhook.core.jobs import Stage
+from jobhook.core.jobs import JobStage
 
 from .jobs import Job
 from .logs import JobLog
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LEFT_ALONE = "devhub stopped while the job was not finished"
-_CANCELED = (Stage.CANCELED, None)
-_ABANDONED = (Stage.ERROR, _LEFT_ALONE)
+_CANCELED = (JobStage.CANCELED, None)
+_ABANDONED = (JobStage.ERROR, _LEFT_ALONE)
 
-_Verdict = tuple[Stage, str | None]
+_Verdict = tuple[JobStage, str | None]
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Jobs:
             self._logs[job.id] = self._log(job.id)
             self._jobs[job.id] = job
             if not job.stage.is_final:
-                self._change(job.id, stage=Stage.ERROR, message=_LEFT_ALONE, finished_at=now())
+                self._change(job.id, stage=JobStage.ERROR, message=_LEFT_ALONE, finished_at=now())
 
     async def close(self) -> None:
         """End every job that still runs, with all its processes."""
@@ -101,16 +101,16 @@ class Jobs:
     async def _run(self, job: Job, run_: _Run) -> None:
         """Run *job* when there is room; only here a job gets beyond SCHEDULING."""
         async with self._free:
-            self._change(job.id, stage=Stage.RUNNING, started_at=now())
+            self._change(job.id, stage=JobStage.RUNNING, started_at=now())
             home = self._workspace.folder("homes", job.id)
             try:
                 self._logs[job.id].start()
                 verdict = await self._attempts(job, run_, home)
             except CannotStart as exc:
                 self._logs[job.id].note(f"devhub: {exc}")
-                verdict = (Stage.ERROR, f"The command cannot start: {exc}")
+                verdict = (JobStage.ERROR, f"The command cannot start: {exc}")
             except OSError as exc:
-                verdict = (Stage.ERROR, f"devhub cannot run the job: {exc.strerror}")
+                verdict = (JobStage.ERROR, f"devhub cannot run the job: {exc.strerror}")
             self._finish(job.id, run_.verdict if run_.stop.is_set() else verdict)
             # What a job leaves behind may be a lot to remove.
             await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
@@ -153,7 +153,7 @@ class Jobs:
             return
         run_.verdict = verdict
         run_.stop.set()
-        if self._jobs[job_id].stage is Stage.SCHEDULING:
+        if self._jobs[job_id].stage is JobStage.SCHEDULING:
             run_.task.cancel()
         await asyncio.wait({run_.task})
         if job_id in self._runs:
@@ -177,10 +177,10 @@ class Jobs:
 
 def _verdict(ending: Ending) -> _Verdict:
     if ending.timed_out:
-        return Stage.ERROR, "Job timeout"
+        return JobStage.ERROR, "Job timeout"
     if ending.code:
-        return Stage.ERROR, f"Job failed with exit code: {ending.code}"
-    return Stage.COMPLETED, None
+        return JobStage.ERROR, f"Job failed with exit code: {ending.code}"
+    return JobStage.COMPLETED, None
 
 
 def _link_programs(folder: Path) -> None:

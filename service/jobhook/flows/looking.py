@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import AsyncGenerator, Collection, Sequence
 
 from jobhook.core.errors import HubError, HubNotFound
-from jobhook.core.jobs import ACTIVE_STAGES, Stage
+from jobhook.core.jobs import ACTIVE_STAGES, JobStage
 from jobhook.core.planning import INSTANCE_LABEL
 from jobhook.hub.models import JobInfo
 from jobhook.ports import Hub
 
 Pages = AsyncGenerator[list[JobInfo], None]
 
-_ENDED_STAGES = tuple(stage for stage in Stage if stage.is_final)
+_ENDED_STAGES = tuple(stage for stage in JobStage if stage.is_final)
 
 
 class Look:
@@ -60,7 +60,7 @@ class Look:
         except HubNotFound:
             return None
 
-    async def _pages(self, namespace: str, stages: Sequence[Stage]) -> Pages:
+    async def _pages(self, namespace: str, stages: Sequence[JobStage]) -> Pages:
         asked = self._hub.job_pages(namespace=namespace, labels=self._labels, stages=stages)
         async with contextlib.aclosing(asked) as pages:
             try:

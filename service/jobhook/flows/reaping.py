@@ -117,7 +117,7 @@ class Reaper(Worker):
         return replace(
             launch,
             claimed_at=int(began.timestamp() * 1000) if began else self._clock(),
-            micro_usd=cost_of(price, spec.timeout),
+            micro_usd=cost_of(price, spec.seconds),
         )
 
     async def _cancel_copy(self, namespace: str, job: JobInfo, launch: Launch) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from urllib.parse import quote
 
 from jobhook.core.errors import HubBusy, HubRefused, OutcomeUnknown, UsageError
-from jobhook.core.jobs import JobSpec, Stage
+from jobhook.core.jobs import JobSpec, JobStage
 from jobhook.hub.models import (
     JobHardware,
     JobInfo,
@@ -76,7 +76,7 @@ class JobsApi:
         *,
         namespace: str,
         labels: Mapping[str, str] | None = None,
-        stages: Sequence[Stage] = (),
+        stages: Sequence[JobStage] = (),
     ) -> list[JobInfo]:
         """
         Return the jobs that carry all *labels*, in any of *stages*, from all pages.
@@ -94,7 +94,7 @@ class JobsApi:
         *,
         namespace: str,
         labels: Mapping[str, str] | None = None,
-        stages: Sequence[Stage] = (),
+        stages: Sequence[JobStage] = (),
     ) -> AsyncGenerator[list[JobInfo], None]:
         """Yield what `list_jobs` returns page by page; each is one call."""
         query = [("label", f"{key}={value}") for key, value in (labels or {}).items()]

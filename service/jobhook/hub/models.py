@@ -16,7 +16,7 @@ from typing import Any
 
 from jobhook.core.errors import UsageError
 from jobhook.core.health import Account
-from jobhook.core.jobs import JobSpec, Stage
+from jobhook.core.jobs import JobSpec, JobStage
 from jobhook.core.watches import Watch
 from jobhook.hub.wire import items_or_empty, object_or_empty, text, text_or_empty
 
@@ -69,7 +69,7 @@ class JobInfo:
     @property
     def is_over(self) -> bool:
         """Whether the job has ended; a stage we do not know is none of the ends."""
-        return self.status.stage in Stage.__members__ and Stage(self.status.stage).is_final
+        return self.status.stage in JobStage.__members__ and JobStage(self.status.stage).is_final
 
     @property
     def url(self) -> str:
