@@ -11,7 +11,7 @@ from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.records import Received, StoredDelivery
 from jobhook.core.rules import Rule
-from jobhook.hub.models import JobInfo, JobOwner, JobStatus
+from jobhook.hub.models import JobHardwareInfo, JobInfo, JobOwner, JobStatus
 
 ROOT = Path(__file__).parent.parent
 DELIVERIES = Path(__file__).parent / "data" / "deliveries"
@@ -93,6 +93,19 @@ def make_launch(**given: Any) -> Launch:
         "updated_at": NOON,
     }
     return Launch(**default | given)
+
+
+def make_hardware(name: str, usd_per_hour: float) -> JobHardwareInfo:
+    """A flavor that the Hub offers."""
+    return JobHardwareInfo(
+        name=name,
+        pretty_name=name,
+        cpu="2 vCPU",
+        ram="16 GB",
+        unit_cost_micro_usd=round(usd_per_hour * 1_000_000),
+        unit_cost_usd=usd_per_hour,
+        unit_label="hour",
+    )
 
 
 def make_job(

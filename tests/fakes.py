@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TypeVar
 
-from factories import NOON, make_job
+from factories import NOON, make_hardware, make_job
 from jobhook.core.errors import HubError, HubNotFound, ListTooLong
 from jobhook.core.findings import ChangedFile, Discussion, Repo
 from jobhook.core.health import Account
 from jobhook.core.jobs import JobSpec, JobStage
 from jobhook.core.pacing import Quota
 from jobhook.core.planning import LAUNCH_LABEL
-from jobhook.core.registration import WantedWebhook
-from jobhook.hub.models import CommitInfo, JobHardware, JobInfo, WebhookInfo, spec_of
+from jobhook.hub.models import (
+    CommitInfo,
+    JobHardwareInfo,
+    JobInfo,
+    WebhookInfo,
+    WebhookWatchedItem,
+)
+from jobhook.hub.reading import spec_of
 
 # What is told of each thing: answers or failures in turn, the last one for ever.
 Answer = TypeVar("Answer")
@@ -85,18 +91,15 @@ class ScriptedHub:
 
     def _carries(self, job: JobInfo, labels: Mapping[str, str]) -> bool:
         wanted = {LAUNCH_LABEL: labels[LAUNCH_LABEL]} if LAUNCH_LABEL in labels else {}
-        return self.ignores_labels or wanted.items() <= job.labels.items()
+        return self.ignores_labels or wanted.items() <= (job.labels or {}).items()
 
     async def cancel_job(self, job_id: str, *, namespace: str) -> JobInfo:
         self.calls.append(("cancel", namespace, job_id))
         return self.jobs[job_id]
 
-    async def list_hardware(self) -> list[JobHardware]:
+    async def list_jobs_hardware(self) -> list[JobHardwareInfo]:
         self.calls.append(("hardware",))
-        return [
-            JobHardware(name="cpu-basic", usd_per_hour=0.01),
-            JobHardware(name="a100-large", usd_per_hour=2.5),
-        ]
+        return [make_hardware("cpu-basic", 0.01), make_hardware("a100-large", 2.5)]
 
     async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
         self.calls.append(("inspect", namespace, job_id))
@@ -136,13 +139,28 @@ class ScriptedHub:
         self._maybe_fail()
         return self.webhooks
 
-    async def create_webhook(self, wanted: WantedWebhook) -> WebhookInfo:
-        self.calls.append(("create", wanted.url, wanted.secret))
-        return WebhookInfo(id="new", url=wanted.url)
+    async def create_webhook(
+        self,
+        *,
+        url: str,
+        watched: Sequence[WebhookWatchedItem],
+        domains: Sequence[str],
+        secret: str,
+    ) -> WebhookInfo:
+        self.calls.append(("create", url, secret))
+        return WebhookInfo(id="new", url=url)
 
-    async def update_webhook(self, webhook_id: str, wanted: WantedWebhook) -> WebhookInfo:
-        self.calls.append(("update", webhook_id, wanted.secret))
-        return WebhookInfo(id=webhook_id, url=wanted.url)
+    async def update_webhook(
+        self,
+        webhook_id: str,
+        *,
+        url: str,
+        watched: Sequence[WebhookWatchedItem],
+        domains: Sequence[str],
+        secret: str,
+    ) -> WebhookInfo:
+        self.calls.append(("update", webhook_id, secret))
+        return WebhookInfo(id=webhook_id, url=url)
 
     async def enable_webhook(self, webhook_id: str) -> WebhookInfo:
         self.calls.append(("enable", webhook_id))

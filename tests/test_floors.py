@@ -142,7 +142,7 @@ def test_only_the_settings_and_the_doors_read_the_environment() -> None:
         for module, path in modules()
         if "os.environ" in path.read_text(encoding="utf-8") or "getenv" in path.read_text("utf-8")
     }
-    assert readers == {"jobhook.cli.options"}
+    assert readers == {"jobhook.cli.options", "jobhook.hub.login"}
 
 
 def test_every_floor_has_somebody_on_it() -> None:

@@ -13,7 +13,7 @@ from jobhook.core.filters import LaunchFilter
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.devhub import TOKEN
 from jobhook.flows.acquitting import Acquitter
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.wiring import Service
 from town import Town, running_town, until
 

@@ -17,7 +17,7 @@ from jobhook.adapters.sqlite_reads import sqlite_reads
 from jobhook.core.launches import Launch
 from jobhook.devhub import TOKEN
 from jobhook.flows.leading import Leader
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.web.serving import listen
 from jobhook.wiring import running_service
 from running import Environment, Process, jobhook

@@ -65,7 +65,9 @@ async def test_a_push_becomes_a_job_and_the_job_is_followed_to_its_end(town: Tow
         sha = await town.push()
         assert await until(lambda: ended(service)) == LaunchState.COMPLETED
         (launch,) = await service.store.launches(limit=0)
-        lines = [line.text async for line in hub.follow_logs(launch.job_id or "", namespace="dev")]
+        job_id = launch.job_id or ""
+        told = hub.fetch_job_logs(job_id=job_id, namespace="dev", follow=True)
+        lines = [line async for line in told]
     log = "\n".join(lines)
     assert "dev/corpus" in log
     assert sha in log

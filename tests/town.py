@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from jobhook.devhub import TOKEN, DevHub
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
 from jobhook.web.serving import listen, url_of
 from jobhook.wiring import Service, for_devhub, running_devhub, running_service

@@ -6,7 +6,7 @@ Whoever implements one of these keeps the promises written here; the contract su
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from jobhook.core.events import Event
@@ -18,8 +18,7 @@ from jobhook.core.jobs import JobSpec, JobStage
 from jobhook.core.launches import Launch
 from jobhook.core.pacing import Quota
 from jobhook.core.records import Backlog, Pause, Receipt, Received, StoredDelivery, Verdict
-from jobhook.core.registration import WantedWebhook
-from jobhook.hub.models import CommitInfo, JobHardware, JobInfo, WebhookInfo
+from jobhook.hub.models import CommitInfo, JobHardwareInfo, JobInfo, WebhookInfo, WebhookWatchedItem
 
 
 class Clock(Protocol):
@@ -267,7 +266,7 @@ class Hub(Protocol):
     async def cancel_job(self, job_id: str, *, namespace: str) -> JobInfo:
         """Cancel a job; one that has ended is left as it is."""
 
-    async def list_hardware(self) -> list[JobHardware]:
+    def list_jobs_hardware(self) -> Awaitable[list[JobHardwareInfo]]:
         """Return the flavors and what they cost."""
 
     async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
@@ -302,13 +301,28 @@ class Hub(Protocol):
         `member` where the Hub does not show us the role. `HubNotFound` if *org* is no org.
         """
 
-    async def list_webhooks(self) -> list[WebhookInfo]:
+    def list_webhooks(self) -> Awaitable[list[WebhookInfo]]:
         """Return every webhook of the token's user."""
 
-    async def create_webhook(self, wanted: WantedWebhook) -> WebhookInfo:
+    async def create_webhook(
+        self,
+        *,
+        url: str,
+        watched: Sequence[WebhookWatchedItem],
+        domains: Sequence[str],
+        secret: str,
+    ) -> WebhookInfo:
         """Create a webhook."""
 
-    async def update_webhook(self, webhook_id: str, wanted: WantedWebhook) -> WebhookInfo:
+    async def update_webhook(
+        self,
+        webhook_id: str,
+        *,
+        url: str,
+        watched: Sequence[WebhookWatchedItem],
+        domains: Sequence[str],
+        secret: str,
+    ) -> WebhookInfo:
         """Give a webhook its full state."""
 
     async def enable_webhook(self, webhook_id: str) -> WebhookInfo:

@@ -1,8 +1,9 @@
 """
 The settings of the service, read once from the environment that is passed in.
 
-This is the only module that knows the names of environment variables. A name with our prefix that
-is not known is an error, because a setting that is silently ignored is worse than none.
+This is the only module that knows the names of our environment variables; those of the Hub's tools
+are in `hub/login.py`. A name with our prefix that is not known is an error, because a setting that
+is silently ignored is worse than none.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from jobhook.core.jobs import LABEL_VALUE, NAMESPACE, SECRET_NAME
 from jobhook.core.payloads import WEBHOOK_SECRET
 from jobhook.core.timeouts import parse_timeout
 from jobhook.database import Database, read_database
+from jobhook.hub.login import HUB_ENDPOINT, given_token, login_file, saved_token
 
 PREFIX = "JOBHOOK_"
 JOB_SECRET_PREFIX = "JOBHOOK_SECRET_"  # noqa: S105 - a name
-HUB_ENDPOINT = "https://huggingface.co"
 _WHOLE = re.compile("[0-9]{1,9}")
 _DOLLARS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _SIGNING_KEY_MIN = 32
@@ -158,7 +159,7 @@ class Settings:
     def current_token(self) -> str | None:
         """Return the token, read anew if it is a saved login: it may be replaced while we run."""
         with contextlib.suppress(SettingsError):
-            return (self.hf_login and _saved_token(self.hf_login)) or self.hf_token
+            return (self.hf_login and saved_token(self.hf_login)) or self.hf_token
         return self.hf_token
 
     @classmethod
@@ -193,8 +194,8 @@ class Settings:
             retention=_retention(ours["RETENTION"]),
             job_secrets=job_secrets,
             hf_endpoint=_url("HF_ENDPOINT", environ.get("HF_ENDPOINT") or HUB_ENDPOINT),
-            hf_token=_given_token(environ) or _saved_token(_login(environ)),
-            hf_login=None if _given_token(environ) else _login(environ),
+            hf_token=given_token(environ) or saved_token(login_file(environ)),
+            hf_login=None if given_token(environ) else login_file(environ),
             is_space=bool(environ.get("SPACE_ID")),
         )
 
@@ -357,33 +358,3 @@ def _namespace(text: str) -> str | None:
     if text and not NAMESPACE.fullmatch(text):
         raise SettingsError(f"JOBHOOK_NAMESPACE {text!r} is no name of a user or org")
     return text or None
-
-
-def _given_token(environ: Mapping[str, str]) -> str | None:
-    given = environ.get("HF_TOKEN") or environ.get("HUGGING_FACE_HUB_TOKEN")
-    return _token(given.strip()) if given else None
-
-
-def _login(environ: Mapping[str, str]) -> Path:
-    """Return where the Hub's own tools save a login."""
-    home = Path(environ.get("HF_HOME") or _cache(environ) / "huggingface")
-    return Path(environ.get("HF_TOKEN_PATH") or home / "token")
-
-
-def _saved_token(login: Path) -> str | None:
-    try:
-        saved = login.expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError, RuntimeError):
-        return None
-    return _token(saved) if saved else None
-
-
-def _token(text: str) -> str:
-    if not (text.isascii() and text.isprintable()):
-        raise SettingsError("the Hub token (HF_TOKEN, or the saved login) is no token")
-    return text
-
-
-def _cache(environ: Mapping[str, str]) -> Path:
-    home = environ.get("HOME")
-    return Path(environ.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else "~/.cache"))

@@ -32,7 +32,7 @@ from jobhook.flows.operating import Operations
 from jobhook.flows.readiness import Readiness
 from jobhook.flows.reloading import Reloader, warn_of
 from jobhook.flows.rulebook import Rulebook
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.ports import Store
 from jobhook.settings import Settings
 from jobhook.stores import Bells, open_store
@@ -230,7 +230,7 @@ def for_devhub(settings: Settings, *, devhub_url: str, own_url: str, secret: str
 
 def _hub(settings: Settings) -> AsyncHub:
     token = settings.current_token
-    return AsyncHub(settings.hf_endpoint, token, deadline=settings.hub_deadline)
+    return AsyncHub(settings.hf_endpoint, token, deadline=settings.hub_deadline, retries=0)
 
 
 def _accepted(settings: Settings) -> AcceptedSecrets:

@@ -11,7 +11,7 @@ import pytest
 
 from factories import make_spec
 from jobhook.devhub import TOKEN, DevHub
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.web.serving import listen, url_of
 from jobhook.wiring import running_devhub
 

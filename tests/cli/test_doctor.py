@@ -24,7 +24,7 @@ from jobhook.core.launches import LaunchState
 from jobhook.core.operations import Order, Outcome
 from jobhook.core.records import Pause
 from jobhook.devhub import TOKEN, DevHub
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.web.serving import listen, url_of
 from jobhook.wiring import running_devhub
 

@@ -23,7 +23,7 @@ from jobhook.cli import orders
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.operations import Order, Outcome
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nobody_there")]

@@ -9,7 +9,7 @@ import pytest
 from commands import Ran, Run
 from factories import ROOT
 from jobhook.devhub import TOKEN, DevHub
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.web.serving import listen, url_of
 from jobhook.wiring import running_devhub
 

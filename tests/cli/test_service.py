@@ -17,7 +17,7 @@ from factories import ROOT, sample
 from jobhook.cli import demo as demo_module
 from jobhook.core.errors import HubBusy
 from jobhook.devhub import TOKEN
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.web.serving import listen
 from running import Environment, jobhook
 
@@ -74,7 +74,8 @@ async def test_no_secret_gets_into_the_database_or_the_log(
             await hub.create_commit("dev/corpus", {"a": b"1"}, repo_type="dataset", message="m")
             while (moved := await running.log("launch.moved"))["state"] != "completed":
                 pass
-            log = [line.text async for line in hub.follow_logs(moved["job"], namespace="dev")]
+            told = hub.fetch_job_logs(job_id=moved["job"], namespace="dev", follow=True)
+            log = [line async for line in told]
             argv = b"".join(map(_command_line_of, _processes()))
         assert await running.end() == 0
     kept = database_bytes(tmp_path)

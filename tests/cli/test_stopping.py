@@ -13,14 +13,14 @@ from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.cli import stopping
 from jobhook.core.jobs import JobStage
 from jobhook.core.launches import LaunchState
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nobody_there")]
 
 
 async def active(hub: AsyncHub) -> list[str]:
-    jobs = await hub.list_jobs(namespace="dev", stages=(JobStage.RUNNING, JobStage.SCHEDULING))
-    return [job.labels["jobhook-instance"] for job in jobs]
+    jobs = await hub.list_jobs(namespace="dev", status=[JobStage.RUNNING, JobStage.SCHEDULING])
+    return [job.label("jobhook-instance") or "" for job in jobs]
 
 
 async def in_thread(run: Run, *words: str) -> Any:

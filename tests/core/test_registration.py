@@ -101,16 +101,13 @@ def test_the_webhook_points_at_the_receiver(public_url: str) -> None:
     assert webhook.url == f"{URL}/webhooks/hub"
 
 
-def test_the_wire_form_is_the_full_state() -> None:
-    webhook = wanted(make_rule(watch=["org:acme", "model:a/m"]))
-    assert webhook
-    assert webhook.to_wire() == {
-        "watched": [{"type": "model", "name": "a/m"}, {"type": "org", "name": "acme"}],
-        "domains": ["repo"],
-        "url": f"{URL}/webhooks/hub",
-        "secret": "s" * 16,
-    }
-    assert Watch("org", "acme") in webhook.watched
+def test_the_full_state_is_wanted() -> None:
+    assert wanted(make_rule(watch=["org:acme", "model:a/m"])) == WantedWebhook(
+        url=f"{URL}/webhooks/hub",
+        watched=(Watch("model", "a/m"), Watch("org", "acme")),
+        domains=("repo",),
+        secret="s" * 16,
+    )
 
 
 def test_a_wanted_webhook_does_not_print_its_secret() -> None:

@@ -22,7 +22,7 @@ from jobhook.core.errors import (
     OutcomeUnknown,
 )
 from jobhook.devhub import OTHER_TOKEN, TOKEN, DevHub, Limits
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.hub.transport import HubTransport
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from huggingface_hub import CommitOperationAdd, RepoFile
 from jobhook.core.errors import HubBusy, HubForbidden, HubNotFound
 from jobhook.core.findings import ChangedFile
 from jobhook.devhub import TOKEN, Limits
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 
 if TYPE_CHECKING:
     from devhub.conftest import Receiver, Running
@@ -149,7 +149,7 @@ async def test_tags_are_those_of_the_readme(devhub: Running, hub: AsyncHub) -> N
 async def test_roles_are_those_of_the_members(devhub: Running, hub: AsyncHub) -> None:
     assert await hub.role("acme", "dev") == "admin"
     assert await hub.role("acme", "eve") == ""
-    async with AsyncHub(devhub.url, None, deadline=15) as stranger:
+    async with AsyncHub(devhub.url, False, deadline=15) as stranger:
         assert await stranger.role("acme", "dev") == "member"
     for name in ("dev", "nobody"):
         with pytest.raises(HubNotFound):

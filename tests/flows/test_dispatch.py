@@ -794,7 +794,7 @@ async def test_without_a_price_list_nothing_is_launched(
     async def down() -> None:
         raise HubBusy("down")
 
-    monkeypatch.setattr(hub, "list_hardware", down)
+    monkeypatch.setattr(hub, "list_jobs_hardware", down)
     await ready(store)
     with pytest.raises(HubBusy):
         await dispatcher.step()

@@ -362,7 +362,7 @@ async def test_where_no_prices_can_be_had_the_claim_decides(
         asked += 1
         raise HubBusy("down")
 
-    monkeypatch.setattr(hub, "list_hardware", down)
+    monkeypatch.setattr(hub, "list_jobs_hardware", down)
     first = await kept(store, state=LaunchState.HELD)
     await store.add(replace(first, id="l2", rule="other"))
     outcomes = await operations.carry_out(Order(deed=Deed.RELEASE, by="ana", ids=("l1", "l2")))

@@ -8,7 +8,8 @@ import pytest
 from canned import CannedServer, answer
 from jobhook.core.errors import HubBusy, HubForbidden, HubNotFound, HubRefused, ListTooLong
 from jobhook.core.findings import ChangedFile, Discussion, Repo
-from jobhook.hub import AsyncHub, looking, trees
+from jobhook.hub import looking, trees
+from jobhook.hub.client import AsyncHub
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +27,7 @@ WEIGHTS = {
 
 @pytest.fixture
 async def hub(server: CannedServer) -> AsyncIterator[AsyncHub]:
-    async with AsyncHub(server.url, "hf_x", deadline=5) as opened:
+    async with AsyncHub(server.url, "hf_x", deadline=5, retries=0) as opened:
         yield opened
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobhook.core.health import Account
-from jobhook.hub.models import read_account, read_date, read_job
+from jobhook.hub.reading import read_account, read_date, read_job
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_everything_the_hub_tells_of_a_job_is_there() -> None:
     )
     assert job.started_at is not None
     assert job.finished_at is not None
-    assert (job.space_id, job.arguments, job.secrets) == ("a/b", ("x",), ("T",))
+    assert (job.space_id, job.arguments, job.secrets) == ("a/b", ["x"], ["T"])
     assert (job.environment, job.labels) == ({"A": "b"}, {"k": "v"})
     assert (job.status.message, job.owner.type, job.is_over) == ("Job timeout", "org", True)
 

@@ -23,7 +23,7 @@ from jobhook.core.filters import LaunchFilter
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.records import StoredDelivery
 from jobhook.devhub import TOKEN, USER, DevHub
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.hub.models import WebhookInfo
 from jobhook.settings import Settings
 from jobhook.web.serving import listen, url_of
@@ -115,9 +115,10 @@ async def _tell(story: _Story, service: Service, hub: AsyncHub) -> None:
     story.done(f"job {launch.job_id} was started: {launch.job_url}")
 
     lines = []
-    async for line in hub.follow_logs(launch.job_id or "", namespace=USER):
-        lines.append(line.text)
-        story.log(line.text)
+    job_id = launch.job_id or ""
+    async for line in hub.fetch_job_logs(job_id=job_id, namespace=USER, follow=True):
+        lines.append(line)
+        story.log(line)
     log = "\n".join(lines)
     if REPO not in log or sha not in log:
         raise DemoFailed("the job's log does not show the repo and the sha that were pushed")

@@ -40,7 +40,7 @@ from jobhook.core.launches import LaunchState
 from jobhook.core.registration import RECEIVER_PATH, wanted_webhook
 from jobhook.core.rules import RuleSet
 from jobhook.flows.registration import judged_registration, plan_registration
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.ports import Reads
 from jobhook.settings import Settings
 from jobhook.stores import open_reads
@@ -185,7 +185,7 @@ async def _of_webhook(hub: AsyncHub, settings: Settings, rules: RuleSet, me: str
 
 async def _of_prices(hub: AsyncHub) -> Finding:
     try:
-        prices = await hub.list_hardware()
+        prices = await hub.list_jobs_hardware()
     except HubError as exc:
         return fail("prices", f"{exc}; without prices nothing is launched")
     if not prices:

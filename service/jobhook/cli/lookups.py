@@ -18,7 +18,7 @@ from jobhook.core.matching import decide
 from jobhook.core.occasions import Occasion, occasions_of
 from jobhook.core.rules import Rule
 from jobhook.flows.lookups import Lookups
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
 
 Offline = Annotated[
@@ -107,7 +107,7 @@ async def _ask(
     *,
     me: str | None,
 ) -> Findings:
-    token = settings.hf_token or ""
+    token = settings.hf_token or False
     async with AsyncHub(settings.hf_endpoint, token, deadline=_DEADLINE_SECONDS) as hub:
         lookups = Lookups(hub, lambda: settings.namespace or me or "")
         found, failures = await lookups.all_of(asked, delivery.repo)

@@ -27,7 +27,7 @@ from jobhook.core.guards import cost_of
 from jobhook.core.launches import Launch, LaunchState, latest
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.records import EVERYTHING
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
 from jobhook.stores import open_reads
 from jobhook.wiring import carry_out
@@ -210,9 +210,9 @@ def _cost(what: str, launches: Collection[Launch], settings: Settings) -> str:
 async def _prices(settings: Settings) -> Mapping[str, float]:
     try:
         async with AsyncHub(
-            settings.hf_endpoint, settings.hf_token, deadline=_PRICES_SECONDS
+            settings.hf_endpoint, settings.hf_token or False, deadline=_PRICES_SECONDS
         ) as hub:
-            return {item.name: item.usd_per_hour for item in await hub.list_hardware()}
+            return {item.name: item.usd_per_hour for item in await hub.list_jobs_hardware()}
     except HubError:
         return {}
 

@@ -14,7 +14,7 @@ from jobhook.core.errors import SettingsError
 from jobhook.core.registration import RECEIVER_PATH, wanted_webhook
 from jobhook.core.rules import RuleSet
 from jobhook.flows.registration import Change, plan_registration, register
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
 
 
@@ -48,7 +48,7 @@ async def _apply(settings: Settings, rules: RuleSet, *, dry_run: bool) -> tuple[
         raise SettingsError("no Hub token is set: put one into HF_TOKEN")
     if not settings.webhook_secrets:
         raise SettingsError("set JOBHOOK_WEBHOOK_SECRETS: make one with `jobhook secret new`")
-    async with AsyncHub(settings.hf_endpoint, settings.hf_token) as hub:
+    async with AsyncHub(settings.hf_endpoint, settings.hf_token or False) as hub:
         wanted = wanted_webhook(
             rules.rules,
             public_url=settings.public_url,

@@ -30,7 +30,7 @@ from jobhook.core.matching import Decision, decide
 from jobhook.core.planning import Origin, job_of, plan_launches
 from jobhook.core.rules import rule_schema
 from jobhook.flows.intake import SOURCE
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
 
 app = typer.Typer(help="Check the rules and try them on payloads.", no_args_is_help=True)
@@ -130,7 +130,7 @@ def token_user(settings: Settings, *, offline: bool = False) -> str | None:
         return None
 
     async def ask() -> str:
-        hub = AsyncHub(settings.hf_endpoint, settings.hf_token, deadline=_WHO_AM_I_SECONDS)
+        hub = AsyncHub(settings.hf_endpoint, settings.hf_token or False, deadline=_WHO_AM_I_SECONDS)
         async with hub:
             return (await hub.whoami()).name
 

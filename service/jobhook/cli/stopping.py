@@ -15,7 +15,7 @@ from jobhook.cli.output import print_json, say, warn
 from jobhook.core.errors import HubError, JobHookError, SettingsError
 from jobhook.core.operations import Deed, Order
 from jobhook.flows.stopping import stop_all_jobs
-from jobhook.hub import AsyncHub
+from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
 from jobhook.stores import open_reads
 from jobhook.wiring import carry_out
@@ -47,7 +47,7 @@ def stop_all(
 async def _stop_jobs(settings: Settings, *, as_json: bool) -> int:
     rows: list[tuple[str, str | None]] = []
     try:
-        async with AsyncHub(settings.hf_endpoint, settings.hf_token) as hub:
+        async with AsyncHub(settings.hf_endpoint, settings.hf_token or False) as hub:
             async for job_id, failure in _stopped(settings, hub):
                 rows.append((job_id, failure))
                 if not as_json:

@@ -2,7 +2,8 @@
 Everything jobhook raises on purpose, grouped by whose fault it is.
 
 * JobHookError
-  * UsageError               the caller's: an argument or option that cannot be
+  * UsageError               the caller's: an argument or option that cannot be; a ValueError too
+  * WaitTimeout              what was waited for has not come; a TimeoutError too
   * MissingSecret            the service lacks a secret that a rule hands to its job
   * SettingsError            whoever runs the service: a setting is missing or wrong
   * DeliveryError            the sender's
@@ -28,16 +29,22 @@ Errors are split by what the caller does next. The text of each is one sentence 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Self
 
 
 class JobHookError(Exception):
     """Base of everything jobhook raises on purpose; `str()` is one sentence for a person."""
 
 
-class UsageError(JobHookError):
+class UsageError(JobHookError, ValueError):
     """An argument or option that cannot be."""
+
+
+class WaitTimeout(JobHookError, TimeoutError):
+    """What was waited for has not come in the time that was given."""
 
 
 class MissingSecret(JobHookError):
@@ -179,7 +186,22 @@ class HubBusy(HubError):
 
 
 class OutcomeUnknown(HubError):
-    """The request may or may not have been carried out; asking again could do it twice."""
+    """
+    The request may or may not have been carried out; asking again could do it twice.
+
+    Attributes:
+        look_for: What the thing that may have been made is known by (`namespace`, `labels`, …), and
+            `since`, an ISO 8601 time before the request; empty where nobody said.
+    """
+
+    look_for: Mapping[str, Any] = MappingProxyType({})
+
+    def with_clue(self, **look_for: Any) -> Self:
+        """Return the same error, which says what to look for before asking again."""
+        self.look_for = look_for
+        told = ", ".join(f"{name} {value}" for name, value in look_for.items())
+        self.args = (f"{self}; before asking again look for {told}",)
+        return self
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from jobhook.core.events import SCOPES
 from jobhook.core.rules import Rule
@@ -21,15 +20,6 @@ class WantedWebhook:
     watched: tuple[Watch, ...]
     domains: tuple[str, ...]
     secret: str = field(repr=False)
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return the body of create and update; the Hub spells `domains` in the singular."""
-        return {
-            "watched": [{"type": watch.type, "name": watch.name} for watch in self.watched],
-            "domains": list(self.domains),
-            "url": self.url,
-            "secret": self.secret,
-        }
 
 
 def wanted_webhook(

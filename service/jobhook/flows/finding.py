@@ -104,4 +104,4 @@ class _Round:
 
 
 def _ids_on(job: JobInfo) -> set[str | None]:
-    return {job.labels.get(LAUNCH_LABEL), job.environment.get(LAUNCH_VARIABLE)}
+    return {job.label(LAUNCH_LABEL), job.variable(LAUNCH_VARIABLE)}

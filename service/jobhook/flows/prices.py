@@ -21,7 +21,7 @@ class Prices:
     async def usd_per_hour(self) -> Mapping[str, float]:
         """Return the price of every flavor; raises `HubError` when there is none to go by."""
         if self._clock() - self._asked_at >= _GOOD_FOR_MS:
-            hardware = await self._hub.list_hardware()
+            hardware = await self._hub.list_jobs_hardware()
             self._prices = {item.name: item.usd_per_hour for item in hardware}
             self._asked_at = self._clock()
         return self._prices

@@ -23,7 +23,8 @@ from jobhook.flows.intake import SOURCE
 from jobhook.flows.prices import Prices
 from jobhook.flows.resolving import adopted
 from jobhook.flows.worker import Worker
-from jobhook.hub.models import JobInfo, spec_of
+from jobhook.hub.models import JobInfo
+from jobhook.hub.reading import spec_of
 from jobhook.ports import Clock, Hub, Store
 
 # Who sends it or looks for its job takes it in by itself.
@@ -77,7 +78,7 @@ class Reaper(Worker):
 
     async def _judge(self, namespace: str, job: JobInfo) -> None:
         # A list can hold what was not asked for: whose job it is, is checked here.
-        if job.labels.get(INSTANCE_LABEL) != self._instance:
+        if job.label(INSTANCE_LABEL) != self._instance:
             return
         launch = await self._store.launch(_launch_of(job))
         if launch is None:
@@ -157,4 +158,4 @@ def _spec_of(namespace: str, job: JobInfo) -> JobSpec | None:
 
 
 def _launch_of(job: JobInfo) -> str:
-    return job.labels.get(LAUNCH_LABEL) or job.environment.get(LAUNCH_VARIABLE) or ""
+    return job.label(LAUNCH_LABEL) or job.variable(LAUNCH_VARIABLE) or ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
@@ -13,7 +13,7 @@ from jobhook.core.registration import RECEIVER_PATH, WantedWebhook, wanted_webho
 from jobhook.flows.identity import Identity
 from jobhook.flows.rulebook import Rulebook
 from jobhook.flows.worker import Worker
-from jobhook.hub.models import WebhookInfo
+from jobhook.hub.models import WebhookInfo, WebhookWatchedItem
 from jobhook.ports import Hub
 
 SUSPENDED = "suspended-after-failure"
@@ -128,20 +128,29 @@ async def register(hub: Hub, wanted: WantedWebhook | None, *, url: str) -> tuple
 
 async def _take(hub: Hub, change: Change, wanted: WantedWebhook | None) -> None:
     if wanted is not None and change.step == "create":
-        await hub.create_webhook(wanted)
+        await hub.create_webhook(**_state(wanted))
     elif wanted is not None and change.step in {"update", "keep"}:
-        await hub.update_webhook(change.webhook_id or "", wanted)
+        await hub.update_webhook(change.webhook_id or "", **_state(wanted))
     elif change.step == "enable":
         await hub.enable_webhook(change.webhook_id or "")
     else:
         await hub.delete_webhook(change.webhook_id or "")
 
 
+def _state(wanted: WantedWebhook) -> dict[str, Any]:
+    return {
+        "url": wanted.url,
+        "watched": [WebhookWatchedItem(watch.type, watch.name) for watch in wanted.watched],
+        "domains": wanted.domains,
+        "secret": wanted.secret,
+    }
+
+
 def _towards(wanted: WantedWebhook, hook: WebhookInfo) -> Iterable[Change]:
     differences = [
         f"{name} {_listed(old)} → {_listed(new)}"
         for name, old, new in (
-            ("watched", hook.watched, wanted.watched),
+            ("watched", [*map(str, hook.watched)], [*map(str, wanted.watched)]),
             ("domains", hook.domains, wanted.domains),
         )
         if set(old) != set(new)

@@ -78,7 +78,7 @@ async def _ours(
     try:
         async for page in hub.job_pages(namespace=namespace, labels=labels, stages=ACTIVE_STAGES):
             # The Hub may list what was not asked for.
-            ours += [job for job in page if job.labels.get(INSTANCE_LABEL) == instance]
+            ours += [job for job in page if job.label(INSTANCE_LABEL) == instance]
     except ListTooLong as exc:
         return ours, exc
     return ours, None

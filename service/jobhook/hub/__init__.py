@@ -1,5 +1,1 @@
 """Floor 1: a client of the Hub, a library of its own. It imports nothing of ours but `core`."""
-
-from jobhook.hub.client import AsyncHub
-
-__all__ = ["AsyncHub"]

@@ -5,22 +5,49 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from jobhook.core.errors import HubBusy
-from jobhook.core.health import Account
 from jobhook.core.pacing import Quota
-from jobhook.hub.jobs import JobsApi
+from jobhook.hub import login
+from jobhook.hub.job_streams import JobStreamsApi
 from jobhook.hub.looking import LookingApi
-from jobhook.hub.models import read_account
+from jobhook.hub.patience import RETRIES
 from jobhook.hub.repos import ReposApi
+from jobhook.hub.schedules import SchedulesApi
 from jobhook.hub.transport import DEADLINE_SECONDS, HubTransport, Token
 from jobhook.hub.webhooks import WebhooksApi
 
 
-class AsyncHub(JobsApi, WebhooksApi, ReposApi, LookingApi):
-    """The Hub at *endpoint*, asked with *token*; an async context manager."""
+class AsyncHub(JobStreamsApi, SchedulesApi, WebhooksApi, ReposApi, LookingApi):
+    """
+    The Hub, asked with coroutines; an async context manager.
 
-    def __init__(self, endpoint: str, token: Token, *, deadline: float = DEADLINE_SECONDS) -> None:
-        self.transport = HubTransport(endpoint, token, deadline=deadline)
+    Its methods have the names, the keyword arguments and the results of the functions of
+    `huggingface_hub` 2.4. Lists may be awaited or iterated over, logs and metrics are iterated
+    over.
+
+    Args:
+        endpoint: Its address; that of `HF_ENDPOINT`, or the public Hub's, if None.
+        token: What it is asked with, or a function that gives it; `HF_TOKEN` or the saved login if
+            None.
+        deadline: Seconds that one call may take with all its repetitions; streams excepted.
+        retries: How often what is harmless to repeat is repeated. What starts or makes something
+            is sent once, whatever this says.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        token: Token = None,
+        *,
+        deadline: float = DEADLINE_SECONDS,
+        retries: int = RETRIES,
+    ) -> None:
+        self.transport = HubTransport(
+            endpoint or login.endpoint(),
+            login.token if token is None else token,
+            deadline=deadline,
+            retries=retries,
+        )
+        self._names = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -31,17 +58,13 @@ class AsyncHub(JobsApi, WebhooksApi, ReposApi, LookingApi):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.transport.__aexit__(kind, error, trace)
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.transport.aclose()
 
     @property
     def quota(self) -> Quota:
         """What the Hub last said of the calls that the token may make; nothing is asked."""
         return self.transport.quota
-
-    async def whoami(self) -> Account:
-        """Return the token's user, what the token may do, and the Hub's time."""
-        answer = await self.transport.get("/api/whoami-v2")
-        try:
-            return read_account(answer.body, answer.headers.get("date"))
-        except (KeyError, TypeError, AttributeError) as exc:
-            raise HubBusy("the Hub does not say whose token this is") from exc

@@ -1,40 +1,102 @@
-"""Jobs on the Hub: start, look at, list, cancel, and read their logs."""
+"""Jobs on the Hub: start, look at, list, change and cancel."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from urllib.parse import quote
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from typing import Any
 
-from jobhook.core.errors import HubBusy, HubRefused, OutcomeUnknown, UsageError
-from jobhook.core.jobs import JobSpec, JobStage
-from jobhook.hub.models import (
-    JobHardware,
-    JobInfo,
-    LogLine,
-    read_hardware,
-    read_job,
-    spec_of,
-)
-from jobhook.hub.transport import HubTransport
+from jobhook.core.errors import HubRefused, OutcomeUnknown, UsageError
+from jobhook.core.jobs import JobSpec, JobStage, label_problems, port_problems, ports_to_wire
+from jobhook.hub.asking import listed, spec_from, texts
+from jobhook.hub.calls import HubCalls, an_id, no_problem, now, segment, unreadable
+from jobhook.hub.models import JobHardwareInfo, JobInfo
+from jobhook.hub.reading import read_hardware, read_job, spec_of
+from jobhook.hub.streams import Listing
+from jobhook.hub.transport import CallToken
 
 # A hundred jobs, each with the longest payload in its environment (131,055 bytes), escaped.
 PAGE_MAX_BYTES = 32 * 1024 * 1024
-_DATA = "data: {"
-_START_MARK = "===== Job started"
-# Keep-alives come about every 30 seconds.
-_QUIET_SECONDS = 120.0
-_RECONNECTS_MAX = 5
-_RECONNECT_SECONDS = 0.2
 
 
-class JobsApi:
-    """The calls under `/api/jobs`."""
+class JobsApi(HubCalls):
+    """The calls under `/api/jobs`, with the arguments of the official client."""
 
-    transport: HubTransport
+    async def run_job(
+        self,
+        *,
+        image: str,
+        command: Sequence[str],
+        env: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, Any] | None = None,
+        flavor: str | None = None,
+        timeout: float | str | None = None,
+        attempts: int | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        volumes: Iterable[Any] | None = None,
+        expose: Iterable[int] | None = None,
+        expose_public: Iterable[int] | None = None,
+        ssh: bool = False,
+        network_group: str | None = None,
+        network_aliases: Iterable[str] | None = None,
+        resource_group_id: str | None = None,
+        namespace: str | None = None,
+        token: CallToken = None,
+    ) -> JobInfo:
+        """
+        Start a job; the request is sent once.
 
-    async def start_job(self, namespace: str, spec: JobSpec) -> JobInfo:
+        Args:
+            image: A Docker image, or a Space's as `hf.co/spaces/owner/name`.
+            command: What runs in it, word by word.
+            env: Variables that everybody who may see the job can read.
+            secrets: Variables that the Hub never gives back.
+            flavor: The hardware, `cpu-basic` if None; see `list_jobs_hardware`.
+            timeout: Seconds, or a text such as `"90m"` or `"1.5h"`; the Hub's 30 minutes if None.
+            attempts: How often the Hub tries, the first time included.
+            name: The label `name`; if None, one made of image and command.
+            labels: For finding the job again.
+            volumes: What is mounted: `Volume`s.
+            expose: Ports that whoever may see the job can reach.
+            expose_public: Ports that everybody can reach.
+            ssh: Whether one may log in to it.
+            network_group: The jobs that reach one another.
+            network_aliases: The names that this one answers to among them.
+            resource_group_id: The group of the org that pays.
+            namespace: The user or org that it runs in; the token's user if None.
+            token: Another token than the hub's, or False for none.
+
+        Raises:
+            UsageError: The Hub would not take it; nothing was sent.
+            HubRefused: The Hub said no; nothing runs.
+            HubBusy: Nothing runs, and it may be tried again.
+            OutcomeUnknown: It may run; *look_for* says what to look for.
+        """
+        spec = spec_from(
+            image=image,
+            command=command,
+            name=name,
+            env=env,
+            secrets=secrets,
+            flavor=flavor,
+            timeout=timeout,
+            attempts=attempts,
+            labels=labels,
+            volumes=volumes,
+            expose=expose,
+            expose_public=expose_public,
+            ssh=ssh,
+            network_group=network_group,
+            network_aliases=network_aliases,
+            resource_group_id=resource_group_id,
+        )
+        home, since = await self._namespace(namespace, token), now()
+        try:
+            return await self.start_job(home, spec, token=token)
+        except OutcomeUnknown as exc:
+            raise exc.with_clue(namespace=home, labels=dict(spec.labels), since=since) from exc
+
+    async def start_job(self, namespace: str, spec: JobSpec, *, token: CallToken = None) -> JobInfo:
         """
         Start *spec* in *namespace*; the request is sent once.
 
@@ -43,19 +105,21 @@ class JobsApi:
             HubBusy: Nothing runs, and it may be tried again.
             OutcomeUnknown: It may run. Look for its labels before anything else.
         """
-        path = f"/api/jobs/{quote(namespace, safe='')}"
-        answer = await self.transport.change("POST", path, json_body=spec.to_wire())
-        try:
+        path = f"/api/jobs/{segment(namespace)}"
+        answer = await self.transport.change("POST", path, json_body=spec.to_wire(), token=token)
+        with unreadable(f"the Hub's answer to POST {path} names no job", changed=True):
             job = read_job(answer.body, self.transport.endpoint)
-        except (KeyError, TypeError, AttributeError) as exc:
-            raise OutcomeUnknown(f"the Hub's answer to POST {path} names no job") from exc
         if job.owner.name.casefold() != namespace.casefold():
             raise OutcomeUnknown(f"the Hub's answer to POST {path} names a job of somebody else")
         return job
 
-    async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
+    async def inspect_job(
+        self, job_id: str, *, namespace: str | None = None, token: CallToken = None
+    ) -> JobInfo:
         """Return one job; raises `HubNotFound` when there is none."""
-        answer = await self.transport.get(_job_path(namespace, job_id))
+        answer = await self.transport.get(
+            await self._job_path(job_id, namespace, token), token=token
+        )
         return self._job(answer.body)
 
     async def job_spec(self, job_id: str, *, namespace: str) -> JobSpec:
@@ -71,103 +135,131 @@ class JobsApi:
         except UsageError as exc:
             raise HubRefused(f"job {job_id} cannot be repeated: {exc}") from exc
 
-    async def list_jobs(
+    def list_jobs(
         self,
         *,
-        namespace: str,
+        status: JobStage | str | Iterable[JobStage | str] | None = None,
         labels: Mapping[str, str] | None = None,
-        stages: Sequence[JobStage] = (),
-    ) -> list[JobInfo]:
+        timeout: float | None = None,
+        namespace: str | None = None,
+        token: CallToken = None,
+    ) -> Listing[JobInfo]:
         """
-        Return the jobs that carry all *labels*, in any of *stages*, from all pages.
+        Return the jobs that carry all *labels*, in any stage of *status*, the newest first.
 
-        The filter is the Hub's: whoever decides on money checks the labels again. `ListTooLong` if
-        there are more than are read.
+        The filter is the Hub's. *timeout* is taken and ignored: every call has a deadline.
+
+        Raises:
+            UsageError: There is no such stage.
+            ListTooLong: There are more than are read.
         """
-        jobs: list[JobInfo] = []
-        async for page in self.job_pages(namespace=namespace, labels=labels, stages=stages):
-            jobs += page
-        return jobs
+        stages = tuple(map(_stage, [status] if isinstance(status, str) else status or ()))
+        told = texts("labels", labels)
+        pages = self.job_pages(namespace=namespace, labels=told, stages=stages, token=token)
+        return Listing(pages)
 
     async def job_pages(
         self,
         *,
-        namespace: str,
+        namespace: str | None,
         labels: Mapping[str, str] | None = None,
         stages: Sequence[JobStage] = (),
+        token: CallToken = None,
     ) -> AsyncGenerator[list[JobInfo], None]:
         """Yield what `list_jobs` returns page by page; each is one call."""
-        query = [("label", f"{key}={value}") for key, value in (labels or {}).items()]
-        query += [("stage", stage.value) for stage in stages]
-        path = f"/api/jobs/{quote(namespace, safe='')}"
-        async for page in self.transport.pages(path, query, answer_max=PAGE_MAX_BYTES):
-            if not isinstance(page, list):
-                raise HubBusy("the Hub's list of jobs is no list")
-            yield [self._job(job) for job in page]
+        query = [("stage", stage.value) for stage in stages]
+        query += [("label", f"{key}={value}") for key, value in (labels or {}).items()]
+        path = f"/api/jobs/{segment(await self._namespace(namespace, token))}"
+        async for page in self._pages(
+            path, query, self._read, token=token, answer_max=PAGE_MAX_BYTES
+        ):
+            yield page
 
-    async def cancel_job(self, job_id: str, *, namespace: str) -> JobInfo:
+    async def cancel_job(
+        self, job_id: str, *, namespace: str | None = None, token: CallToken = None
+    ) -> JobInfo:
         """Cancel a job; one that has ended already is left as it is."""
-        answer = await self.transport.change("POST", f"{_job_path(namespace, job_id)}/cancel")
+        path = await self._job_path(job_id, namespace, token)
+        answer = await self.transport.change("POST", f"{path}/cancel", token=token, harmless=True)
         return self._job(answer.body)
 
-    async def list_hardware(self) -> list[JobHardware]:
-        """Return the flavors and what they cost; the Hub tells that to everybody."""
-        answer = await self.transport.get("/api/jobs/hardware")
-        try:
-            return [read_hardware(item) for item in answer.body]
-        except (KeyError, TypeError, AttributeError) as exc:
-            raise HubBusy("the Hub's list of hardware cannot be read") from exc
-
-    async def follow_logs(self, job_id: str, *, namespace: str) -> AsyncIterator[LogLine]:
+    async def rerun_job(
+        self, *, job_id: str, namespace: str | None = None, token: CallToken = None
+    ) -> JobInfo:
         """
-        Yield every line of a job's log once, until the job has ended.
-
-        The Hub replays the log from its start on every connection, so a break is mended by
-        counting what was seen.
+        Start a job like another, with its secrets; the request is sent once.
 
         Raises:
-            HubBusy: After five breaks in a row.
+            OutcomeUnknown: It may run; *look_for* says what to look for.
         """
-        seen, breaks = 0, 0
-        while True:
-            try:
-                index = 0
-                async for line in self._log_stream(job_id, namespace):
-                    index += 1
-                    if index > seen:
-                        seen, breaks = index, 0
-                        yield line
-                if (await self.inspect_job(job_id, namespace=namespace)).is_over:
-                    return
-            except HubBusy:
-                breaks += 1
-                if breaks > _RECONNECTS_MAX:
-                    raise
-            await asyncio.sleep(min(_RECONNECT_SECONDS * 2**breaks, 10.0))
-
-    async def _log_stream(self, job_id: str, namespace: str) -> AsyncIterator[LogLine]:
-        path = f"{_job_path(namespace, job_id)}/logs"
-        async with self.transport.stream(path, quiet=_QUIET_SECONDS) as lines:
-            async for line in lines:
-                if line.startswith(_DATA):
-                    log_line = _log_line(line.removeprefix("data: "))
-                    if not log_line.text.startswith(_START_MARK):
-                        yield log_line
-
-    def _job(self, wire: object) -> JobInfo:
+        path, since = await self._job_path(job_id, namespace, token), now()
         try:
-            return read_job(wire, self.transport.endpoint)  # type: ignore[arg-type]
-        except (KeyError, TypeError, AttributeError) as exc:
-            raise HubBusy("the Hub answered with something that is no job") from exc
+            answer = await self.transport.change("POST", f"{path}/duplicate", token=token)
+            with unreadable("the Hub's answer names no job", changed=True):
+                return self._read(answer.body)
+        except OutcomeUnknown as exc:
+            raise exc.with_clue(initiator=f"duplicated-job {job_id}", since=since) from exc
+
+    async def update_job_labels(
+        self,
+        *,
+        job_id: str,
+        labels: Mapping[str, str],
+        namespace: str | None = None,
+        token: CallToken = None,
+    ) -> JobInfo:
+        """Give a job other labels; those that it had are gone."""
+        told = texts("labels", labels)
+        no_problem(label_problems(told))
+        return await self._put(job_id, "labels", {"labels": told}, namespace, token)
+
+    async def update_job_expose(
+        self,
+        *,
+        job_id: str,
+        expose: Iterable[int] | None = None,
+        expose_public: Iterable[int] | None = None,
+        namespace: str | None = None,
+        token: CallToken = None,
+    ) -> JobInfo:
+        """Give a running job other ports; those that are in neither list are closed."""
+        ports, public = listed("expose", expose), listed("expose_public", expose_public)
+        no_problem(port_problems((*ports, *public)))
+        return await self._put(job_id, "expose", ports_to_wire(ports, public), namespace, token)
+
+    def list_jobs_hardware(self, token: CallToken = None) -> Listing[JobHardwareInfo]:
+        """Return the flavors and what they cost; the Hub tells that to everybody."""
+        return Listing(self._hardware(token))
+
+    async def _hardware(self, token: CallToken) -> AsyncGenerator[list[JobHardwareInfo], None]:
+        answer = await self.transport.get("/api/jobs/hardware", token=token)
+        with unreadable("the Hub's list of hardware cannot be read"):
+            found = [read_hardware(item) for item in answer.body]
+        yield found
+
+    async def _put(
+        self, job_id: str, what: str, body: Any, namespace: str | None, token: CallToken
+    ) -> JobInfo:
+        path = await self._job_path(job_id, namespace, token)
+        answer = await self.transport.change(
+            "PUT", f"{path}/{what}", json_body=body, token=token, harmless=True
+        )
+        return self._job(answer.body)
+
+    async def _job_path(self, job_id: str, namespace: str | None, token: CallToken) -> str:
+        checked = an_id("job", job_id)
+        return f"/api/jobs/{segment(await self._namespace(namespace, token))}/{checked}"
+
+    def _read(self, wire: Any) -> JobInfo:
+        return read_job(wire, self.transport.endpoint)
+
+    def _job(self, wire: Any) -> JobInfo:
+        with unreadable("the Hub answered with something that is no job"):
+            return self._read(wire)
 
 
-def _log_line(frame: str) -> LogLine:
+def _stage(word: JobStage | str) -> JobStage:
     try:
-        told = json.loads(frame)
-    except ValueError as exc:
-        raise HubBusy("the Hub's log holds a line that cannot be read") from exc
-    return LogLine(text=str(told.get("data", "")).rstrip("\n"), timestamp=told.get("timestamp"))
-
-
-def _job_path(namespace: str, job_id: str) -> str:
-    return f"/api/jobs/{quote(namespace, safe='')}/{quote(job_id, safe='')}"
+        return JobStage(str(word).upper())
+    except ValueError:
+        raise UsageError(f"status {str(word)[:40]!r}: one of {', '.join(JobStage)}") from None

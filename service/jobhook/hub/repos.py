@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from jobhook.core.errors import HubBusy, OutcomeUnknown
-from jobhook.hub.models import CommitInfo, read_commit
+from jobhook.hub.models import CommitInfo
+from jobhook.hub.reading import read_commit
 from jobhook.hub.transport import HubTransport
 
 

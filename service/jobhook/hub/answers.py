@@ -1,0 +1,73 @@
+"""What an answer of the Hub means: the kinds of failure, the sentence in it, the next page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jobhook.core.errors import (
+    HubBusy,
+    HubError,
+    HubForbidden,
+    HubNotFound,
+    HubRefused,
+    HubUnauthorized,
+    OutcomeUnknown,
+)
+from jobhook.hub.connections import Headers, Response
+from jobhook.hub.quota import retry_after
+
+_REFUSALS: Mapping[int, type[HubRefused]] = {
+    401: HubUnauthorized,
+    403: HubForbidden,
+    404: HubNotFound,
+}
+# The Hub may have started on the request before it gave this answer.
+_AMBIGUOUS_REFUSAL = 408
+_REQUEST_IDS = ("x-request-id", "x-amzn-trace-id", "x-amz-cf-id")
+
+
+def failure(response: Response, body: bytes, *, changes: bool) -> HubError:
+    """Return what went wrong, as *response* says it; *changes* if something may have been done."""
+    status, headers = response.status, response.headers
+    facts: dict[str, Any] = {
+        "status": status,
+        "code": headers.get("x-error-code"),
+        "request_id": next((headers[name] for name in _REQUEST_IDS if name in headers), None),
+    }
+    message = f"the Hub answered {status}: {_sentence(response, body)}"
+    if status == 429:
+        return HubBusy(message, retry_after=retry_after(headers), **facts)
+    if 400 <= status < 500 and status != _AMBIGUOUS_REFUSAL:
+        return _REFUSALS.get(status, HubRefused)(message, **facts)
+    if not changes:
+        return HubBusy(message, retry_after=retry_after(headers), **facts)
+    return OutcomeUnknown(message, **facts)
+
+
+def next_link(headers: Headers) -> str | None:
+    """Return the address of the page after this one, if there is one."""
+    match = re.search(r'<([^>]*)>\s*;\s*rel="?next"?', headers.get("link", ""))
+    return match[1] if match else None
+
+
+def _sentence(response: Response, body: bytes) -> str:
+    """Return what the Hub says, in any of the forms in which it says it, on one line."""
+    told = response.headers.get("x-error-message")
+    if not told and "html" not in response.headers.get("content-type", ""):
+        told = _told_in(body)
+    return " ".join((told or response.reason or "no reason given").split())[:500]
+
+
+def _told_in(body: bytes) -> str:
+    text = body[:4096].decode("utf-8", "replace")
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return text
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(error, dict):
+        error = error.get("message")
+    return ", ".join(map(str, error)) if isinstance(error, list) else str(error or text)

@@ -1,0 +1,254 @@
+"""
+HTTP/1.1 to one origin: connections that are used once, or that rest between requests.
+
+The protocol is that of `httpcore2`, which `httpx2` stands on. Its pool, its backend for several
+event loops and the client above them take more time than the request itself (`bench/results.md`,
+"client"), and do nothing for requests that all go to one origin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore2
+
+_READ_BYTES = 64 * 1024
+_RESTING_MAX = 20
+_RESTING_SECONDS = 5.0
+_AT_ONCE_MAX = 100
+_PORTS = {"http": 80, "https": 443}
+
+# Raised before a byte of a request left.
+NOT_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.ProxyError)
+# What the way to the Hub may fail with, once it is there.
+BROKEN = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException)
+Headers = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came first of an answer (its headers with names in small letters), and what follows."""
+
+    status: int
+    reason: str
+    headers: Headers
+    chunks: AsyncIterator[bytes]
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+
+class Connections:
+    """
+    The connections to one origin; through the proxy that the environment names for it, if any.
+
+    A hundred requests are made at once, streams not counted; *connect* seconds are waited for a
+    connection.
+    """
+
+    def __init__(self, origin: SplitResult, *, connect: float) -> None:
+        self._origin = origin
+        self._connect_seconds = connect
+        self._tls = ssl.create_default_context() if origin.scheme == "https" else None
+        self._proxy = self._proxied()
+        self._resting: list[httpcore2.AsyncHTTP11Connection] = []
+        self._places = asyncio.Semaphore(_AT_ONCE_MAX)
+
+    async def aclose(self) -> None:
+        """Close the connections that rest."""
+        while self._resting:
+            await self._resting.pop().aclose()
+        if self._proxy:
+            await self._proxy.aclose()
+
+    @contextlib.asynccontextmanager
+    async def ask(
+        self, method: str, target: str, headers: Headers, content: bytes | None
+    ) -> AsyncIterator[Response]:
+        """
+        Send a request and give what is answered.
+
+        What only reads may meet a connection that rested; anything else has one of its own, which
+        the Hub cannot be just closing (F11).
+        """
+        request = self._request(method, target, headers, content, quiet=None)
+        async with self._places:
+            if self._proxy or method != "GET":
+                async with self._once(request) as response:
+                    yield response
+                return
+            connection, answered = await self._read(request)
+            try:
+                yield _response(answered)
+                await answered.aclose()
+            except BaseException:
+                await connection.aclose()
+                raise
+            await self._let_rest(connection)
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, target: str, headers: Headers, *, quiet: float
+    ) -> AsyncIterator[Response]:
+        """Open a stream; *quiet* is how many seconds it may be silent (`httpcore2.ReadTimeout`)."""
+        async with self._once(self._request("GET", target, headers, None, quiet=quiet)) as response:
+            yield response
+
+    @contextlib.asynccontextmanager
+    async def _once(self, request: httpcore2.Request) -> AsyncIterator[Response]:
+        connection = self._proxy or await self._connect()
+        try:
+            answered = await connection.handle_async_request(request)
+            try:
+                yield _response(answered)
+            finally:
+                await answered.aclose()
+        finally:
+            if connection is not self._proxy:
+                await connection.aclose()
+
+    async def _read(
+        self, request: httpcore2.Request
+    ) -> tuple[httpcore2.AsyncHTTP11Connection, httpcore2.Response]:
+        while self._resting:
+            connection = self._resting.pop()
+            if connection.has_expired():
+                await connection.aclose()
+                continue
+            try:
+                return connection, await connection.handle_async_request(request)
+            except (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError):
+                # Closed while it rested: asked once more, on a connection of its own.
+                await connection.aclose()
+                break
+            except BaseException:
+                await connection.aclose()
+                raise
+        connection = await self._connect()
+        try:
+            return connection, await connection.handle_async_request(request)
+        except BaseException:
+            await connection.aclose()
+            raise
+
+    async def _let_rest(self, connection: httpcore2.AsyncHTTP11Connection) -> None:
+        if connection.is_idle() and len(self._resting) < _RESTING_MAX:
+            self._resting.append(connection)
+        else:
+            await connection.aclose()
+
+    async def _connect(self) -> httpcore2.AsyncHTTP11Connection:
+        host, port = self._origin.hostname or "", self._port
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                reader, writer = await asyncio.open_connection(host, port, ssl=self._tls)
+        except TimeoutError as exc:
+            raise httpcore2.ConnectTimeout(f"no connection in {self._connect_seconds:g} s") from exc
+        except OSError as exc:
+            raise httpcore2.ConnectError(str(exc)) from exc
+        return httpcore2.AsyncHTTP11Connection(
+            origin=self._url("/").origin,
+            stream=_Stream(reader, writer),
+            keepalive_expiry=_RESTING_SECONDS,
+        )
+
+    @property
+    def _port(self) -> int:
+        return self._origin.port or _PORTS[self._origin.scheme]
+
+    def _url(self, target: str) -> httpcore2.URL:
+        return httpcore2.URL(
+            scheme=self._origin.scheme,
+            host=self._origin.hostname or "",
+            port=self._port,
+            target=target,
+        )
+
+    def _request(
+        self,
+        method: str,
+        target: str,
+        headers: Headers,
+        content: bytes | None,
+        *,
+        quiet: float | None,
+    ) -> httpcore2.Request:
+        sent = {"host": self._origin.netloc.rpartition("@")[2], "accept": "*/*", **headers}
+        if content is not None or method != "GET":
+            sent["content-length"] = str(len(content or b""))
+        timeouts = {"connect": self._connect_seconds, "read": quiet}
+        return httpcore2.Request(
+            method,
+            self._url(target),
+            headers=list(sent.items()),
+            content=content or b"",
+            extensions={"timeout": timeouts},
+        )
+
+    def _proxied(self) -> httpcore2.AsyncHTTPProxy | None:
+        proxy = getproxies().get(self._origin.scheme)
+        if not proxy or proxy_bypass(self._origin.hostname or ""):
+            return None
+        named = proxy if "://" in proxy else f"http://{proxy}"
+        return httpcore2.AsyncHTTPProxy(
+            named, ssl_context=self._tls, max_connections=None, max_keepalive_connections=0
+        )
+
+
+class _Stream(httpcore2.AsyncNetworkStream):
+    """A connection of asyncio, as httpcore2 wants it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        try:
+            if timeout is None:
+                return await self._reader.read(max_bytes)
+            async with asyncio.timeout(timeout):
+                return await self._reader.read(max_bytes)
+        except TimeoutError as exc:
+            raise httpcore2.ReadTimeout(f"nothing came for {timeout:g} s") from exc
+        except OSError as exc:
+            raise httpcore2.ReadError(str(exc)) from exc
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        try:
+            self._writer.write(buffer)
+            await self._writer.drain()
+        except OSError as exc:
+            raise httpcore2.WriteError(str(exc)) from exc
+
+    async def aclose(self) -> None:
+        self._writer.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        # What rests has nothing to read, but its end.
+        return self._reader.at_eof() if info == "is_readable" else None
+
+
+def _response(answered: httpcore2.Response) -> Response:
+    reason = answered.extensions.get("reason_phrase", b"")
+    return Response(
+        status=answered.status,
+        reason=reason.decode("ascii", "replace"),
+        headers=_headers(answered.headers),
+        chunks=answered.aiter_stream(),
+    )
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("ascii").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers

@@ -1,0 +1,200 @@
+"""
+Reading what a job says until it has ended, over connections that may break.
+
+The Hub replays a log from its start on every connection (`hub_wire.md` §2), so a break is mended by
+telling what was seen from what is new. A log is only over when the Hub has ended a stream by itself
+and the job has ended: what was written while a connection was down is in the next replay.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from jobhook.core.errors import HubBusy
+from jobhook.hub.reading import read_date
+from jobhook.hub.sse import events
+from jobhook.hub.transport import Opened, StreamQuiet
+
+BREAKS_MAX = 5
+_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 10.0
+# How many of the last events are compared to find the place in a replay that was cut to its tail.
+_WINDOW = 200
+# An event that is later than the answer's date by more than this was not there when it was asked.
+_LATER = timedelta(seconds=1)
+
+Event = dict[str, Any]
+Key = tuple[Any, Any]
+
+
+class Position:
+    """
+    How far a log was read, and what of a replay goes beyond it.
+
+    The first replay may have been cut to the last lines (*is_cut*). Those that follow are whole.
+    """
+
+    def __init__(self, *, is_cut: bool) -> None:
+        self._is_cut = is_cut
+        self._seen = 0
+        self._last: deque[Key] = deque(maxlen=_WINDOW)
+        self._is_new = True
+        self._index = 0
+        self._replayed: deque[Key] = deque(maxlen=_WINDOW)
+        self._newest: datetime | None = None
+
+    def begin(self) -> None:
+        """Start on another replay."""
+        self._is_new = not self._seen
+        self._index = 0
+        self._replayed.clear()
+        moments = [moment for _, told in self._last if (moment := read_date(told))]
+        self._newest = max(moments, default=None)
+
+    def beyond(self, batch: list[Event]) -> list[Event]:
+        """Return what of *batch*, the next of this replay, was not seen before."""
+        new = [event for event in batch if self._is_beyond(event)]
+        self._seen += len(new)
+        self._last.extend(map(_key, new))
+        return new
+
+    def _is_beyond(self, event: Event) -> bool:
+        if not self._is_new:
+            if not self._is_later(event):
+                self._skip(event)
+                return False
+            # This replay lacks what was seen last: it was shortened.
+            self._is_new = True
+        return True
+
+    def _is_later(self, event: Event) -> bool:
+        moment = read_date(event.get("timestamp"))
+        return bool(moment and self._newest and moment > self._newest)
+
+    def _skip(self, event: Event) -> None:
+        self._index += 1
+        if self._is_cut:
+            self._replayed.append(_key(event))
+            wanted = len(self._last)
+            if len(self._replayed) > wanted:
+                self._replayed.popleft()
+            self._is_new = self._replayed == self._last
+        else:
+            self._is_new = self._index == self._seen
+
+
+def _key(event: Event) -> Key:
+    return event.get("data"), event.get("timestamp")
+
+
+def is_quiet_enough(keep_alives: int) -> bool:
+    """Whether the job is asked after, when that many keep-alives came and nothing else."""
+    # At growing distances: each look costs a call.
+    return keep_alives >= 2 and keep_alives & (keep_alives - 1) == 0
+
+
+async def follow(
+    opened: Callable[[bool], AbstractAsyncContextManager[Opened]],
+    is_over: Callable[[], Awaitable[bool]],
+    position: Position,
+    *,
+    sleep: Callable[[float], Awaitable[None]],
+) -> AsyncGenerator[list[Event], None]:
+    """
+    Yield the events of a log, each once, until the job has ended.
+
+    *opened* gives a stream, and is told whether it is the first.
+
+    Raises:
+        HubBusy: After `BREAKS_MAX` breaks in a row.
+    """
+    fruitless = breaks = 0
+    is_first = True
+    while True:
+        try:
+            async with opened(is_first) as stream:
+                is_first = False
+                position.begin()
+                async with aclosing(_until_forsaken(stream, is_over)) as batches:
+                    async for batch in batches:
+                        if new := position.beyond(batch):
+                            fruitless = breaks = 0
+                            yield new
+            if await is_over():
+                return
+        except HubBusy:
+            breaks += 1
+            if breaks > BREAKS_MAX:
+                raise
+        await sleep(min(_PAUSE_SECONDS * 2**fruitless, _LONGEST_PAUSE_SECONDS))
+        fruitless += 1
+
+
+async def _until_forsaken(
+    stream: Opened, is_over: Callable[[], Awaitable[bool]]
+) -> AsyncGenerator[list[Event], None]:
+    """Yield what comes, until it ends or the job has while nothing came: some never end."""
+    keep_alives = 0
+    async for batch in events(stream.chunks):
+        keep_alives = 0 if batch else keep_alives + 1
+        yield batch
+        if is_quiet_enough(keep_alives) and await is_over():
+            return
+
+
+async def read_what_is_there(
+    opened: Callable[[bool], AbstractAsyncContextManager[Opened]],
+    position: Position,
+    *,
+    sleep: Callable[[float], Awaitable[None]],
+) -> AsyncGenerator[list[Event], None]:
+    """
+    Yield the events that a log has by now, each once.
+
+    Raises:
+        HubBusy: After `BREAKS_MAX` breaks.
+    """
+    for breaks in range(BREAKS_MAX + 1):
+        try:
+            async with opened(not breaks) as stream:
+                position.begin()
+                asked_at = _date(stream)
+                async for batch in events(stream.chunks):
+                    before = [each for each in batch if not _is_after(each, asked_at)]
+                    if new := position.beyond(before):
+                        yield new
+                    if len(before) < len(batch):
+                        return
+        except StreamQuiet:
+            return
+        except HubBusy:
+            if breaks == BREAKS_MAX:
+                raise
+            await sleep(_PAUSE_SECONDS * 2**breaks)
+        else:
+            return
+
+
+def _date(stream: Opened) -> datetime | None:
+    try:
+        return parsedate_to_datetime(stream.headers.get("date", ""))
+    except ValueError:
+        return None
+
+
+def _is_after(event: Event, asked_at: datetime | None) -> bool:
+    moment = read_date(event.get("timestamp"))
+    return bool(moment and asked_at and moment > asked_at + _LATER)
+
+
+def lines(batch: list[Event]) -> Iterator[str]:
+    """Yield the lines in *batch*, but for the Hub's own first one."""
+    for event in batch:
+        line = str(event.get("data", ""))
+        if not line.startswith("===== Job started"):
+            yield line
