@@ -61,8 +61,10 @@ def _waited(
 
     @functools.wraps(method)
     def wait(self: Hub, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        asked = method(self.asynchronous, *args, **kwargs)
+
         async def answered() -> T:
-            return await method(self.asynchronous, *args, **kwargs)
+            return await asked
 
         return _background.run(answered())
 

@@ -56,10 +56,13 @@ class Connections:
     """
 
     def __init__(self, origin: SplitResult, *, connect: float) -> None:
-        self._origin = origin
+        self._host = origin.hostname or ""
+        self._port = origin.port or _PORTS[origin.scheme]
+        self._named = origin.netloc.rpartition("@")[2]
+        self._origin = httpcore2.Origin(origin.scheme.encode(), self._host.encode(), self._port)
         self._connect_seconds = connect
         self._tls = ssl.create_default_context() if origin.scheme == "https" else None
-        self._proxy = self._proxied()
+        self._proxy = self._proxied(origin.scheme)
         self._resting: list[httpcore2.AsyncHTTP11Connection] = []
         self._places = asyncio.Semaphore(_AT_ONCE_MAX)
 
@@ -147,30 +150,19 @@ class Connections:
             await connection.aclose()
 
     async def _connect(self) -> httpcore2.AsyncHTTP11Connection:
-        host, port = self._origin.hostname or "", self._port
         try:
             async with asyncio.timeout(self._connect_seconds):
-                reader, writer = await asyncio.open_connection(host, port, ssl=self._tls)
+                reader, writer = await asyncio.open_connection(
+                    self._host, self._port, ssl=self._tls
+                )
         except TimeoutError as exc:
             raise httpcore2.ConnectTimeout(f"no connection in {self._connect_seconds:g} s") from exc
         except OSError as exc:
             raise httpcore2.ConnectError(str(exc)) from exc
         return httpcore2.AsyncHTTP11Connection(
-            origin=self._url("/").origin,
+            origin=self._origin,
             stream=_Stream(reader, writer),
             keepalive_expiry=_RESTING_SECONDS,
-        )
-
-    @property
-    def _port(self) -> int:
-        return self._origin.port or _PORTS[self._origin.scheme]
-
-    def _url(self, target: str) -> httpcore2.URL:
-        return httpcore2.URL(
-            scheme=self._origin.scheme,
-            host=self._origin.hostname or "",
-            port=self._port,
-            target=target,
         )
 
     def _request(
@@ -182,21 +174,26 @@ class Connections:
         *,
         quiet: float | None,
     ) -> httpcore2.Request:
-        sent = {"host": self._origin.netloc.rpartition("@")[2], "accept": "*/*", **headers}
+        sent = {"host": self._named, "accept": "*/*", **headers}
         if content is not None or method != "GET":
             sent["content-length"] = str(len(content or b""))
         timeouts = {"connect": self._connect_seconds, "read": quiet}
         return httpcore2.Request(
             method,
-            self._url(target),
+            httpcore2.URL(
+                scheme=self._origin.scheme,
+                host=self._origin.host,
+                port=self._port,
+                target=target.encode(),
+            ),
             headers=list(sent.items()),
             content=content or b"",
             extensions={"timeout": timeouts},
         )
 
-    def _proxied(self) -> httpcore2.AsyncHTTPProxy | None:
-        proxy = getproxies().get(self._origin.scheme)
-        if not proxy or proxy_bypass(self._origin.hostname or ""):
+    def _proxied(self, scheme: str) -> httpcore2.AsyncHTTPProxy | None:
+        proxy = getproxies().get(scheme)
+        if not proxy or proxy_bypass(self._host):
             return None
         named = proxy if "://" in proxy else f"http://{proxy}"
         return httpcore2.AsyncHTTPProxy(

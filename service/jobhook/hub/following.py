@@ -48,6 +48,11 @@ class Position:
         self._replayed: deque[Key] = deque(maxlen=_WINDOW)
         self._newest: datetime | None = None
 
+    @property
+    def is_at_the_start(self) -> bool:
+        """Whether nothing was seen yet."""
+        return not self._seen
+
     def begin(self) -> None:
         """Start on another replay."""
         self._is_new = not self._seen
@@ -108,17 +113,15 @@ async def follow(
     """
     Yield the events of a log, each once, until the job has ended.
 
-    *opened* gives a stream, and is told whether it is the first.
+    *opened* gives a stream, and is told whether nothing was read before.
 
     Raises:
         HubBusy: After `BREAKS_MAX` breaks in a row.
     """
     fruitless = breaks = 0
-    is_first = True
     while True:
         try:
-            async with opened(is_first) as stream:
-                is_first = False
+            async with opened(position.is_at_the_start) as stream:
                 position.begin()
                 async with aclosing(_until_forsaken(stream, is_over)) as batches:
                     async for batch in batches:
@@ -161,7 +164,7 @@ async def read_what_is_there(
     """
     for breaks in range(BREAKS_MAX + 1):
         try:
-            async with opened(not breaks) as stream:
+            async with opened(position.is_at_the_start) as stream:
                 position.begin()
                 asked_at = _date(stream)
                 async for batch in events(stream.chunks):

@@ -153,13 +153,13 @@ class JobStreamsApi(JobsApi):
         home: str,
         tail: int | None,
         token: CallToken,
-        is_first: bool,
+        is_at_the_start: bool,
         *,
         follows: bool,
     ) -> AbstractAsyncContextManager[Opened]:
         path = f"/api/jobs/{home}/{job_id}/logs"
         # A replay that begins later could not be compared with what was seen.
-        query = [("tail", str(tail))] if is_first and tail is not None else []
+        query = [("tail", str(tail))] if is_at_the_start and tail is not None else []
         quiet = _QUIET_SECONDS if follows else _BACKLOG_SECONDS
         return self.transport.stream(path, query, quiet=quiet, token=token)
 

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httpcore2
 
@@ -103,9 +103,7 @@ class HubTransport:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        parts = urlsplit(endpoint)
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
-            raise UsageError(f"{endpoint!r} is no http(s) URL of a Hub")
+        parts = _parts(endpoint)
         self.endpoint = endpoint.rstrip("/")
         self._root = parts.path.rstrip("/")
         self._token = token
@@ -121,9 +119,11 @@ class HubTransport:
         Return the token that a call is made with.
 
         Raises:
-            UsageError: There must be one (*token* is True) and there is none.
+            UsageError: It is no token; or there must be one (*token* is True) and there is none.
         """
         if isinstance(token, str) or token is False:
+            if token and not (token.isascii() and token.isprintable()):
+                raise UsageError("the token is no token: it holds what no header may hold")
             return token or None
         known = self._token() if callable(self._token) else self._token
         own = known if isinstance(known, str) and known else None
@@ -322,6 +322,17 @@ class HubTransport:
         if not link.startswith(f"{self.endpoint}/"):
             raise HubRefused("the Hub named a next page on another host; it was not asked")
         return link.removeprefix(self.endpoint)
+
+
+def _parts(endpoint: str) -> SplitResult:
+    try:
+        parts = urlsplit(endpoint)
+        is_url = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url or not endpoint.isascii():
+        raise UsageError(f"{endpoint[:120]!r} is no http(s) URL of a Hub")
+    return parts
 
 
 class _AnswerTooLarge(Exception):
