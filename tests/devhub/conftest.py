@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -33,6 +34,7 @@ os.environ.update(
 from huggingface_hub import HfApi
 
 from jobhook.devhub import OTHER_TOKEN, TOKEN, DevHub, Limits
+from jobhook.devhub.wire import now
 from jobhook.web.serving import OpenProtocol, listen, serving, url_of
 
 P = ParamSpec("P")
@@ -44,6 +46,10 @@ FAST = Limits(
     log_bytes=20_000,
     log_line_bytes=1000,
     keep_alive=0.05,
+    metrics_pause=0.02,
+    metrics_linger=0.1,
+    schedule_pause=0.01,
+    schedules=4,
     retry_delays=(0.0, 0.0),
     delivery_timeout=2.0,
     failures_to_suspend=2,
@@ -160,10 +166,19 @@ async def running(
     limits: Limits = FAST,
     faults: Sequence[str] = (),
     seed: int | None = None,
+    clock: Callable[[], datetime] = now,
 ) -> AsyncIterator[Running]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with (
-        DevHub(door.url, data=data, users=users, limits=limits, faults=faults, seed=seed) as hub,
+        DevHub(
+            door.url,
+            data=data,
+            users=users,
+            limits=limits,
+            faults=faults,
+            seed=seed,
+            clock=clock,
+        ) as hub,
         httpx2.AsyncClient(base_url=door.url, headers=headers, timeout=DEADLINE) as http,
     ):
         door.app = hub.app

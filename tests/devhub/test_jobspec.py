@@ -10,6 +10,7 @@ from jobhook.devhub.jobspec import JobBody
 from jobhook.devhub.wire import Refusal, checked
 
 SPEC: dict[str, Any] = {"dockerImage": "i", "command": ["true"], "flavor": "cpu-basic"}
+VOLUME = {"type": "model", "source": "acme/m", "mountPath": "/data"}
 
 
 @pytest.mark.parametrize(
@@ -36,9 +37,16 @@ SPEC: dict[str, Any] = {"dockerImage": "i", "command": ["true"], "flavor": "cpu-
         pytest.param({"expose": {"ports": [0]}}, "expose.ports.0", id="port-zero"),
         pytest.param({"expose": {"ports": [1], "portsPublic": [2]}}, "portsPublic", id="public"),
         pytest.param({"volumes": []}, "volumes", id="no-volumes"),
-        pytest.param({"volumes": [{"type": "model"}]}, "volumes", id="volumes-not-here"),
-        pytest.param({"ssh": {"enabled": True}}, "ssh", id="ssh-not-here"),
-        pytest.param({"network": {"group": "g"}}, "network", id="network-not-here"),
+        pytest.param({"volumes": [{**VOLUME, "type": "disk"}]}, "volumes.0.type", id="volume-type"),
+        pytest.param({"volumes": [{**VOLUME, "source": ""}]}, "volumes.0.source", id="source"),
+        pytest.param({"volumes": [{**VOLUME, "mountPath": "d"}]}, "volumes.0.mountPath", id="path"),
+        pytest.param({"volumes": [{"type": "model"}]}, "volumes.0.source", id="no-source"),
+        pytest.param({"ssh": {"enabled": "yes"}}, "ssh.enabled", id="ssh"),
+        pytest.param({"network": {"group": "G"}}, "network.group", id="network-group"),
+        pytest.param({"network": {"group": "g" * 47}}, "network.group", id="network-group-long"),
+        pytest.param(
+            {"network": {"group": "g", "aliases": ["a_b"]}}, "network.aliases.0", id="alias"
+        ),
         pytest.param({"resourceGroupId": "x"}, "resourceGroupId", id="group"),
     ],
 )

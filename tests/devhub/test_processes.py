@@ -28,6 +28,7 @@ class Command:
         self.folder = folder
         self.stop = asyncio.Event()
         self.printed = b""
+        self.sessions: list[int] = []
         self.spoke = asyncio.Event()
 
     def hear(self, output: bytes) -> None:
@@ -51,6 +52,7 @@ class Command:
             stop=self.stop,
             output=self.hear,
             grace=grace,
+            started=self.sessions.append,
         )
 
 

@@ -102,7 +102,7 @@ async def test_two_devhubs_cannot_share_a_folder(tmp_path: Path, devhub_with: Se
             await DevHub("http://h", data=tmp_path).__aenter__()
 
 
-@pytest.mark.parametrize("shelf", ["jobs", "repos", "webhooks"])
+@pytest.mark.parametrize("shelf", ["jobs", "repos", "schedules", "webhooks"])
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"id": 1}'])
 async def test_a_damaged_file_is_named(tmp_path: Path, shelf: str, content: str) -> None:
     path = tmp_path / shelf / "x.json"

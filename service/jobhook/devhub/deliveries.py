@@ -1,4 +1,4 @@
-"""Sending events to webhooks: in the background, again when it fails, and not for ever."""
+"""Taking events to webhooks: in the background, again when it fails, and not for ever."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 import httpx2
 import orjson
 
+from .jobs import Initiator
+
 if TYPE_CHECKING:
     from .accounts import Accounts
     from .events import Event
     from .limits import Limits
+    from .running import Jobs
+    from .webhook_jobs import WebhookJob
     from .webhooks import Webhook, Webhooks
 
 _log = logging.getLogger(__name__)
@@ -23,8 +27,11 @@ _log = logging.getLogger(__name__)
 class Deliveries:
     """What is on its way to webhooks; it is lost when the devhub stops."""
 
-    def __init__(self, url: str, webhooks: Webhooks, accounts: Accounts, limits: Limits) -> None:
+    def __init__(
+        self, url: str, webhooks: Webhooks, accounts: Accounts, jobs: Jobs, limits: Limits
+    ) -> None:
         self._url = url
+        self._jobs = jobs
         self._webhooks = webhooks
         self._accounts = accounts
         self._limits = limits
@@ -87,17 +94,34 @@ class Deliveries:
         self._webhooks.failed(webhook_id, self._limits.failures_to_suspend)
 
     async def _send(self, webhook: Webhook, delivery_id: str, body: bytes) -> bool:
-        """Return whether the receiver answered 2xx in time; its answer is not read further."""
+        """Return whether its job was taken on, or the receiver answered 2xx in time."""
+        if self._client is None:
+            return False
+        if webhook.runs is not None:
+            return self._launch(webhook, webhook.runs, delivery_id, body)
+        return await self._post(self._client, webhook, delivery_id, body)
+
+    def _launch(self, webhook: Webhook, job: WebhookJob, delivery_id: str, payload: bytes) -> bool:
+        user = self._accounts.of_id(webhook.user_id)
+        if user is None or not self._accounts.may_write(user, job.owner.name):
+            _log.info("delivery.failed: its user may not run the job (webhook %s)", webhook.id)
+            return False
+        body = job.body_for(delivery_id, payload, webhook.secret)
+        source = Initiator(type="webhook", id=webhook.id)
+        self._jobs.create(body, job.owner, user.namespace, source)
+        return True
+
+    async def _post(
+        self, client: httpx2.AsyncClient, webhook: Webhook, delivery_id: str, body: bytes
+    ) -> bool:
+        """Send one request; what the receiver answers is not read further."""
         headers = {"Content-Type": "application/json", "Webhook-Id": delivery_id}
         if webhook.secret:
             headers["X-Webhook-Secret"] = webhook.secret
-        client = self._client
-        if client is None:
-            return False
         try:
             async with (
                 asyncio.timeout(self._limits.delivery_timeout),
-                client.stream("POST", webhook.url, content=body, headers=headers) as response,
+                client.stream("POST", webhook.url or "", content=body, headers=headers) as response,
             ):
                 return response.is_success
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError) as exc:

@@ -19,13 +19,17 @@ from .page import PageRoutes
 from .repo_routes import RepoRoutes
 from .repo_store import Repos
 from .running import Jobs
+from .schedule_routes import ScheduleRoutes
+from .scheduling import Schedules
 from .storage import Workspace
 from .strikes import LateRequests, Strikes
 from .webhook_routes import WebhookRoutes
 from .webhooks import Webhooks
+from .wire import now
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
@@ -39,7 +43,7 @@ class DevHub:
 
     It is to be entered before `app` is served at *url*. With *data*, what it holds is there again
     the next time; *users* is a JSON file with users beside the built-in ones; *faults* go wrong on
-    demand, and more can be set through `chaos`.
+    demand, and more can be set through `chaos`. Schedules go by *clock*, which tells UTC.
 
     Raises:
         UsageError: If the users file or a fault cannot be used, or, when entered, the data folder.
@@ -58,22 +62,25 @@ class DevHub:
         limits: Limits | None = None,
         faults: Sequence[str] = (),
         seed: int | None = None,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         url = url.rstrip("/")
         limits = limits or Limits()
         accounts = Accounts((*BUILT_IN, *(read_users(users) if users else ())))
         self._workspace = Workspace(data)
         self._webhooks = Webhooks(self._workspace)
-        self._deliveries = Deliveries(url, self._webhooks, accounts, limits)
-        self._repos = Repos(url, self._workspace, self._deliveries.emit)
         self._jobs = Jobs(self._workspace, limits)
+        self._deliveries = Deliveries(url, self._webhooks, accounts, self._jobs, limits)
+        self._repos = Repos(url, self._workspace, self._deliveries.emit)
+        self._schedules = Schedules(self._workspace, self._jobs, limits, clock)
         self._late = LateRequests(limits.late_requests)
         self.chaos = Chaos(limits.faults)
         self.chaos.add(*faults, seed=seed)
         self.routes = [
             *PageRoutes(url, accounts).routes(),
             *JobRoutes(url, accounts, self._jobs, limits, self.chaos).routes(),
-            *WebhookRoutes(accounts, self._webhooks, limits).routes(),
+            *ScheduleRoutes(url, accounts, self._schedules, limits).routes(),
+            *WebhookRoutes(accounts, self._webhooks, self._jobs, limits).routes(),
             *RepoRoutes(url, accounts, self._repos, limits).routes(),
             *ContentRoutes(url, accounts, self._repos, limits).routes(),
             *DiscussionRoutes(url, accounts, self._repos, limits).routes(),
@@ -90,6 +97,7 @@ class DevHub:
             self._webhooks.open()
             self._repos.open()
             self._jobs.open()
+            self._schedules.open()
         except BaseException:
             self._workspace.close()
             raise
@@ -105,7 +113,9 @@ class DevHub:
         # All that changes is written when it changes: there is nothing to save here.
         try:
             await self._late.close()
-            await self._jobs.close()
+            # Last the jobs: nothing is left that could launch another one.
+            await self._schedules.close()
             await self._deliveries.close()
+            await self._jobs.close()
         finally:
             self._workspace.close()

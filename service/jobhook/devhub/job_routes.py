@@ -1,4 +1,4 @@
-"""`/api/jobs`: launch, list, look, cancel, read the log."""
+"""`/api/jobs`: launch, list, look, change, cancel, follow."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from jobhook.core.jobs import JobStage
 
 from .faults import Asked, JobFault, ListFault
 from .hardware import HARDWARE
-from .jobspec import JobBody
-from .requests import known_asker, namespace_of, param
+from .jobspec import Expose, JobBody, LabelsBody
+from .metrics import frames
+from .requests import label_of, member, param
 from .wire import Json, Refusal, checked, next_link, now, page, read_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from starlette.requests import Request
 
-    from .accounts import Accounts, Namespace, User
+    from .accounts import Accounts, Namespace
     from .chaos import Chaos
     from .jobs import Job
     from .limits import Limits
@@ -50,9 +51,14 @@ class JobRoutes:
             Route("/api/jobs/hardware", self.hardware, name="hardware"),
             Route("/api/jobs/{namespace}", self.list, name="jobs.list"),
             Route("/api/jobs/{namespace}", self.create, methods=["POST"], name="jobs.create"),
+            Route("/api/jobs/{namespace}/count", self.count, name="jobs.count"),
             Route(one, self.show, name="jobs.inspect"),
             Route(f"{one}/cancel", self.cancel, methods=["POST"], name="jobs.cancel"),
+            Route(f"{one}/duplicate", self.duplicate, methods=["POST"], name="jobs.duplicate"),
+            Route(f"{one}/labels", self.relabel, methods=["PUT"], name="jobs.labels"),
+            Route(f"{one}/expose", self.expose, methods=["PUT"], name="jobs.expose"),
             Route(f"{one}/logs", self.logs, name="jobs.logs"),
+            Route(f"{one}/metrics", self.metrics, name="jobs.metrics"),
         ]
 
     async def hardware(self, request: Request) -> Response:
@@ -61,7 +67,7 @@ class JobRoutes:
 
     async def create(self, request: Request) -> Response:
         """Launch a job."""
-        user, namespace = self._allowed(request, writing=True)
+        user, namespace = member(request, self._accounts, writing=True)
         body = checked(JobBody, await read_object(request, self._limits.body_bytes))
         job = self._jobs.create(body, namespace, user.namespace)
         if fault := self._chaos.strike(JobFault, _asked(request, "jobs.create")):
@@ -70,9 +76,9 @@ class JobRoutes:
 
     async def list(self, request: Request) -> Response:
         """Tell the jobs of a namespace, the newest first, a page at a time."""
-        _, namespace = self._allowed(request)
-        stages = {_stage(name) for name in request.query_params.getlist("stage")}
-        labels = [_label(text) for text in request.query_params.getlist("label")]
+        _, namespace = member(request, self._accounts)
+        stages = _stages(request)
+        labels = [label_of(text) for text in request.query_params.getlist("label")]
         fault = self._chaos.strike(ListFault, _asked(request, "jobs.list")) or _HEEDFUL
         found = [
             job
@@ -84,40 +90,62 @@ class JobRoutes:
         headers = next_link(request, self._url, jobs[-1].id) if end else {}
         return Json([job.to_wire(self._url) for job in jobs], headers=headers)
 
+    async def count(self, request: Request) -> Response:
+        """Tell how many jobs a namespace has."""
+        _, namespace = member(request, self._accounts)
+        stages = _stages(request)
+        found = [job for job in self._listed(namespace, None) if not stages or job.stage in stages]
+        return Json({"count": len(found)})
+
     async def show(self, request: Request) -> Response:
         """Tell one job."""
         return Json(self._job(request).to_wire(self._url))
 
     async def cancel(self, request: Request) -> Response:
         """End a job; the answer comes when nothing of it runs any more."""
-        job = await self._jobs.cancel(self._job(request, writing=True))
-        return Json((self._told(job) or job).to_wire(self._url))
+        return self._changed(await self._jobs.cancel(self._job(request, writing=True)))
+
+    async def duplicate(self, request: Request) -> Response:
+        """Launch what a job is once more."""
+        user, _ = member(request, self._accounts, writing=True)
+        job = self._jobs.duplicate(self._job(request, writing=True), user.namespace)
+        return Json(job.to_wire(self._url))
+
+    async def relabel(self, request: Request) -> Response:
+        """Change the labels of a job."""
+        job = self._job(request, writing=True)
+        body = checked(LabelsBody, await read_object(request, self._limits.body_bytes))
+        return self._changed(self._jobs.relabel(job, body.labels))
+
+    async def expose(self, request: Request) -> Response:
+        """Change which ports of a job may be reached."""
+        job = self._job(request, writing=True)
+        body = checked(Expose, await read_object(request, self._limits.body_bytes))
+        return self._changed(self._jobs.expose(job, body))
 
     async def logs(self, request: Request) -> Response:
         """Stream the log of a job until it ends."""
         log = self._jobs.log(self._job(request))
         tail = _tail(request.query_params.get("tail"))
-        return StreamingResponse(
-            log.frames(tail),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-cache, no-transform"},
-        )
+        return _streamed(log.frames(tail))
 
-    def _allowed(self, request: Request, *, writing: bool = False) -> tuple[User, Namespace]:
-        user = known_asker(request, self._accounts)
-        namespace = namespace_of(request, self._accounts)
-        may = self._accounts.may_write if writing else self._accounts.may_read
-        if not may(user, namespace.name):
-            raise Refusal(403, f"You may not use jobs in the namespace {namespace.name!r}")
-        return user, namespace
+    async def metrics(self, request: Request) -> Response:
+        """Stream what a job uses until it ends."""
+        job = self._job(request)
+        if self._jobs.is_over(job):
+            raise Refusal(406, "This job is not running: there is nothing to measure")
+        return _streamed(frames(self._jobs, job, self._limits))
 
     def _job(self, request: Request, *, writing: bool = False) -> Job:
-        _, namespace = self._allowed(request, writing=writing)
+        _, namespace = member(request, self._accounts, writing=writing)
         job = self._jobs.find(namespace.name, param(request, "job_id"))
         told = job and self._told(job)
         if told is None:
             raise Refusal(404, "There is no such job in this namespace")
         return told
+
+    def _changed(self, job: Job) -> Response:
+        return Json((self._told(job) or job).to_wire(self._url))
 
     def _listed(self, namespace: Namespace, cursor: str | None) -> Iterator[Job]:
         """Yield the jobs of a list, as they are told of in one."""
@@ -135,18 +163,23 @@ def _asked(request: Request, route: str) -> Asked:
     return Asked(method=request.method, path=request.scope["path"], route=route)
 
 
+def _streamed(frames: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(
+        frames,
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-cache, no-transform"},
+    )
+
+
+def _stages(request: Request) -> set[JobStage]:
+    return {_stage(name) for name in request.query_params.getlist("stage")}
+
+
 def _stage(name: str) -> JobStage:
     try:
         return JobStage(name)
     except ValueError:
         raise Refusal(400, f"stage: {name[:40]!r} is not one of {', '.join(JobStage)}") from None
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise Refusal(400, f"label: {text[:120]!r} is not written key=value")
-    return key, value
 
 
 def _after(jobs: list[Job], cursor: str | None) -> list[Job]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from jobhook.core.jobs import JobStage
 
@@ -14,8 +15,22 @@ from .wire import now, stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Initiator:
+    """What set a job off, where it was nobody at their keyboard."""
+
+    type: Literal["scheduled-job", "duplicated-job", "webhook"]
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is known of one job."""
+    """
+    What is known of one job.
+
+    Attributes:
+        initiator: What set it off, None where its creator asked for it.
+        forgetful: Whether nothing but the names is known of its secrets any more.
+    """
 
     id: str
     owner: Namespace
@@ -27,12 +42,12 @@ class Job:
     stage: JobStage = JobStage.SCHEDULING
     message: str | None = None
     failures: int = 0
+    initiator: Initiator | None = None
+    forgetful: bool = False
 
     def to_wire(self, url: str) -> dict[str, Any]:
         """Return the job as the Hub tells it; what is not known is absent."""
-        status: dict[str, Any] = {"stage": self.stage, "message": self.message}
-        if self.failures:
-            status["failureCount"] = self.failures
+        initiator = asdict(self.initiator) if self.initiator else self.creator.to_wire(url)
         return {
             "type": "job",
             "id": self.id,
@@ -41,10 +56,23 @@ class Job:
             **self.body.to_wire(),
             "createdBy": {"id": self.creator.id, "name": self.creator.name},
             "owner": self.owner.to_wire(url),
-            "initiator": self.creator.to_wire(url),
+            "initiator": initiator,
             "durations": self._durations(),
-            "status": status,
+            "status": self._status(url),
         }
+
+    def _status(self, url: str) -> dict[str, Any]:
+        status: dict[str, Any] = {"stage": self.stage, "message": self.message}
+        if self.failures:
+            status["failureCount"] = self.failures
+        if self.body.expose and self.body.expose.ports:
+            # Not at hf.jobs, as the Hub's are: here the job really listens, and there a client
+            # would show its token to strangers.
+            host = urlsplit(url).netloc.removesuffix(f":{urlsplit(url).port}")
+            status["exposeUrls"] = [f"http://{host}:{port}" for port in self.body.expose.ports]
+        if self.body.ssh and self.body.ssh.enabled:
+            status["sshUrl"] = f"ssh://{self.id}@ssh.devhub.invalid"
+        return status
 
     def _moments(self) -> dict[str, str]:
         known = {"startedAt": self.started_at, "finishedAt": self.finished_at}
@@ -62,9 +90,8 @@ class Job:
         }
 
     def to_stored(self) -> dict[str, Any]:
-        """Return what `from_stored` reads; of secrets the names, as a job never starts anew."""
-        body = self.body.model_dump(by_alias=True, exclude_none=True)
-        body["secrets"] = dict.fromkeys(self.body.secrets, "")
+        """Return what `from_stored` reads; of secrets the names."""
+        body = {**self.body.to_stored(), "secrets": dict.fromkeys(self.body.secrets, "")}
         return {
             "id": self.id,
             "owner": {"name": self.owner.name, "type": self.owner.type},
@@ -73,6 +100,7 @@ class Job:
             "stage": self.stage,
             "message": self.message,
             "failures": self.failures,
+            "initiator": self.initiator,
             "createdAt": self.created_at,
             "startedAt": self.started_at,
             "finishedAt": self.finished_at,
@@ -90,9 +118,11 @@ class Job:
             owner=Namespace(**stored["owner"]),
             creator=Namespace(name=stored["creator"], type="user"),
             body=JobBody.model_validate(stored["body"]),
+            forgetful=bool(stored["body"]["secrets"]),
             stage=JobStage(stored["stage"]),
             message=stored["message"],
             failures=stored["failures"],
+            initiator=Initiator(**stored["initiator"]) if stored.get("initiator") else None,
             created_at=datetime.fromisoformat(stored["createdAt"]),
             **moments,
         )

@@ -23,6 +23,10 @@ class Limits:
         log_bytes: What is kept of one job's log, as stored.
         log_line_bytes: Where a longer line of output is cut into two.
         keep_alive: Seconds between two comments in a silent stream.
+        metrics_pause: Seconds between two samples of what a job uses.
+        metrics_linger: Seconds that the stream of samples stays open, silent, when its job is over.
+        schedules: Scheduled jobs of one namespace; it refuses more.
+        schedule_pause: Seconds after which it is looked at the latest whether a schedule is due.
         retry_delays: Seconds before the second, third, … attempt to deliver.
         delivery_timeout: Seconds that a receiver has to answer.
         deliveries_at_once: Requests that go to one webhook at the same time.
@@ -41,6 +45,10 @@ class Limits:
     log_bytes: int = 16 * MIB
     log_line_bytes: int = 64 * KIB
     keep_alive: float = 30.0
+    metrics_pause: float = 1.0
+    metrics_linger: float = 15.0
+    schedules: int = 1000
+    schedule_pause: float = 0.5
     retry_delays: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0)
     delivery_timeout: float = 30.0
     deliveries_at_once: int = 8

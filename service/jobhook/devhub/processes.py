@@ -55,9 +55,12 @@ async def run(
     stop: asyncio.Event,
     output: Callable[[bytes], None],
     grace: float,
+    started: Callable[[int], None],
 ) -> Ending:
     """
     Run *argv* until it ends, its time is over or *stop* is set; *output* gets what it prints.
+
+    *started* is told the id of its session, which is that of its first process.
 
     Every process of its group is dead when this returns, also those that outlived the first one;
     on Linux those too that left the group, as long as they kept the variable *mark* of *env*.
@@ -74,6 +77,7 @@ async def run(
     finally:
         # Ours must be closed, or the pipe would never end.
         os.close(write_end)
+    started(process.pid)
     copying = asyncio.create_task(copy_pipe(read_end, output), name=f"output of {process.pid}")
     try:
         return await _ending(process, timeout, stop, grace)

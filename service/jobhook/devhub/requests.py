@@ -43,6 +43,26 @@ def namespace_of(request: Request, accounts: Accounts) -> Namespace:
     return namespace
 
 
+def member(
+    request: Request, accounts: Accounts, *, writing: bool = False
+) -> tuple[User, Namespace]:
+    """Return who asks and the namespace in the path, if they may use its jobs."""
+    user = known_asker(request, accounts)
+    namespace = namespace_of(request, accounts)
+    may = accounts.may_write if writing else accounts.may_read
+    if not may(user, namespace.name):
+        raise Refusal(403, f"You may not use jobs in the namespace {namespace.name!r}")
+    return user, namespace
+
+
+def label_of(text: str) -> tuple[str, str]:
+    """Return key and value of a label in a query."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise Refusal(400, f"label: {text[:120]!r} is not written key=value")
+    return key, value
+
+
 def param(request: Request, name: str) -> str:
     """Return one part of the path, as it was before it was quoted."""
     return unquote(request.path_params[name])

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from jobhook.core.jobs import JobStage
 
-from .jobs import Job
+from .jobs import Initiator, Job
 from .logs import JobLog
 from .processes import CannotStart, Ending, run
-from .wire import new_id, now
+from .wire import Refusal, new_id, now
 
 if TYPE_CHECKING:
     from .accounts import Namespace
-    from .jobspec import JobBody
+    from .jobspec import Expose, JobBody
     from .limits import Limits
     from .storage import Workspace
 
@@ -36,6 +36,7 @@ class _Run:
 
     task: asyncio.Task[None] = field(init=False)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    session: int | None = None
     verdict: _Verdict = _CANCELED
 
 
@@ -65,9 +66,22 @@ class Jobs:
         """End every job that still runs, with all its processes."""
         await asyncio.gather(*(self._end(job_id, _ABANDONED) for job_id in list(self._runs)))
 
-    def create(self, body: JobBody, owner: Namespace, creator: Namespace) -> Job:
+    def create(
+        self,
+        body: JobBody,
+        owner: Namespace,
+        creator: Namespace,
+        initiator: Initiator | None = None,
+    ) -> Job:
         """Take a job on; it runs as soon as there is room."""
-        job = Job(id=new_id(), owner=owner, creator=creator, body=body, created_at=now())
+        job = Job(
+            id=new_id(),
+            owner=owner,
+            creator=creator,
+            body=body,
+            created_at=now(),
+            initiator=initiator,
+        )
         self._jobs[job.id] = job
         self._shelf.put(job.id, job.to_stored())
         self._logs[job.id] = self._log(job.id)
@@ -75,6 +89,37 @@ class Jobs:
         run_ = self._runs[job.id] = _Run()
         run_.task = asyncio.create_task(self._run(job, run_), name=f"job {job.id}")
         return job
+
+    def duplicate(self, job: Job, creator: Namespace) -> Job:
+        """Take on what *job* is once more, with its secrets; a `Refusal` if they are lost."""
+        if job.forgetful:
+            raise Refusal(
+                409,
+                "devhub keeps no secrets of jobs when it stops, and this one has some: run it anew",
+            )
+        source = Initiator(type="duplicated-job", id=job.id)
+        return self.create(self._jobs[job.id].body, job.owner, creator, source)
+
+    def relabel(self, job: Job, labels: dict[str, str]) -> Job:
+        """Give *job* these labels in the place of those it has."""
+        return self._amend(job, labels=labels)
+
+    def expose(self, job: Job, expose: Expose) -> Job:
+        """Let the ports of *job* that may be reached be these."""
+        return self._amend(job, expose=expose if expose.ports else None)
+
+    def get(self, job_id: str) -> Job | None:
+        """Return this job, whosever it is."""
+        return self._jobs.get(job_id)
+
+    def session(self, job: Job) -> int | None:
+        """Return the session of the processes of *job*, if it runs."""
+        run_ = self._runs.get(job.id)
+        return run_.session if run_ else None
+
+    def is_over(self, job: Job) -> bool:
+        """Whether nothing of *job* runs any more, or ever will."""
+        return job.id not in self._runs
 
     def find(self, namespace: str, job_id: str) -> Job | None:
         """Return this job of *namespace*."""
@@ -105,6 +150,8 @@ class Jobs:
             home = self._workspace.folder("homes", job.id)
             try:
                 self._logs[job.id].start()
+                for sentence in job.body.lacking():
+                    self._logs[job.id].note(f"devhub: {sentence}")
                 verdict = await self._attempts(job, run_, home)
             except CannotStart as exc:
                 self._logs[job.id].note(f"devhub: {exc}")
@@ -119,6 +166,10 @@ class Jobs:
         """Run the command until it succeeds, as often as asked for, within one timeout."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + job.body.timeout
+
+        def started(session: int) -> None:
+            run_.session = session
+
         for attempt in range(1, job.body.attempts + 1):
             ending = await run(
                 job.body.argv,
@@ -129,6 +180,7 @@ class Jobs:
                 stop=run_.stop,
                 output=self._logs[job.id].write,
                 grace=self._limits.kill_grace,
+                started=started,
             )
             if not ending.code:
                 break
@@ -144,7 +196,7 @@ class Jobs:
             **job.body.environment,
             **job.body.secrets,
             "JOB_ID": job.id,
-            **job.body.hardware.to_env(),
+            **job.body.to_env(),
         }
 
     async def _end(self, job_id: str, verdict: _Verdict) -> None:
@@ -166,6 +218,12 @@ class Jobs:
         del self._runs[job_id]
         # Last: who reads the log to its end and then asks, finds the final stage.
         self._logs[job_id].end()
+
+    def _amend(self, job: Job, **changes: Any) -> Job:
+        # As it is now: *job* may be told otherwise than it is, or have moved on.
+        body = self._jobs[job.id].body.model_copy(update=changes)
+        self._change(job.id, body=body)
+        return self._jobs[job.id]
 
     def _change(self, job_id: str, **changes: Any) -> None:
         job = self._jobs[job_id] = replace(self._jobs[job_id], **changes)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from .requests import known_asker, param
+from .webhook_jobs import WebhookJob
 from .webhooks import Webhook, WebhookBody, WebhookChange
 from .wire import Json, Refusal, checked, read_object
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from .accounts import Accounts
+    from .accounts import Accounts, User
     from .limits import Limits
+    from .running import Jobs
     from .webhooks import Webhooks
 
 _ALL = "/api/settings/webhooks"
@@ -25,8 +27,9 @@ _ONE = f"{_ALL}/{{webhook_id}}"
 class WebhookRoutes:
     """The routes of webhooks."""
 
-    def __init__(self, accounts: Accounts, webhooks: Webhooks, limits: Limits) -> None:
+    def __init__(self, accounts: Accounts, webhooks: Webhooks, jobs: Jobs, limits: Limits) -> None:
         self._accounts = accounts
+        self._jobs = jobs
         self._webhooks = webhooks
         self._limits = limits
 
@@ -50,8 +53,8 @@ class WebhookRoutes:
     async def create(self, request: Request) -> Response:
         """Make a webhook."""
         user = known_asker(request, self._accounts)
-        body = checked(WebhookBody, await self._body(request))
-        return _told(self._webhooks.create(user, body))
+        body = checked(WebhookBody, await read_object(request, self._limits.body_bytes))
+        return _told(self._webhooks.create(user, body, self._job(user, body)))
 
     async def show(self, request: Request) -> Response:
         """Tell one webhook."""
@@ -60,9 +63,10 @@ class WebhookRoutes:
     async def update(self, request: Request) -> Response:
         """Change a webhook."""
         self._webhook(request)
-        change = checked(WebhookChange, await self._body(request))
+        change = checked(WebhookChange, await read_object(request, self._limits.body_bytes))
+        job = self._job(known_asker(request, self._accounts), change)
         # Looked up again: it may have been deleted while the body came.
-        return _told(self._webhooks.update(self._webhook(request), change))
+        return _told(self._webhooks.update(self._webhook(request), change, job))
 
     async def delete(self, request: Request) -> Response:
         """Forget a webhook."""
@@ -81,12 +85,17 @@ class WebhookRoutes:
         user = known_asker(request, self._accounts)
         return self._webhooks.find(user, param(request, "webhook_id"))
 
-    async def _body(self, request: Request) -> dict[str, Any]:
-        body = await read_object(request, self._limits.body_bytes)
-        for name in ("jobSourceId", "job", "secrets"):
-            if body.get(name):
-                raise Refusal(400, f"{name}: devhub does not have webhooks that run a job yet")
-        return body
+    def _job(self, user: User, change: WebhookChange) -> WebhookJob | None:
+        """Return what is to be run, if anything is; of a job its secrets stay behind."""
+        if change.job is not None:
+            own = WebhookJob.of(change.job, user.namespace)
+            return own.with_secrets(change.job.secrets)
+        if change.job_source_id is None:
+            return None
+        source = self._jobs.get(change.job_source_id)
+        if source is None or not self._accounts.may_write(user, source.owner.name):
+            raise Refusal(404, "jobSourceId: there is no such job among those that you may run")
+        return WebhookJob.of(source.body, source.owner, source.id)
 
 
 def _told(webhook: Webhook) -> Response:

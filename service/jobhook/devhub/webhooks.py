@@ -7,8 +7,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import httpx2
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
+from .jobspec import JobBody, Secrets
+from .webhook_jobs import WebhookJob
 from .wire import Refusal, new_id, now, stamp
 
 if TYPE_CHECKING:
@@ -47,26 +56,50 @@ class WebhookChange(BaseModel):
     """What an update may hold; what is absent stays as it was."""
 
     url: _Url | None = None
+    job_source_id: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
+        default=None, alias="jobSourceId"
+    )
+    job: JobBody | None = Field(default=None, repr=False)
+    secrets: Secrets | None = Field(default=None, repr=False)
     watched: _Watched | None = None
     domains: _Domains | None = None
     secret: _Secret | None = Field(default=None, repr=False)
+
+    @property
+    def aims(self) -> int:
+        """Return how many things it says are to be done with an event."""
+        return sum(aim is not None for aim in (self.url, self.job_source_id, self.job))
+
+    @model_validator(mode="after")
+    def _one_aim(self) -> WebhookChange:
+        if self.aims > 1:
+            raise ValueError("only one of url, jobSourceId and job can be given")
+        if self.secrets and self.job_source_id is None and self.job is None:
+            raise ValueError("secrets can only be given together with jobSourceId or job")
+        return self
 
 
 class WebhookBody(WebhookChange):
     """What a new webhook must hold."""
 
-    url: _Url
     watched: _Watched
     domains: _Domains
+
+    @model_validator(mode="after")
+    def _some_aim(self) -> WebhookBody:
+        if not self.aims:
+            raise ValueError("one of url, jobSourceId and job must be given")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """Where one user wants which events to go."""
+    """Where one user wants which events to go: to *url*, or to a job that *runs*."""
 
     id: str
     user_id: str
-    url: str
+    url: str | None = None
+    runs: WebhookJob | None = None
     watched: tuple[Watched, ...]
     domains: tuple[str, ...]
     secret: str = field(default="", repr=False)
@@ -78,7 +111,7 @@ class Webhook:
         """Return the webhook as the Hub tells it: never the secret, only whether there is one."""
         wire: dict[str, Any] = {
             "id": self.id,
-            "url": self.url,
+            **self._aim(),
             "watched": [item.model_dump() for item in self.watched],
             "domains": list(self.domains),
             "hasSecret": bool(self.secret),
@@ -88,10 +121,17 @@ class Webhook:
             wire["lastTriggerAt"] = stamp(self.last_trigger_at)
         return wire
 
+    def _aim(self) -> dict[str, Any]:
+        if self.runs is None:
+            return {"url": self.url}
+        source = {"jobSourceId": self.runs.source_id} if self.runs.source_id else {}
+        return {**source, "job": self.runs.to_wire()}
+
     def to_stored(self) -> dict[str, Any]:
         """Return what `from_stored` reads."""
         return {
             **self.to_wire(),
+            "runs": self.runs and self.runs.to_stored(),
             "userId": self.user_id,
             "secret": self.secret,
             "failures": self.failures,
@@ -100,11 +140,12 @@ class Webhook:
     @classmethod
     def from_stored(cls, stored: dict[str, Any]) -> Webhook:
         """Return the webhook that `to_stored` described."""
-        last = stored.get("lastTriggerAt")
+        last, runs = stored.get("lastTriggerAt"), stored.get("runs")
         return cls(
             id=stored["id"],
             user_id=stored["userId"],
-            url=stored["url"],
+            url=stored["url"] if runs is None else None,
+            runs=WebhookJob.from_stored(runs) if runs else None,
             watched=tuple(Watched(**item) for item in stored["watched"]),
             domains=tuple(stored["domains"]),
             secret=stored["secret"],
@@ -126,13 +167,14 @@ class Webhooks:
         for webhook in self._shelf.read(Webhook.from_stored):
             self._webhooks[webhook.id] = webhook
 
-    def create(self, user: User, body: WebhookBody) -> Webhook:
-        """Make a webhook of *user*, enabled."""
+    def create(self, user: User, body: WebhookBody, job: WebhookJob | None) -> Webhook:
+        """Make a webhook of *user*, enabled, which runs *job* if there is one."""
         return self._keep(
             Webhook(
                 id=new_id(),
                 user_id=user.namespace.id,
                 url=body.url,
+                runs=job and job.with_secrets(job.secrets, body.secrets or {}),
                 watched=tuple(body.watched),
                 domains=tuple(body.domains),
                 secret=body.secret or "",
@@ -150,10 +192,14 @@ class Webhooks:
             raise Refusal(404, "There is no such webhook among yours")
         return webhook
 
-    def update(self, webhook: Webhook, change: WebhookChange) -> Webhook:
-        """Change what *change* holds."""
+    def update(self, webhook: Webhook, change: WebhookChange, job: WebhookJob | None) -> Webhook:
+        """Change what *change* holds; *job* is run from now on, with the secrets known so far."""
+        if job:
+            known = webhook.runs.secrets if webhook.runs else {}
+            job = job.with_secrets(known, job.secrets, change.secrets or {})
+        if change.aims:
+            webhook = replace(webhook, url=change.url, runs=job)
         changes: dict[str, Any] = {
-            "url": change.url,
             "watched": tuple(change.watched or ()) or None,
             "domains": tuple(change.domains or ()) or None,
             "secret": change.secret,
