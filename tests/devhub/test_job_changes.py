@@ -174,6 +174,33 @@ async def test_jobs_are_counted_by_stage(devhub: Running) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "token", "status"),
+    [
+        pytest.param("auth-check/read", "hf_devhub", 200, id="read"),
+        pytest.param("auth-check/write", "hf_devhub", 200, id="write"),
+        pytest.param("auth-check/own", "hf_devhub", 400, id="no-permission"),
+        pytest.param("auth-check/read", "hf_devhub_eve", 403, id="not-theirs"),
+        pytest.param(f"{'0' * 24}/auth-check/read", "hf_devhub", 404, id="no-job"),
+    ],
+)
+async def test_one_may_ask_what_one_may(
+    shared: Running, path: str, token: str, status: int
+) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = await shared.http.post(f"/api/jobs/acme/{path}", headers=headers)
+    assert answer.status_code == status
+    if status == 200:
+        told = answer.json()
+        assert {who: told[who]["name"] for who in told} == {"namespace": "acme", "user": "dev"}
+
+
+async def test_one_may_ask_what_one_may_do_with_a_job(shared: Running) -> None:
+    job = await shared.run("true")
+    answer = await shared.http.post(f"/api/jobs/dev/{job['id']}/auth-check/write")
+    assert answer.json()["user"]["name"] == "dev"
+
+
+@pytest.mark.parametrize(
     ("method", "path", "body"),
     [
         pytest.param("POST", "duplicate", None, id="rerun"),

@@ -16,6 +16,7 @@ from .wire import sentence
 SPEC_MAX_CHARS = 1000
 # The names of the routes; a test holds the app to this list.
 ROUTES = (
+    "buckets",
     "discussions.comment",
     "discussions.create",
     "discussions.edit",
@@ -26,6 +27,7 @@ ROUTES = (
     "discussions.title",
     "hardware",
     "jobs.cancel",
+    "jobs.check",
     "jobs.count",
     "jobs.create",
     "jobs.duplicate",

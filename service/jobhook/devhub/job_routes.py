@@ -46,17 +46,25 @@ class JobRoutes:
 
     def routes(self) -> list[Route]:
         """Return the routes, in the order in which they are tried."""
-        one = "/api/jobs/{namespace}/{job_id}"
+        every = "/api/jobs/{namespace}"
+        one = f"{every}/{{job_id}}"
+        post, put = ["POST"], ["PUT"]
         return [
             Route("/api/jobs/hardware", self.hardware, name="hardware"),
-            Route("/api/jobs/{namespace}", self.list, name="jobs.list"),
-            Route("/api/jobs/{namespace}", self.create, methods=["POST"], name="jobs.create"),
-            Route("/api/jobs/{namespace}/count", self.count, name="jobs.count"),
+            Route(every, self.list, name="jobs.list"),
+            Route(every, self.create, methods=post, name="jobs.create"),
+            Route(f"{every}/count", self.count, name="jobs.count"),
+            *(
+                Route(
+                    f"{of}/auth-check/{{permission}}", self.check, methods=post, name="jobs.check"
+                )
+                for of in (every, one)
+            ),
             Route(one, self.show, name="jobs.inspect"),
-            Route(f"{one}/cancel", self.cancel, methods=["POST"], name="jobs.cancel"),
-            Route(f"{one}/duplicate", self.duplicate, methods=["POST"], name="jobs.duplicate"),
-            Route(f"{one}/labels", self.relabel, methods=["PUT"], name="jobs.labels"),
-            Route(f"{one}/expose", self.expose, methods=["PUT"], name="jobs.expose"),
+            Route(f"{one}/cancel", self.cancel, methods=post, name="jobs.cancel"),
+            Route(f"{one}/duplicate", self.duplicate, methods=post, name="jobs.duplicate"),
+            Route(f"{one}/labels", self.relabel, methods=put, name="jobs.labels"),
+            Route(f"{one}/expose", self.expose, methods=put, name="jobs.expose"),
             Route(f"{one}/logs", self.logs, name="jobs.logs"),
             Route(f"{one}/metrics", self.metrics, name="jobs.metrics"),
         ]
@@ -96,6 +104,22 @@ class JobRoutes:
         stages = _stages(request)
         found = [job for job in self._listed(namespace, None) if not stages or job.stage in stages]
         return Json({"count": len(found)})
+
+    async def check(self, request: Request) -> Response:
+        """Tell who asks, and of what namespace, if they may do with its jobs what they ask for."""
+        permission = param(request, "permission")
+        if permission not in ("read", "write"):
+            raise Refusal(400, "a permission is read or write")
+        writing = permission == "write"
+        if "job_id" in request.path_params:
+            self._job(request, writing=writing)
+        user, namespace = member(request, self._accounts, writing=writing)
+        return Json(
+            {
+                "namespace": {"id": namespace.id, "name": namespace.name},
+                "user": {"id": user.namespace.id, "name": user.name},
+            }
+        )
 
     async def show(self, request: Request) -> Response:
         """Tell one job."""

@@ -30,6 +30,9 @@ That token is of the user {USER}, admin of the organization {ORG}.
 """
 
 
+_ALL_METHODS = ["GET", "POST", "PUT", "DELETE"]
+
+
 class PageRoutes:
     """The routes that are about no thing in particular."""
 
@@ -43,6 +46,7 @@ class PageRoutes:
             Route("/", self.page, name="page"),
             Route("/api/whoami-v2", self.whoami, name="whoami"),
             Route("/api/organizations/{namespace}/members", self.members, name="orgs.members"),
+            Route("/api/buckets/{rest:path}", self.buckets, methods=_ALL_METHODS, name="buckets"),
         ]
 
     async def page(self, request: Request) -> Response:
@@ -53,6 +57,15 @@ class PageRoutes:
         """Say whose token came."""
         user = known_asker(request, self._accounts)
         return Json(self._accounts.whoami(user, self._url))
+
+    async def buckets(self, request: Request) -> Response:
+        """Say that there are none; the official client sends local scripts through one."""
+        known_asker(request, self._accounts)
+        raise Refusal(
+            501,
+            "devhub has no buckets yet, through which huggingface_hub sends local scripts and "
+            "folders: give a URL or a command",
+        )
 
     async def members(self, request: Request) -> Response:
         """Tell who is in an organization, and to its members with which role."""
