@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ BUSY = 'python -c "kept = bytearray(50_000_000)\nwhile True: pass" & wait'
 async def test_cpu_and_memory_are_those_of_all_processes_of_the_job(shared: Running) -> None:
     job = await shared.run("sh", "-c", BUSY, flavor="cpu-upgrade")
     url = f"/api/jobs/dev/{job['id']}"
-    async with shared.http.stream("GET", f"{url}/metrics") as answer:
+    async with asyncio.timeout(20), shared.http.stream("GET", f"{url}/metrics") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.aiter_lines()
         before = ""

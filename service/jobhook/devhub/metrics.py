@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _GIB = 1024**3
 # In /proc/PID/stat, counted from behind the name, which may hold anything.
-_SESSION, _UTIME, _STIME, _RSS = 3, 11, 12, 21
+_SESSION, _RSS = 3, 21
+# Its own ticks as a program and in the system, and those of its children that have ended.
+_TICKS = slice(11, 15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ def usage_of(session: int) -> Usage:
         with contextlib.suppress(OSError):
             fields = path.read_bytes().rpartition(b")")[2].split()
             if int(fields[_SESSION]) == session:
-                ticks += int(fields[_UTIME]) + int(fields[_STIME])
+                ticks += sum(map(int, fields[_TICKS]))
                 pages += int(fields[_RSS])
     return Usage(cpu=ticks / os.sysconf("SC_CLK_TCK"), memory=pages * os.sysconf("SC_PAGE_SIZE"))
 
