@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:.* is experimental")]
 
+URL = "https://example.invalid/train.py"
+
 
 @pytest.mark.parametrize(
     ("image", "told"),
@@ -33,12 +35,12 @@ async def test_an_image_may_be_that_of_a_space(
     assert (job.docker_image, job.space_id) == told
 
 
-@pytest.mark.parametrize("names_it", [HfApi.run_uv_job, HfApi.create_scheduled_uv_job])
 @pytest.mark.parametrize(
-    ("script", "args"),
+    ("names_it", "script", "args"),
     [
-        pytest.param("https://example.invalid/train.py", ["--fast"], id="url"),
-        pytest.param("python", ["-c", "import torch"], id="command"),
+        pytest.param(HfApi.run_uv_job, URL, ["--fast"], id="url"),
+        pytest.param(HfApi.create_scheduled_uv_job, URL, ["--fast"], id="scheduled-url"),
+        pytest.param(HfApi.create_scheduled_uv_job, "python", ["-V"], id="scheduled-command"),
     ],
 )
 async def test_uv_scripts_are_taken(

@@ -241,6 +241,26 @@ async def test_they_are_there_again_and_what_was_due_meanwhile_is_missed(
         assert (await later.log(job["id"]))[1:] == ["hidden"]
 
 
+async def test_a_disk_that_fails_once_does_not_end_all_schedules(
+    tmp_path: Path,
+    devhub_with: Serve,
+    clock: Clock,
+    until: Until,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = tmp_path / "schedules"
+    async with devhub_with(data=tmp_path, clock=clock) as devhub:
+        made = await make(devhub)
+        folder.rename(tmp_path / "elsewhere")
+        folder.touch()
+        clock.go(hours=1)
+        await until(lambda: f"schedule.failed: {made}" in caplog.text)
+        folder.unlink()
+        clock.go(hours=1)
+        (job,) = await launched(devhub, until, 1)
+        assert job["initiator"]["id"] == made
+
+
 async def one(devhub: Running, scheduled_id: str) -> dict[str, Any]:
     """Return a scheduled job of `dev`."""
     found: dict[str, Any] = (await devhub.http.get(f"{ALL}/{scheduled_id}")).json()

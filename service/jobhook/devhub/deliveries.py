@@ -121,7 +121,7 @@ class Deliveries:
         try:
             async with (
                 asyncio.timeout(self._limits.delivery_timeout),
-                client.stream("POST", webhook.url or "", content=body, headers=headers) as response,
+                client.stream("POST", webhook.url, content=body, headers=headers) as response,
             ):
                 return response.is_success
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError) as exc:

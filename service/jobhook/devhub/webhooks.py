@@ -94,11 +94,17 @@ class WebhookBody(WebhookChange):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """Where one user wants which events to go: to *url*, or to a job that *runs*."""
+    """
+    Where one user wants which events to go.
+
+    Attributes:
+        url: Where they are sent; empty where a job is run.
+        runs: The job that is run, if one is.
+    """
 
     id: str
     user_id: str
-    url: str | None = None
+    url: str = ""
     runs: WebhookJob | None = None
     watched: tuple[Watched, ...]
     domains: tuple[str, ...]
@@ -144,7 +150,7 @@ class Webhook:
         return cls(
             id=stored["id"],
             user_id=stored["userId"],
-            url=stored["url"] if runs is None else None,
+            url=stored["url"] if runs is None else "",
             runs=WebhookJob.from_stored(runs) if runs else None,
             watched=tuple(Watched(**item) for item in stored["watched"]),
             domains=tuple(stored["domains"]),
@@ -173,7 +179,7 @@ class Webhooks:
             Webhook(
                 id=new_id(),
                 user_id=user.namespace.id,
-                url=body.url,
+                url=body.url or "",
                 runs=job and job.with_secrets(job.secrets, body.secrets or {}),
                 watched=tuple(body.watched),
                 domains=tuple(body.domains),
@@ -198,7 +204,7 @@ class Webhooks:
             known = webhook.runs.secrets if webhook.runs else {}
             job = job.with_secrets(known, job.secrets, change.secrets or {})
         if change.aims:
-            webhook = replace(webhook, url=change.url, runs=job)
+            webhook = replace(webhook, url=change.url or "", runs=job)
         changes: dict[str, Any] = {
             "watched": tuple(change.watched or ()) or None,
             "domains": tuple(change.domains or ()) or None,
