@@ -33,6 +33,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.pacing",
         "core.samples",
         "core.schedules",
+        "core.script_headers",
         "core.timeouts",
     ),
     (
