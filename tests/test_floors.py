@@ -23,6 +23,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.names",
         "core.slips",
         "core.strict",
+        "core.uv_runs",
         "failpoints",
     ),
     (
@@ -40,6 +41,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.events",
         "core.job_names",
         "core.findings",
+        "core.inlining",
         "core.payloads",
         "core.records",
         "core.templates",

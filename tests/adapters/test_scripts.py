@@ -10,7 +10,7 @@ import pytest
 
 from jobhook.adapters.rulefiles import load_rules
 from jobhook.core.errors import RulesError
-from jobhook.core.uv import SCRIPT_MAX_BYTES
+from jobhook.core.inlining import FILES_MAX_BYTES
 
 RULE = """\
 id: train
@@ -103,7 +103,7 @@ def test_a_script_that_cannot_be_read_is_an_error_with_its_place(
     (folder / "dangling.py").symlink_to("nothing.py")
     (folder / "folder.py").mkdir()
     os.mkfifo(folder / "pipe.py")
-    (folder / "big.py").write_bytes(b"#" * (SCRIPT_MAX_BYTES + 1))
+    (folder / "big.py").write_bytes(b"#" * (FILES_MAX_BYTES + 1))
     (folder / "noise.py").write_bytes(os.urandom(100_000))
     assert words in refusal(folder, script)
 

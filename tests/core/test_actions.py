@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-from base64 import b64decode
+import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from factories import make_rule, make_spec
 from jobhook.core.actions import Action, place_of
 from jobhook.core.errors import UsageError
-from jobhook.core.jobs import ENV_STRING_MAX_BYTES, JobSpec, Network, Volume
+from jobhook.core.inlining import FILES_VARIABLE, LocalFile, inlined
+from jobhook.core.jobs import JobSpec, Network, Volume
 from jobhook.core.payloads import Payload
-from jobhook.core.uv import SCRIPT_VARIABLE, SCRIPTS, UV_IMAGE
+from jobhook.core.uv import SCRIPTS
+from jobhook.core.uv_runs import UV_IMAGE
 
 IMAGE = {"image": "python:3.12", "command": ["python"]}
 VOLUME = {"type": "model", "source": "acme/m", "mountPath": "/m"}
@@ -188,9 +190,15 @@ def test_a_script_with_a_url_runs_as_the_official_client_has_it() -> None:
 
 def test_a_script_beside_the_rules_travels_with_its_job() -> None:
     spec = spec_of(uv={"script": "train.py", "args": ["a b", "--"], "dependencies": ["trl"]})
-    assert gzip.decompress(b64decode(spec.env[SCRIPT_VARIABLE])) == SCRIPT
-    assert spec.command[:2] == ("sh", "-c")
-    assert spec.command[3:] == ("train.py", "--with", "trl", "--", "a b", "--")
+    uv = ("uv", "run", "--with", "trl")
+    assert (spec.command, spec.env) == inlined([*uv, LocalFile("train.py", SCRIPT), "a b", "--"])
+
+
+def test_a_word_that_is_called_like_the_script_stays_a_word() -> None:
+    spec = spec_of(uv={"script": "train.py", "args": ["train.py"]})
+    assert (spec.command, spec.env) == inlined(
+        ["uv", "run", LocalFile("train.py", SCRIPT), "train.py"]
+    )
 
 
 def test_what_the_script_says_is_nowhere_in_the_command() -> None:
@@ -237,18 +245,10 @@ def test_a_script_that_cannot_run_is_refused(uv: dict[str, Any], words: str) -> 
     assert words in refusal_of(uv=uv)
 
 
-@pytest.mark.parametrize(
-    ("beyond", "fits"), [(0, True), (1, False)], ids=["at-the-bound", "one-more"]
-)
-def test_a_script_must_fit_one_variable_when_it_is_packed(
-    beyond: int, fits: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    room = ENV_STRING_MAX_BYTES - len(f"{SCRIPT_VARIABLE}=\0")
-    monkeypatch.setattr("jobhook.core.uv._pack", lambda script: "x" * (room + beyond))
-    if fits:
-        assert len(spec_of(uv={"script": "train.py"}).env[SCRIPT_VARIABLE]) == room
-    else:
-        assert "train.py is too long to travel" in refusal_of(uv={"script": "train.py"})
+def test_a_script_that_does_not_fit_one_variable_is_refused() -> None:
+    scripts = {"noise.py": os.urandom(100_000)}
+    with pytest.raises(ValidationError, match=r"noise\.py is too long to travel"):
+        Action.model_validate({"uv": {"script": "noise.py"}}, context={SCRIPTS: scripts})
 
 
 # -- jobs that are repeated --
@@ -276,6 +276,12 @@ def test_a_job_is_repeated_without_its_secrets_and_volumes_and_what_we_gave_it()
         env={"AB": "1", "CD": "2"},
         labels={"team": "ml", "name": "app"},
     )
+
+
+def test_a_job_that_carries_files_is_repeated_with_them() -> None:
+    source = replace(SOURCE, env={FILES_VARIABLE: "1 x", "JOBHOOK_LAUNCH_ID": "l0"})
+    spec = make_action(from_job="j1").spec({}, source=source)
+    assert spec.env == {FILES_VARIABLE: "1 x"}
 
 
 def test_what_the_rule_says_goes_before_what_the_job_had() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from jobhook.core.errors import UsageError
-from jobhook.core.uv import SCRIPT_MAX_BYTES, Scripts, is_url
+from jobhook.core.inlining import FILES_MAX_BYTES
+from jobhook.core.uv import Scripts, is_url
 
 
 def scripts_of(rule: Any, folder: Path) -> Scripts:
@@ -35,11 +36,11 @@ def _read(name: str, folder: Path) -> bytes | UsageError:
         if not path.is_file():
             return UsageError(f"{name} is no regular file")
         with path.open("rb") as file:
-            content = file.read(SCRIPT_MAX_BYTES + 1)
+            content = file.read(FILES_MAX_BYTES + 1)
     except FileNotFoundError:
         return UsageError(f"there is no file {name} in the rules folder {folder}")
     except (OSError, RuntimeError, ValueError) as exc:
         return UsageError(f"{name} cannot be read: {getattr(exc, 'strerror', None) or exc}")
-    if len(content) > SCRIPT_MAX_BYTES:
-        return UsageError(f"{name} is over {SCRIPT_MAX_BYTES:,} bytes")
+    if len(content) > FILES_MAX_BYTES:
+        return UsageError(f"{name} is over {FILES_MAX_BYTES:,} bytes")
     return content

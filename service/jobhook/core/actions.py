@@ -18,13 +18,15 @@ from pydantic import (
 )
 
 from jobhook.core.errors import UsageError
+from jobhook.core.inlining import FILES_VARIABLE
 from jobhook.core.jobs import NAMESPACE, JobSpec, Network, Volume
 from jobhook.core.payloads import Payload
 from jobhook.core.strict import Strict, fault
 from jobhook.core.templates import Plain, Templated, Values, asks_of, render_env, render_labels
 from jobhook.core.timeouts import parse_timeout
 from jobhook.core.tokens import looks_secret
-from jobhook.core.uv import UV_IMAGE, Uv, Word
+from jobhook.core.uv import Uv, Word
+from jobhook.core.uv_runs import UV_IMAGE
 
 INJECTED_PREFIXES = ("WEBHOOK_", "JOBHOOK_")
 OUR_LABELS = "jobhook-"
@@ -280,8 +282,10 @@ class Action(Strict):
         )
 
     def _kept(self, env: Mapping[str, str]) -> Mapping[str, str]:
-        # What the rule hands over as a secret must not stand beside it for all to read.
+        # What the rule hands over as a secret must not stand beside it for all to read. The files
+        # that the job's command unpacks belong to the command.
         kept = _without(env, INJECTED_PREFIXES)
+        kept |= {name: env[name] for name in (FILES_VARIABLE,) if name in env}
         return {name: value for name, value in kept.items() if name not in self.secrets}
 
     def _own(

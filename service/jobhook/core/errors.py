@@ -3,6 +3,8 @@ Everything jobhook raises on purpose, grouped by whose fault it is.
 
 * JobHookError
   * UsageError               the caller's: an argument or option that cannot be; a ValueError too
+    * MissingFile              a file that is named is not there
+    * FilesTooLong             files do not fit one variable of a job
   * WaitTimeout              what was waited for has not come; a TimeoutError too
   * MissingSecret            the service lacks a secret that a rule hands to its job
   * SettingsError            whoever runs the service: a setting is missing or wrong
@@ -41,6 +43,14 @@ class JobHookError(Exception):
 
 class UsageError(JobHookError, ValueError):
     """An argument or option that cannot be."""
+
+
+class MissingFile(UsageError, FileNotFoundError):
+    """A local file that an argument names is not there."""
+
+
+class FilesTooLong(UsageError):
+    """Local files do not fit one variable of a job's environment, and must get there otherwise."""
 
 
 class WaitTimeout(JobHookError, TimeoutError):

@@ -7,8 +7,6 @@ here it travels with the job, in one variable of its environment, so that no oth
 
 from __future__ import annotations
 
-import base64
-import gzip
 import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
@@ -22,38 +20,17 @@ from pydantic import (
     model_validator,
 )
 
-from jobhook.core.errors import UsageError
-from jobhook.core.jobs import ENV_STRING_MAX_BYTES
+from jobhook.core.errors import FilesTooLong, UsageError
+from jobhook.core.inlining import LocalFile, inlined
 from jobhook.core.strict import Strict, fault
 from jobhook.core.templates import Plain
 from jobhook.core.tokens import without_token
+from jobhook.core.uv_runs import uv_run
 
-UV_IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
-SCRIPT_VARIABLE = "JOBHOOK_UV_SCRIPT"
-# Of the script itself; packed, it must fit one variable.
-SCRIPT_MAX_BYTES = 1024 * 1024
 # The key of the validation's context under which scripts are handed in: what their files hold, or
 # why they cannot be read, by the name that the rule gives them.
 SCRIPTS = "scripts"
 Scripts = Mapping[str, bytes | UsageError]
-
-# `sh` is given the script's name as $0, then uv's options, `--`, and the script's own words. It
-# puts the unpacked file in the place of the first `--`.
-_BOOTSTRAP = f"""\
-set -eu
-folder=$(mktemp -d)
-printf %s "${SCRIPT_VARIABLE}" | base64 -d | gzip -dc >"$folder/$0"
-script=
-for word do
-    shift
-    if [ -z "$script" ] && [ "$word" = -- ]; then
-        script=$folder/$0
-        word=$script
-    fi
-    set -- "$@" "$word"
-done
-exec uv run "$@"
-"""
 
 
 def is_url(script: str) -> bool:
@@ -81,7 +58,8 @@ class Uv(Strict):
     )
     python: Plain | None = Field(default=None, description="The version of Python, such as 3.12.")
 
-    _packed: str = PrivateAttr(default="")
+    _command: tuple[str, ...] = PrivateAttr(default=())
+    _env: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _digest: str = PrivateAttr(default="")
 
     @field_validator("script")
@@ -102,12 +80,6 @@ class Uv(Strict):
             found = _script(script, info)
             if isinstance(found, UsageError):
                 raise fault(str(found), code="bad-script")
-            if len(_pack(found)) > ENV_STRING_MAX_BYTES - len(f"{SCRIPT_VARIABLE}=\0"):
-                raise fault(
-                    f"{script} is too long to travel with the job, {ENV_STRING_MAX_BYTES:,} bytes "
-                    "when it is packed: put it where it has a URL",
-                    code="bad-script",
-                )
         return script
 
     @field_validator("dependencies")
@@ -126,12 +98,23 @@ class Uv(Strict):
         return python
 
     @model_validator(mode="after")
-    def _keeps_the_script(self, info: ValidationInfo) -> Self:
-        if not is_url(self.script):
-            found = _script(self.script, info)
-            content = b"" if isinstance(found, UsageError) else found
-            self._packed = _pack(content)
-            self._digest = hashlib.sha256(content).hexdigest()
+    def _carries_the_script(self, info: ValidationInfo) -> Self:
+        uv = uv_run(self.dependencies, self.python)
+        found = b"" if is_url(self.script) else _script(self.script, info)
+        if is_url(self.script) or isinstance(found, UsageError):
+            self._command = (*uv, self.script, *self.args)
+            return self
+        name = self.script.rpartition("/")[2]
+        try:
+            self._command, self._env = inlined([*uv, LocalFile(name, found), *self.args])
+        except FilesTooLong as exc:
+            raise fault(
+                f"{self.script} is too long to travel with the job: {exc}; "
+                "put it where it has a URL",
+                code="bad-script",
+                at=("script",),
+            ) from exc
+        self._digest = hashlib.sha256(found).hexdigest()
         return self
 
     @property
@@ -142,25 +125,15 @@ class Uv(Strict):
     @property
     def command(self) -> tuple[str, ...]:
         """What runs: the official client's words, or those that unpack the script first."""
-        options = [word for each in self.dependencies for word in ("--with", each)]
-        options += ["--python", self.python] if self.python else []
-        if is_url(self.script):
-            return ("uv", "run", *options, self.script, *self.args)
-        name = self.script.rpartition("/")[2]
-        return ("sh", "-c", _BOOTSTRAP, name, *options, "--", *self.args)
+        return self._command
 
     @property
-    def env(self) -> dict[str, str]:
+    def env(self) -> Mapping[str, str]:
         """The variables that the command needs."""
-        return {SCRIPT_VARIABLE: self._packed} if self._packed else {}
+        return self._env
 
 
 def _script(script: str, info: ValidationInfo) -> bytes | UsageError:
     context: dict[str, Any] = info.context or {}
     scripts: Scripts = context.get(SCRIPTS, {})
     return scripts.get(script, UsageError(f"there is no file {script} in the rules folder"))
-
-
-def _pack(script: bytes) -> str:
-    # Without a time, so that the same script gives the same text.
-    return base64.b64encode(gzip.compress(script, mtime=0)).decode()
