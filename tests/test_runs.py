@@ -83,6 +83,40 @@ run:
     assert told in log
 
 
+READS_A_FILE = """\
+import hashlib, os, sys
+from pathlib import Path
+
+import helper
+
+data = Path(sys.argv[2])
+print(hashlib.sha256(data.read_bytes()).hexdigest(), sys.argv[1], data.name, helper.WORD)
+print("JOBHOOK_FILES" in os.environ)
+sys.exit(3)
+"""
+
+
+async def test_a_callers_script_runs_with_its_files(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not UV.exists():
+        pytest.skip("uv is not installed beside Python")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "main.py").write_text(READS_A_FILE)
+    (tmp_path / "helper.py").write_text("WORD = 'beside'\n")
+    (tmp_path / "my 'data'.bin").write_bytes(bytes(range(256)))
+    async with town.hub() as hub:
+        started = await hub.run_uv_job(
+            "main.py", script_args=["$HOME", "my 'data'.bin", "helper.py"], env={"UV_OFFLINE": "1"}
+        )
+        job = await ended(town)
+    log = await log_of(town, job)
+    digest = hashlib.sha256(bytes(range(256))).hexdigest()
+    assert (job.id, job.status.stage) == (started.id, JobStage.ERROR)
+    assert f"{digest} $HOME my_'data'.bin beside" in log
+    assert "False" in log
+
+
 READS = """\
 import hashlib, os, urllib.request
 

@@ -14,10 +14,10 @@ __version__ = "0.1.0"
 
 _OF_JOBS = (
     "cancel_job fetch_job_logs fetch_job_metrics inspect_job list_jobs list_jobs_hardware "
-    "rerun_job run_job update_job_expose update_job_labels wait_for_job"
+    "rerun_job run_job run_uv_job update_job_expose update_job_labels wait_for_job"
 )
 _OF_SCHEDULES = (
-    "create_scheduled_job delete_scheduled_job inspect_scheduled_job "
+    "create_scheduled_job create_scheduled_uv_job delete_scheduled_job inspect_scheduled_job "
     "list_scheduled_jobs resume_scheduled_job suspend_scheduled_job trigger_scheduled_job "
     "update_scheduled_job_labels update_scheduled_job_schedule"
 )
@@ -30,8 +30,8 @@ _MODELS = (
     "JobStatus ScheduledJobInfo WebhookInfo WebhookWatchedItem"
 )
 _ERRORS = (
-    "HubBusy HubError HubForbidden HubNotFound HubRefused HubUnauthorized JobHookError ListTooLong "
-    "OutcomeUnknown SettingsError UsageError WaitTimeout"
+    "FilesTooLong HubBusy HubError HubForbidden HubNotFound HubRefused HubUnauthorized "
+    "JobHookError ListTooLong MissingFile OutcomeUnknown SettingsError UsageError WaitTimeout"
 )
 # The module that each name is from.
 _HOMES = {
@@ -49,6 +49,9 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from jobhook.core.errors import (
+        FilesTooLong as FilesTooLong,
+    )
     from jobhook.core.errors import (
         HubBusy as HubBusy,
     )
@@ -72,6 +75,9 @@ if TYPE_CHECKING:
     )
     from jobhook.core.errors import (
         ListTooLong as ListTooLong,
+    )
+    from jobhook.core.errors import (
+        MissingFile as MissingFile,
     )
     from jobhook.core.errors import (
         OutcomeUnknown as OutcomeUnknown,
@@ -105,6 +111,9 @@ if TYPE_CHECKING:
     )
     from jobhook.hub.functions import (
         create_scheduled_job as create_scheduled_job,
+    )
+    from jobhook.hub.functions import (
+        create_scheduled_uv_job as create_scheduled_uv_job,
     )
     from jobhook.hub.functions import (
         create_webhook as create_webhook,
@@ -156,6 +165,9 @@ if TYPE_CHECKING:
     )
     from jobhook.hub.functions import (
         run_job as run_job,
+    )
+    from jobhook.hub.functions import (
+        run_uv_job as run_uv_job,
     )
     from jobhook.hub.functions import (
         suspend_scheduled_job as suspend_scheduled_job,

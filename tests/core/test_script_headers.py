@@ -74,6 +74,7 @@ def as_official(script: bytes) -> ScriptHeader:
         pytest.param(script_with("this is [no TOML"), id="not-ours-to-judge"),
         pytest.param(b"# /// script\n# [tool.hf-jobs]\nprint(1)\n", id="never-closed"),
         pytest.param(b"# /// script\n# ///\n", id="nothing-within"),
+        pytest.param(b"# /// script\n# ///\n\n" + table('image = "a"'), id="nothing-within-one"),
         pytest.param(b"print(1)\n", id="no-block"),
         pytest.param(b"", id="empty"),
     ],

@@ -142,6 +142,7 @@ class Hub:
     whoami = _waited(AsyncHub.whoami)
 
     run_job = _waited(AsyncHub.run_job)
+    run_uv_job = _waited(AsyncHub.run_uv_job)
     inspect_job = _waited(AsyncHub.inspect_job)
     list_jobs = _waited(AsyncHub.list_jobs)
     fetch_job_logs = _iterated(AsyncHub.fetch_job_logs)
@@ -154,6 +155,7 @@ class Hub:
     list_jobs_hardware = _waited(AsyncHub.list_jobs_hardware)
 
     create_scheduled_job = _waited(AsyncHub.create_scheduled_job)
+    create_scheduled_uv_job = _waited(AsyncHub.create_scheduled_uv_job)
     list_scheduled_jobs = _waited(AsyncHub.list_scheduled_jobs)
     inspect_scheduled_job = _waited(AsyncHub.inspect_scheduled_job)
     suspend_scheduled_job = _waited(AsyncHub.suspend_scheduled_job)

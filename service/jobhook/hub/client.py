@@ -11,12 +11,12 @@ from jobhook.hub.job_streams import JobStreamsApi
 from jobhook.hub.looking import LookingApi
 from jobhook.hub.patience import RETRIES
 from jobhook.hub.repos import ReposApi
-from jobhook.hub.schedules import SchedulesApi
 from jobhook.hub.transport import DEADLINE_SECONDS, HubTransport, Token
+from jobhook.hub.uv import UvApi
 from jobhook.hub.webhooks import WebhooksApi
 
 
-class AsyncHub(JobStreamsApi, SchedulesApi, WebhooksApi, ReposApi, LookingApi):
+class AsyncHub(JobStreamsApi, UvApi, WebhooksApi, ReposApi, LookingApi):
     """
     The Hub, asked with coroutines; an async context manager.
 

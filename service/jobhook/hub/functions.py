@@ -27,6 +27,7 @@ class _TheHub(Hub):
 _hub = _TheHub()
 
 run_job = _hub.run_job
+run_uv_job = _hub.run_uv_job
 inspect_job = _hub.inspect_job
 list_jobs = _hub.list_jobs
 fetch_job_logs = _hub.fetch_job_logs
@@ -38,6 +39,7 @@ update_job_labels = _hub.update_job_labels
 update_job_expose = _hub.update_job_expose
 list_jobs_hardware = _hub.list_jobs_hardware
 create_scheduled_job = _hub.create_scheduled_job
+create_scheduled_uv_job = _hub.create_scheduled_uv_job
 list_scheduled_jobs = _hub.list_scheduled_jobs
 inspect_scheduled_job = _hub.inspect_scheduled_job
 suspend_scheduled_job = _hub.suspend_scheduled_job
