@@ -72,7 +72,7 @@ class Town:
                 yield service
 
     def hub(self) -> AsyncHub:
-        return AsyncHub(self.url, TOKEN)
+        return AsyncHub(self.url, TOKEN, retries=0)
 
     async def push(self, name: str = "dev/corpus") -> str:
         async with self.hub() as hub:

@@ -40,7 +40,7 @@ SPEC = make_spec(command=("true",), labels=LABELS, env={"JOBHOOK_LAUNCH_ID": "l1
 @contextlib.asynccontextmanager
 async def client(devhub: Running, deadline: float = 10.0) -> AsyncIterator[AsyncHub]:
     async with (
-        AsyncHub(devhub.url, TOKEN) as hub,
+        AsyncHub(devhub.url, TOKEN, retries=0) as hub,
         HubTransport(devhub.url, TOKEN, deadline=deadline) as transport,
     ):
         hub.transport = transport

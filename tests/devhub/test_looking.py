@@ -32,7 +32,7 @@ SHA = "0" * 40
 
 @pytest.fixture
 async def hub(devhub: Running) -> AsyncIterator[AsyncHub]:
-    async with AsyncHub(devhub.url, TOKEN, deadline=15) as opened:
+    async with AsyncHub(devhub.url, TOKEN, deadline=15, retries=0) as opened:
         yield opened
 
 
@@ -84,7 +84,7 @@ async def test_what_changed_is_what_two_whole_listings_tell(
 ) -> None:
     chance, repo = random.Random(seed), "dev/corpus"  # noqa: S311 - the same ones each time
     limits = dataclasses.replace(fast, tree_page_items=25)
-    async with devhub_with(limits=limits) as devhub, AsyncHub(devhub.url, TOKEN) as hub:
+    async with devhub_with(limits=limits) as devhub, AsyncHub(devhub.url, TOKEN, retries=0) as hub:
         await devhub.call(devhub.api.create_repo, repo, repo_type="dataset")
         shas = await push_at_random(devhub.http, repo, chance)
         listed = {sha: await devhub.call(listing, devhub, repo, sha) for sha in shas}
@@ -149,7 +149,7 @@ async def test_tags_are_those_of_the_readme(devhub: Running, hub: AsyncHub) -> N
 async def test_roles_are_those_of_the_members(devhub: Running, hub: AsyncHub) -> None:
     assert await hub.role("acme", "dev") == "admin"
     assert await hub.role("acme", "eve") == ""
-    async with AsyncHub(devhub.url, False, deadline=15) as stranger:
+    async with AsyncHub(devhub.url, False, deadline=15, retries=0) as stranger:
         assert await stranger.role("acme", "dev") == "member"
     for name in ("dev", "nobody"):
         with pytest.raises(HubNotFound):

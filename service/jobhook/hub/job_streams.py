@@ -32,8 +32,8 @@ class JobStreamsApi(JobsApi):
 
     def fetch_job_logs(
         self,
-        *,
         job_id: str,
+        *,
         namespace: str | None = None,
         follow: bool = False,
         tail: int | None = None,
@@ -55,8 +55,8 @@ class JobStreamsApi(JobsApi):
 
     def fetch_job_metrics(
         self,
-        *,
         job_id: str,
+        *,
         namespace: str | None = None,
         follow: bool = False,
         token: CallToken = None,

@@ -184,7 +184,7 @@ class JobsApi(HubCalls):
         return self._job(answer.body)
 
     async def rerun_job(
-        self, *, job_id: str, namespace: str | None = None, token: CallToken = None
+        self, job_id: str, *, namespace: str | None = None, token: CallToken = None
     ) -> JobInfo:
         """
         Start a job like another, with its secrets; the request is sent once.
@@ -202,8 +202,8 @@ class JobsApi(HubCalls):
 
     async def update_job_labels(
         self,
-        *,
         job_id: str,
+        *,
         labels: Mapping[str, str],
         namespace: str | None = None,
         token: CallToken = None,
@@ -215,8 +215,8 @@ class JobsApi(HubCalls):
 
     async def update_job_expose(
         self,
-        *,
         job_id: str,
+        *,
         expose: Iterable[int] | None = None,
         expose_public: Iterable[int] | None = None,
         namespace: str | None = None,

@@ -112,33 +112,33 @@ class SchedulesApi(HubCalls):
             yield [each for each in page if labels.items() <= (each.job_spec.labels or {}).items()]
 
     async def inspect_scheduled_job(
-        self, *, scheduled_job_id: str, namespace: str | None = None, token: CallToken = None
+        self, scheduled_job_id: str, *, namespace: str | None = None, token: CallToken = None
     ) -> ScheduledJobInfo:
         """Return one scheduled job; raises `HubNotFound` when there is none."""
         path = await self._scheduled_path(scheduled_job_id, namespace, token)
         return _scheduled((await self.transport.get(path, token=token)).body)
 
     async def delete_scheduled_job(
-        self, *, scheduled_job_id: str, namespace: str | None = None, token: CallToken = None
+        self, scheduled_job_id: str, *, namespace: str | None = None, token: CallToken = None
     ) -> None:
         """Delete a scheduled job; the jobs that it started stay."""
         path = await self._scheduled_path(scheduled_job_id, namespace, token)
         await self.transport.delete(path, token=token)
 
     async def suspend_scheduled_job(
-        self, *, scheduled_job_id: str, namespace: str | None = None, token: CallToken = None
+        self, scheduled_job_id: str, *, namespace: str | None = None, token: CallToken = None
     ) -> None:
         """Pause a scheduled job."""
         await self._tell(scheduled_job_id, "suspend", namespace, token)
 
     async def resume_scheduled_job(
-        self, *, scheduled_job_id: str, namespace: str | None = None, token: CallToken = None
+        self, scheduled_job_id: str, *, namespace: str | None = None, token: CallToken = None
     ) -> None:
         """Let a paused scheduled job go on."""
         await self._tell(scheduled_job_id, "resume", namespace, token)
 
     async def trigger_scheduled_job(
-        self, *, scheduled_job_id: str, namespace: str | None = None, token: CallToken = None
+        self, scheduled_job_id: str, *, namespace: str | None = None, token: CallToken = None
     ) -> JobInfo:
         """
         Start the job now, whatever its schedule; the request is sent once.
@@ -158,8 +158,8 @@ class SchedulesApi(HubCalls):
 
     async def update_scheduled_job_schedule(
         self,
-        *,
         scheduled_job_id: str,
+        *,
         schedule: str,
         namespace: str | None = None,
         token: CallToken = None,
@@ -174,8 +174,8 @@ class SchedulesApi(HubCalls):
 
     async def update_scheduled_job_labels(
         self,
-        *,
         scheduled_job_id: str,
+        *,
         labels: Mapping[str, str],
         namespace: str | None = None,
         token: CallToken = None,
