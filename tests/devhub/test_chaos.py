@@ -41,7 +41,7 @@ SPEC = make_spec(command=("true",), labels=LABELS, env={"JOBHOOK_LAUNCH_ID": "l1
 async def client(devhub: Running, deadline: float = 10.0) -> AsyncIterator[AsyncHub]:
     async with (
         AsyncHub(devhub.url, TOKEN, retries=0) as hub,
-        HubTransport(devhub.url, TOKEN, deadline=deadline) as transport,
+        HubTransport(devhub.url, TOKEN, deadline=deadline, retries=0) as transport,
     ):
         hub.transport = transport
         yield hub
