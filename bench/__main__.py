@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import machine
 from bench.accepting import accepting
+from bench.calling import calling
 from bench.launching import launching
 from bench.matching import matching
 from bench.processes import LOAD_CORE, ROOT, pin
@@ -18,6 +19,7 @@ from bench.table import FULL, QUICK, Row, Scale, markdown
 
 _PARTS: dict[str, Callable[[Path, Scale], Iterable[Row]]] = {
     "accepting": accepting,
+    "calling": calling,
     "launching": launching,
     "matching": matching,
     "storing": storing,

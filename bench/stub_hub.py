@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 import uvloop
 
-from jobhook.core.planning import LAUNCH_LABEL
 from jobhook.web.serving import listen, serving, url_of
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 _COMMITS = [{"id": "1" * 40, "title": "More data", "message": "", "authors": [{"user": "ana"}]}]
+_RUNNING = {
+    "id": "0",
+    "status": {"stage": "RUNNING", "message": None},
+    "owner": {"id": "1", "name": "acme", "type": "org"},
+}
 _HARDWARE = [{"name": "cpu-basic", "unitCostMicroUSD": 1, "unitLabel": "minute"}]
 
 
@@ -27,11 +31,13 @@ class StubHub:
 
     Attributes:
         started: When each job was asked for, by `time.perf_counter`.
+        streams: How many logs were opened.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.started: list[float] = []
+        self.streams = 0
         self._jobs: list[dict[str, Any]] = []
         self._up = threading.Event()
         self._thread = threading.Thread(target=lambda: uvloop.run(self._serve()), daemon=True)
@@ -64,10 +70,24 @@ class StubHub:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
+        if scope["path"].endswith("/logs"):
+            await self._log(send)
+            return
         told = orjson.dumps(self._told(scope["method"], scope["path"], body, begun))
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(told))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": told})
+
+    async def _log(self, send: Send) -> None:
+        """Send one line, and then only that the connection lives, every second."""
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        self.streams += 1
+        frame = b'data: {"data":"begun","timestamp":"2026-11-25T00:00:00Z"}\n\n'
+        while not self._down.is_set():
+            await send({"type": "http.response.body", "body": frame, "more_body": True})
+            frame = b": keep-alive\n\n"
+            await asyncio.sleep(1)
 
     def _told(self, method: str, path: str, body: bytes, begun: float) -> Any:
         if path.endswith("/whoami-v2"):
@@ -79,16 +99,16 @@ class StubHub:
         if "/commits/" in path:
             return _COMMITS
         job_id = path.rpartition("/")[2]
-        return self._jobs[int(job_id)] if job_id.isdigit() else self._jobs
+        if job_id.isdigit():
+            return self._jobs[int(job_id)] if int(job_id) < len(self._jobs) else _RUNNING
+        return self._jobs
 
     def _start(self, spec: dict[str, Any], begun: float) -> dict[str, Any]:
         self.started.append(begun)
-        launch = spec["labels"][LAUNCH_LABEL]
         job = {
+            **_RUNNING,
             "id": str(len(self._jobs)),
-            "status": {"stage": "RUNNING"},
-            "owner": {"name": "acme"},
-            "labels": {LAUNCH_LABEL: launch},
+            "labels": spec["labels"],
         }
         self._jobs.append(job)
         return job

@@ -39,6 +39,8 @@ class Scale:
     starts: int
     stored: int
     matched: int
+    calls: int
+    streams: int
 
 
 FULL = Scale(
@@ -52,6 +54,8 @@ FULL = Scale(
     starts=5,
     stored=1_000_000,
     matched=2000,
+    calls=2000,
+    streams=200,
 )
 QUICK = Scale(
     rounds=1,
@@ -64,6 +68,8 @@ QUICK = Scale(
     starts=1,
     stored=1000,
     matched=10,
+    calls=20,
+    streams=5,
 )
 
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TypeVar
 
 from factories import NOON, make_hardware, make_job
+from jobhook.core.accounts import Account
 from jobhook.core.errors import HubError, HubNotFound, ListTooLong
 from jobhook.core.findings import ChangedFile, Discussion, Repo
-from jobhook.core.health import Account
 from jobhook.core.jobs import JobSpec, JobStage
 from jobhook.core.pacing import Quota
 from jobhook.core.planning import LAUNCH_LABEL

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "service" / "jobhook"
 # except within a folder, whose own order is not this test's business.
 FLOORS: list[tuple[str, ...]] = [
     (
+        "core.accounts",
         "core.codes",
         "core.errors",
         "core.hardware",

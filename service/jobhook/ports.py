@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from jobhook.core.accounts import Account
 from jobhook.core.events import Event
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.findings import ChangedFile, Discussion, Repo
 from jobhook.core.guards import Guard
-from jobhook.core.health import Account
 from jobhook.core.jobs import JobSpec, JobStage
 from jobhook.core.launches import Launch
 from jobhook.core.pacing import Quota

@@ -6,8 +6,9 @@ import pytest
 
 from factories import NOON, make_launch, make_rule
 from jobhook.core import health
+from jobhook.core.accounts import Account
 from jobhook.core.errors import Problem
-from jobhook.core.health import Account, Finding
+from jobhook.core.health import Finding
 from jobhook.core.launches import LaunchState
 from jobhook.core.records import Backlog, Pause
 from jobhook.core.rules import RuleSet

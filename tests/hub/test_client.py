@@ -9,8 +9,8 @@ import pytest
 
 from canned import CannedServer, answer
 from factories import make_spec
+from jobhook.core.accounts import Account
 from jobhook.core.errors import HubBusy, HubNotFound, HubRefused, OutcomeUnknown
-from jobhook.core.health import Account
 from jobhook.core.jobs import JobStage
 from jobhook.hub import following
 from jobhook.hub.client import AsyncHub

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobhook.core.health import Account
+from jobhook.core.accounts import Account
 from jobhook.hub.reading import read_account, read_date, read_job
 
 

@@ -168,15 +168,37 @@ async def test_what_only_reads_outlives_a_connection_that_was_closed_while_it_re
         assert (await transport.get("/api/x")).body == {"a": 1}
 
 
-async def test_every_change_has_a_connection_of_its_own(server: CannedServer) -> None:
-    server.answers = [answer(200) for _ in range(5)]
+async def test_changes_share_a_connection_that_was_in_use_a_moment_ago(
+    server: CannedServer,
+) -> None:
+    server.answers = [answer(200, {})] * 3
     async with hub(server) as transport:
         for _ in range(3):
             await transport.change("POST", "/api/x")
+    assert server.connections == 1
+
+
+async def test_a_change_is_not_sent_twice_when_its_connection_was_closed(
+    server: CannedServer,
+) -> None:
+    server.answers = [answer(200, {}), answer(200, {})]
+    async with hub(server) as transport:
+        await transport.get("/api/x")
+        server.answers = [None, answer(200, {})]
+        with pytest.raises(OutcomeUnknown):
+            await transport.change("POST", "/api/x")
+    assert [asked.method for asked in server.asked] == ["GET", "POST"]
+
+
+async def test_a_change_has_a_connection_of_its_own_if_it_must(server: CannedServer) -> None:
+    server.answers = [answer(200) for _ in range(5)]
+    async with hub(server) as transport:
+        for _ in range(3):
+            await transport.change("POST", "/api/x", own_connection=True)
         assert server.connections == 3
         await transport.get("/api/x")
         await transport.get("/api/x")
-        assert server.connections == 4
+        assert server.connections == 3
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from jobhook.core.accounts import Account
 from jobhook.core.errors import HubBusy, OutcomeUnknown, UsageError
-from jobhook.core.health import Account
 from jobhook.core.jobs import NAMESPACE
 from jobhook.hub.reading import read_account
 from jobhook.hub.transport import CallToken, HubTransport

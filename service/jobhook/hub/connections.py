@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +21,8 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore2
 
 _READ_BYTES = 64 * 1024
-_RESTING_MAX = 20
-_RESTING_SECONDS = 5.0
+_RESTING_MAX = 50
+RESTING_SECONDS = 5.0
 _AT_ONCE_MAX = 100
 _PORTS = {"http": 80, "https": 443}
 
@@ -29,6 +30,7 @@ _PORTS = {"http": 80, "https": 443}
 NOT_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.ProxyError)
 # What the way to the Hub may fail with, once it is there.
 BROKEN = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException)
+_CLOSED = (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError)
 Headers = Mapping[str, str]
 
 
@@ -63,33 +65,34 @@ class Connections:
         self._connect_seconds = connect
         self._tls = ssl.create_default_context() if origin.scheme == "https" else None
         self._proxy = self._proxied(origin.scheme)
-        self._resting: list[httpcore2.AsyncHTTP11Connection] = []
+        # Since when, the newest last.
+        self._resting: list[tuple[float, httpcore2.AsyncHTTP11Connection]] = []
         self._places = asyncio.Semaphore(_AT_ONCE_MAX)
 
     async def aclose(self) -> None:
         """Close the connections that rest."""
         while self._resting:
-            await self._resting.pop().aclose()
+            await self._resting.pop()[1].aclose()
         if self._proxy:
             await self._proxy.aclose()
 
     @contextlib.asynccontextmanager
     async def ask(
-        self, method: str, target: str, headers: Headers, content: bytes | None
+        self, method: str, target: str, headers: Headers, content: bytes | None, *, rested: float
     ) -> AsyncIterator[Response]:
         """
         Send a request and give what is answered.
 
-        What only reads may meet a connection that rested; anything else has one of its own, which
-        the Hub cannot be just closing (F11).
+        It may meet a connection that rested for up to *rested* seconds, of which the Hub may be
+        just closing one (F11): what only reads is then sent once more, anything else is not.
         """
         request = self._request(method, target, headers, content, quiet=None)
         async with self._places:
-            if self._proxy or method != "GET":
+            if self._proxy:
                 async with self._once(request) as response:
                     yield response
                 return
-            connection, answered = await self._read(request)
+            connection, answered = await self._answered(request, rested)
             try:
                 yield _response(answered)
                 await answered.aclose()
@@ -119,35 +122,38 @@ class Connections:
             if connection is not self._proxy:
                 await connection.aclose()
 
-    async def _read(
-        self, request: httpcore2.Request
+    async def _answered(
+        self, request: httpcore2.Request, rested: float
     ) -> tuple[httpcore2.AsyncHTTP11Connection, httpcore2.Response]:
-        while self._resting:
-            connection = self._resting.pop()
-            if connection.has_expired():
-                await connection.aclose()
-                continue
-            try:
-                return connection, await connection.handle_async_request(request)
-            except (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError):
-                # Closed while it rested: asked once more, on a connection of its own.
-                await connection.aclose()
-                break
-            except BaseException:
-                await connection.aclose()
-                raise
-        connection = await self._connect()
+        known = await self._rested(rested)
+        connection = known or await self._connect()
         try:
             return connection, await connection.handle_async_request(request)
-        except BaseException:
+        except BaseException as exc:
             await connection.aclose()
-            raise
+            if known is None or request.method != b"GET" or not isinstance(exc, _CLOSED):
+                raise
+        return await self._answered(request, rested=0)
+
+    async def _rested(self, seconds: float) -> httpcore2.AsyncHTTP11Connection | None:
+        """Return the connection that rests for the shortest time, if that is not over *seconds*."""
+        while self._resting:
+            since, connection = self._resting[-1]
+            if time.monotonic() - since > seconds:
+                return None
+            self._resting.pop()
+            if not connection.has_expired():
+                return connection
+            await connection.aclose()
+        return None
 
     async def _let_rest(self, connection: httpcore2.AsyncHTTP11Connection) -> None:
-        if connection.is_idle() and len(self._resting) < _RESTING_MAX:
-            self._resting.append(connection)
-        else:
+        if not connection.is_idle():
             await connection.aclose()
+            return
+        self._resting.append((time.monotonic(), connection))
+        if len(self._resting) > _RESTING_MAX:
+            await self._resting.pop(0)[1].aclose()
 
     async def _connect(self) -> httpcore2.AsyncHTTP11Connection:
         try:
@@ -162,7 +168,7 @@ class Connections:
         return httpcore2.AsyncHTTP11Connection(
             origin=self._origin,
             stream=_Stream(reader, writer),
-            keepalive_expiry=_RESTING_SECONDS,
+            keepalive_expiry=RESTING_SECONDS,
         )
 
     def _request(

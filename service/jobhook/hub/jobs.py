@@ -92,13 +92,20 @@ class JobsApi(HubCalls):
         )
         home, since = await self._namespace(namespace, token), now()
         try:
-            return await self.start_job(home, spec, token=token)
+            return await self.start_job(home, spec, token=token, own_connection=False)
         except OutcomeUnknown as exc:
             raise exc.with_clue(namespace=home, labels=dict(spec.labels), since=since) from exc
 
-    async def start_job(self, namespace: str, spec: JobSpec, *, token: CallToken = None) -> JobInfo:
+    async def start_job(
+        self,
+        namespace: str,
+        spec: JobSpec,
+        *,
+        token: CallToken = None,
+        own_connection: bool = True,
+    ) -> JobInfo:
         """
-        Start *spec* in *namespace*; the request is sent once.
+        Start *spec* in *namespace*; the request is sent once, on a connection of its own.
 
         Raises:
             HubRefused: The Hub said no; nothing runs.
@@ -106,7 +113,9 @@ class JobsApi(HubCalls):
             OutcomeUnknown: It may run. Look for its labels before anything else.
         """
         path = f"/api/jobs/{segment(namespace)}"
-        answer = await self.transport.change("POST", path, json_body=spec.to_wire(), token=token)
+        answer = await self.transport.change(
+            "POST", path, json_body=spec.to_wire(), token=token, own_connection=own_connection
+        )
         with unreadable(f"the Hub's answer to POST {path} names no job", changed=True):
             job = read_job(answer.body, self.transport.endpoint)
         if job.owner.name.casefold() != namespace.casefold():

@@ -13,8 +13,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from jobhook.core.accounts import Account
 from jobhook.core.errors import UsageError
-from jobhook.core.health import Account
 from jobhook.core.jobs import HUB_TIMEOUT_SECONDS, JobSpec, Volume
 from jobhook.hub.models import (
     AUTHOR_LENGTH,

@@ -33,7 +33,14 @@ from jobhook.core.errors import (
 )
 from jobhook.core.pacing import Quota
 from jobhook.hub.answers import failure, next_link
-from jobhook.hub.connections import BROKEN, NOT_SENT, Connections, Headers, Response
+from jobhook.hub.connections import (
+    BROKEN,
+    NOT_SENT,
+    RESTING_SECONDS,
+    Connections,
+    Headers,
+    Response,
+)
 from jobhook.hub.patience import RETRIES, pause_before
 from jobhook.hub.quota import read_quota
 
@@ -42,6 +49,8 @@ ANSWER_MAX_BYTES = 5 * 1024 * 1024
 PAGES_MAX = 100
 DEADLINE_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
+# No Hub closes a connection that was in use a moment ago.
+_MOMENT_SECONDS = 1.0
 
 Query = Sequence[tuple[str, str]]
 # False and None are no token.
@@ -78,6 +87,7 @@ class _Request:
     content: bytes | None = None
     headers: Mapping[str, str]
     answer_max: int = ANSWER_MAX_BYTES
+    rested: float = RESTING_SECONDS
 
     @property
     def changes(self) -> bool:
@@ -193,9 +203,12 @@ class HubTransport:
         headers: Mapping[str, str] | None = None,
         token: CallToken = None,
         harmless: bool = False,
+        own_connection: bool = False,
     ) -> Answer:
         """
-        Ask for a change, on a connection of its own: once, or again if repeating it is *harmless*.
+        Ask for a change: once, or again if repeating it is *harmless*.
+
+        It meets a connection that was in use a moment ago, or one of its own.
 
         Raises:
             HubRefused: The Hub said no; nothing was done.
@@ -207,7 +220,8 @@ class HubTransport:
             content = json.dumps(json_body, ensure_ascii=False, separators=(",", ":")).encode()
         if content is not None:
             sent["content-type"] = content_type
-        asked = _Request(method=method, path=path, content=content, headers=sent)
+        rested = 0 if own_connection else _MOMENT_SECONDS
+        asked = _Request(method=method, path=path, content=content, headers=sent, rested=rested)
         return await (self._patiently(asked) if harmless else self._send(asked, self._deadline))
 
     async def delete(self, path: str, *, token: CallToken = None) -> None:
@@ -294,7 +308,7 @@ class HubTransport:
             async with (
                 asyncio.timeout(seconds),
                 self._connections.ask(
-                    asked.method, target, asked.headers, asked.content
+                    asked.method, target, asked.headers, asked.content, rested=asked.rested
                 ) as response,
             ):
                 self._note_quota(response)
