@@ -94,7 +94,7 @@ async def test_what_the_hub_would_not_take_is_a_sentence_and_nothing_is_sent(
         ("update_job_expose", {"job_id": "j", "expose": [99999]}, "port '99999'"),
         ("update_scheduled_job_schedule", {"scheduled_job_id": "s", "schedule": "x"}, "schedule"),
         ("update_scheduled_job_labels", {"scheduled_job_id": "s", "labels": {"": "a"}}, "label"),
-        ("list_jobs", {"status": "DONE"}, "status 'DONE': one of SCHEDULING"),
+        ("list_jobs", {"status": "DONE"}, "stage 'DONE': one of SCHEDULING"),
         ("create_webhook", {"watched": []}, "either a url or a job_id"),
         ("create_webhook", {"url": "x", "watched": []}, "watched is empty"),
         ("create_webhook", {"url": "x", "watched": [{"type": "user"}]}, "a `type` and a `name`"),

@@ -144,14 +144,17 @@ async def test_what_was_never_there_cannot_be_deleted(server: CannedServer, watc
             await transport.delete("/api/x")
 
 
-async def test_a_call_may_have_another_token_or_none(server: CannedServer, watch: Watch) -> None:
+async def test_a_call_may_have_another_token_or_none(
+    server: CannedServer, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_saved")
     server.answers = [answer(200, [])] * 4
     async with hub(server, watch) as transport:
         for token in (None, True, "hf_other", False):
             await transport.get("/api/x", token=token)
     assert [asked.headers.get("authorization") for asked in server.asked] == [
         "Bearer hf_x",
-        "Bearer hf_x",
+        "Bearer hf_saved",
         "Bearer hf_other",
         None,
     ]
@@ -166,8 +169,15 @@ async def test_a_call_may_have_another_token_or_none(server: CannedServer, watch
     ],
 )
 async def test_without_a_token_that_can_be_sent_nothing_is(
-    server: CannedServer, own: str | None, token: bool | str, words: str
+    server: CannedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    own: str | None,
+    token: bool | str,
+    words: str,
 ) -> None:
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_TOKEN_PATH", "/nowhere")
     async with HubTransport(server.url, own) as transport:
         with pytest.raises(UsageError, match=words):
             await transport.get("/api/x", token=token)

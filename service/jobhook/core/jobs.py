@@ -268,8 +268,11 @@ def label_problems(labels: Mapping[str, str]) -> Iterator[str]:
 
 
 def secret_problems(secrets: Mapping[str, str]) -> Iterator[str]:
-    """Yield a sentence for every name of a secret that the Hub would not take."""
+    """Yield a sentence for every secret that the Hub would not take; its value is not told."""
     yield from _name_problems("secrets", SECRET_NAME, secrets)
+    for name, value in secrets.items():
+        if "\0" in value or _is_broken(value):
+            yield f"secret {name} holds a NUL or half a character"
 
 
 def _is_broken(text: str) -> bool:

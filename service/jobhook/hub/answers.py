@@ -70,4 +70,6 @@ def _told_in(body: bytes) -> str:
     error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, dict):
         error = error.get("message")
+    if isinstance(error, str) and isinstance(more := answer.get("error_description"), str):
+        error = f"{error}: {more}"
     return ", ".join(map(str, error)) if isinstance(error, list) else str(error or text)

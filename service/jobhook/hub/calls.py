@@ -41,6 +41,11 @@ class HubCalls:
                 raise UsageError(f"namespace {namespace[:120]!r} is no name of a user or org")
             return namespace
         key = self.transport.token_of(token)
+        if key is None:
+            raise UsageError(
+                "no namespace is named, and there is no token whose user's it could be: name one, "
+                "set HF_TOKEN, or log in with `hf auth login`"
+            )
         if key not in self._names:
             if len(self._names) >= _NAMES_MAX:
                 self._names.clear()
@@ -55,8 +60,11 @@ class HubCalls:
         *,
         token: CallToken,
         answer_max: int,
+        deadline: float | None = None,
     ) -> AsyncGenerator[list[Read], None]:
-        pages = self.transport.pages(path, list(query), answer_max=answer_max, token=token)
+        pages = self.transport.pages(
+            path, list(query), answer_max=answer_max, token=token, deadline=deadline
+        )
         async for page in pages:
             with unreadable("the Hub's list cannot be read"):
                 if not isinstance(page, list):
@@ -75,6 +83,13 @@ def an_id(what: str, value: Any) -> str:
     if not isinstance(value, str) or not _ID.fullmatch(value):
         raise UsageError(f"{str(value)[:80]!r} is no id of a {what}")
     return value
+
+
+def a_deadline(seconds: float | None) -> float | None:
+    """Return *seconds*, which must be more than 0; None is the deadline of every call."""
+    if seconds is not None and not seconds > 0:
+        raise UsageError(f"timeout {seconds} must be more than 0 seconds")
+    return seconds
 
 
 def no_problem(problems: Iterable[str]) -> None:

@@ -9,9 +9,10 @@ from typing import Any, overload
 
 from jobhook.core.errors import HubBusy, HubRefused, UsageError, WaitTimeout
 from jobhook.core.jobs import ACTIVE_STAGES
+from jobhook.hub.asking import listed
 from jobhook.hub.calls import an_id
 from jobhook.hub.following import BREAKS_MAX, Position, follow, lines, read_what_is_there
-from jobhook.hub.jobs import JobsApi
+from jobhook.hub.jobs import JobsApi, a_stage
 from jobhook.hub.models import JobInfo
 from jobhook.hub.sse import events
 from jobhook.hub.streams import Stream
@@ -125,8 +126,9 @@ class JobStreamsApi(JobsApi):
         ids = [job_id] if isinstance(job_id, str) else list(job_id)
         for each in ids:
             an_id("job", each)
+        wanted = frozenset(map(a_stage, listed("stages", stages)))
         home = await self._namespace(namespace, token)
-        wait = _Wait(self, home, token, frozenset(stages or ()))
+        wait = _Wait(self, home, token, wanted)
         found = await wait.until(ids, timeout, poll_interval)
         return found[ids[0]] if isinstance(job_id, str) else [found[each] for each in ids]
 

@@ -8,7 +8,7 @@ from typing import Any
 from jobhook.core.errors import HubRefused, OutcomeUnknown, UsageError
 from jobhook.core.jobs import JobSpec, JobStage, label_problems, port_problems, ports_to_wire
 from jobhook.hub.asking import listed, spec_from, texts
-from jobhook.hub.calls import HubCalls, an_id, no_problem, now, segment, unreadable
+from jobhook.hub.calls import HubCalls, a_deadline, an_id, no_problem, now, segment, unreadable
 from jobhook.hub.models import JobHardwareInfo, JobInfo
 from jobhook.hub.reading import read_hardware, read_job, spec_of
 from jobhook.hub.streams import Listing
@@ -156,15 +156,21 @@ class JobsApi(HubCalls):
         """
         Return the jobs that carry all *labels*, in any stage of *status*, the newest first.
 
-        The filter is the Hub's. *timeout* is taken and ignored: every call has a deadline.
+        The filter is the Hub's. Each page may take *timeout* seconds; None is the hub's deadline.
 
         Raises:
             UsageError: There is no such stage.
             ListTooLong: There are more than are read.
         """
-        stages = tuple(map(_stage, [status] if isinstance(status, str) else status or ()))
+        stages = tuple(map(a_stage, [status] if isinstance(status, str) else status or ()))
         told = texts("labels", labels)
-        pages = self.job_pages(namespace=namespace, labels=told, stages=stages, token=token)
+        pages = self.job_pages(
+            namespace=namespace,
+            labels=told,
+            stages=stages,
+            token=token,
+            deadline=a_deadline(timeout),
+        )
         return Listing(pages)
 
     async def job_pages(
@@ -174,13 +180,14 @@ class JobsApi(HubCalls):
         labels: Mapping[str, str] | None = None,
         stages: Sequence[JobStage] = (),
         token: CallToken = None,
+        deadline: float | None = None,
     ) -> AsyncGenerator[list[JobInfo], None]:
         """Yield what `list_jobs` returns page by page; each is one call."""
         query = [("stage", stage.value) for stage in stages]
         query += [("label", f"{key}={value}") for key, value in (labels or {}).items()]
         path = f"/api/jobs/{segment(await self._namespace(namespace, token))}"
         async for page in self._pages(
-            path, query, self._read, token=token, answer_max=PAGE_MAX_BYTES
+            path, query, self._read, token=token, answer_max=PAGE_MAX_BYTES, deadline=deadline
         ):
             yield page
 
@@ -267,8 +274,9 @@ class JobsApi(HubCalls):
             return self._read(wire)
 
 
-def _stage(word: JobStage | str) -> JobStage:
+def a_stage(word: JobStage | str) -> JobStage:
+    """Return the stage that *word* means, in letters of any size; `UsageError` if it is none."""
     try:
         return JobStage(str(word).upper())
     except ValueError:
-        raise UsageError(f"status {str(word)[:40]!r}: one of {', '.join(JobStage)}") from None
+        raise UsageError(f"stage {str(word)[:40]!r}: one of {', '.join(JobStage)}") from None

@@ -100,6 +100,12 @@ class JobInfo:
     expose: list[int] | None = None
     expose_public: list[int] | None = None
     endpoint: str
+    url: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        # The job's page.
+        url = f"{self.endpoint}/jobs/{self.owner.name}/{self.id}"
+        object.__setattr__(self, "url", url)
 
     @property
     def is_over(self) -> bool:
@@ -113,11 +119,6 @@ class JobInfo:
     def variable(self, name: str) -> str | None:
         """Return the value of a variable of its environment; None where it has none like that."""
         return (self.environment or {}).get(name)
-
-    @property
-    def url(self) -> str:
-        """The job's page."""
-        return f"{self.endpoint}/jobs/{self.owner.name}/{self.id}"
 
 
 def is_final(stage: str) -> bool:

@@ -69,7 +69,7 @@ def read_account(wire: Wire, date: str | None) -> Account:
 
 def read_job(wire: Wire, endpoint: str) -> JobInfo:
     """Return the job that *wire* describes."""
-    network, expose = wire.get("network"), object_or_empty(wire.get("expose"))
+    network, expose = wire.get("network") or None, object_or_empty(wire.get("expose"))
     return JobInfo(
         id=_id(wire["id"]),
         created_at=read_date(wire.get("createdAt")),
@@ -220,7 +220,7 @@ def _seconds(value: Any) -> int | None:
 def read_hardware(wire: Wire) -> JobHardwareInfo:
     """Return the flavor that *wire* describes."""
     micro_usd, label = wire["unitCostMicroUSD"], wire["unitLabel"]
-    accelerator = wire.get("accelerator")
+    accelerator = wire.get("accelerator") or None
     found = JobHardwareInfo(
         name=text(wire["name"]),
         pretty_name=wire.get("prettyName", wire["name"]),

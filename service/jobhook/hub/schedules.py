@@ -9,7 +9,7 @@ from jobhook.core.errors import OutcomeUnknown
 from jobhook.core.jobs import label_problems
 from jobhook.core.schedules import check_schedule
 from jobhook.hub.asking import spec_from, texts
-from jobhook.hub.calls import HubCalls, an_id, no_problem, now, segment, unreadable
+from jobhook.hub.calls import HubCalls, a_deadline, an_id, no_problem, now, segment, unreadable
 from jobhook.hub.jobs import PAGE_MAX_BYTES
 from jobhook.hub.models import JobInfo, ScheduledJobInfo
 from jobhook.hub.reading import read_job, read_scheduled_job
@@ -96,18 +96,29 @@ class SchedulesApi(HubCalls):
         """
         Return the scheduled jobs that carry all *labels*.
 
-        *timeout* is taken and ignored: every call has a deadline.
+        The list may take *timeout* seconds; None is the hub's deadline.
         """
-        return Listing(self._scheduled_pages(texts("labels", labels), namespace, token))
+        return Listing(
+            self._scheduled_pages(texts("labels", labels), namespace, token, a_deadline(timeout))
+        )
 
     async def _scheduled_pages(
-        self, labels: Mapping[str, str], namespace: str | None, token: CallToken
+        self,
+        labels: Mapping[str, str],
+        namespace: str | None,
+        token: CallToken,
+        deadline: float | None,
     ) -> AsyncGenerator[list[ScheduledJobInfo], None]:
         # The Hub takes one label; whoever asks for more gets what carries the rest as well.
         query = [("label", f"{key}={value}") for key, value in labels.items()][:1]
         path = f"/api/scheduled-jobs/{segment(await self._namespace(namespace, token))}"
         async for page in self._pages(
-            path, query, read_scheduled_job, token=token, answer_max=PAGE_MAX_BYTES
+            path,
+            query,
+            read_scheduled_job,
+            token=token,
+            answer_max=PAGE_MAX_BYTES,
+            deadline=deadline,
         ):
             yield [each for each in page if labels.items() <= (each.job_spec.labels or {}).items()]
 

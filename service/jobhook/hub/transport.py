@@ -32,6 +32,7 @@ from jobhook.core.errors import (
     UsageError,
 )
 from jobhook.core.pacing import Quota
+from jobhook.hub import login
 from jobhook.hub.answers import failure, next_link
 from jobhook.hub.connections import (
     BROKEN,
@@ -129,13 +130,15 @@ class HubTransport:
         Return the token that a call is made with.
 
         Raises:
-            UsageError: It is no token; or there must be one (*token* is True) and there is none.
+            UsageError: It is no token; or the saved one is wanted (*token* is True) and there is
+                none.
         """
         if isinstance(token, str) or token is False:
             if token and not (token.isascii() and token.isprintable()):
                 raise UsageError("the token is no token: it holds what no header may hold")
             return token or None
-        known = self._token() if callable(self._token) else self._token
+        source = login.token if token is True else self._token
+        known = source() if callable(source) else source
         own = known if isinstance(known, str) and known else None
         if token is True and not own:
             raise UsageError("there is no token: set HF_TOKEN, or log in with `hf auth login`")
@@ -175,9 +178,12 @@ class HubTransport:
         *,
         answer_max: int = ANSWER_MAX_BYTES,
         token: CallToken = None,
+        deadline: float | None = None,
     ) -> Answer:
         """
         Read something of at most *answer_max* bytes; it is asked for again while that may help.
+
+        *deadline* is another than that of every call, in seconds.
 
         Raises:
             HubRefused: The Hub said no.
@@ -190,7 +196,7 @@ class HubTransport:
             headers=self._headers(token),
             answer_max=answer_max,
         )
-        return await self._patiently(asked)
+        return await self._patiently(asked, deadline)
 
     async def change(
         self,
@@ -236,17 +242,20 @@ class HubTransport:
         *,
         answer_max: int = ANSWER_MAX_BYTES,
         token: CallToken = None,
+        deadline: float | None = None,
     ) -> AsyncIterator[Any]:
         """
         Yield the body of every page of a list, following `Link` within the same origin.
 
-        A page may have *answer_max* bytes.
+        A page may have *answer_max* bytes, and take *deadline* seconds.
 
         Raises:
             ListTooLong: There are more than `PAGES_MAX`; these were yielded before.
         """
         for _ in range(PAGES_MAX):
-            answer = await self.get(path, query, answer_max=answer_max, token=token)
+            answer = await self.get(
+                path, query, answer_max=answer_max, token=token, deadline=deadline
+            )
             yield answer.body
             following = next_link(answer.headers)
             if following is None:
@@ -280,9 +289,9 @@ class HubTransport:
         except (*NOT_SENT, *BROKEN) as exc:
             raise HubBusy(f"the stream from {self.endpoint} broke: {_why(exc)}") from exc
 
-    async def _patiently(self, asked: _Request) -> Answer:
+    async def _patiently(self, asked: _Request, deadline: float | None = None) -> Answer:
         """Send what is harmless to repeat until it is answered, within the deadline of one call."""
-        until = self.monotonic() + self._deadline
+        until = self.monotonic() + (deadline or self._deadline)
         unclear = False
         for turn in range(self._retries + 1):
             try:
