@@ -28,6 +28,12 @@ def answer(status: int, body: Any = None, **headers: str) -> bytes:
     return "\r\n".join(lines).encode() + content
 
 
+def raw(content: bytes, status: str = "200 OK", *headers: str) -> bytes:
+    """The bytes of an answer that is no JSON."""
+    lines = [f"HTTP/1.1 {status}", f"content-length: {len(content)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + content
+
+
 class CannedServer:
     """
     Answers requests in turn with `answers`; when there is none left, it closes the connection.
