@@ -27,8 +27,10 @@ RULES_README = (ROOT / "rules" / "README.md").read_text(encoding="utf-8")
 
 
 def commands(group: Any, words: str = "jobhook") -> Iterator[tuple[str, Any]]:
-    """Every command by the words that call it."""
+    """Every command by the words that call it, but for other words for the same."""
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         if hasattr(command, "commands"):
             yield from commands(command, f"{words} {name}")
         else:

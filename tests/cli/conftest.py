@@ -8,12 +8,30 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from factories import make_spec
 from jobhook.devhub import TOKEN, DevHub
 from jobhook.hub.client import AsyncHub
 from jobhook.web.serving import listen, url_of
 from jobhook.wiring import running_devhub
+
+
+@pytest.fixture(scope="module")
+def devhub_url() -> Iterator[str]:
+    """A devhub for the tests of one module, in a thread of its own."""
+    with start_blocking_portal() as portal, listen("127.0.0.1", 0) as listener:
+        running = running_devhub(DevHub(url_of(listener)), listener)
+        with portal.wrap_async_context_manager(running):
+            yield url_of(listener)
+
+
+@pytest.fixture
+def at_devhub(devhub_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The Hub is that devhub, and the token that of its user `dev`."""
+    monkeypatch.setenv("HF_ENDPOINT", devhub_url)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    return devhub_url
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ from commands import Run
 from jobhook import __version__
 from jobhook.devhub import FAULT_KEYS
 
-COMMANDS = "demo serve devhub apply rules deliveries launches secret".split()
+COMMANDS = (
+    "demo serve devhub apply rules deliveries launches secret jobs schedules webhooks"
+).split()
 
 
 def test_help_names_every_command(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import io
 import os
 import pty
 import re
@@ -18,6 +19,7 @@ import pytest
 
 from factories import make_launch
 from jobhook.adapters.store_sqlite import sqlite_store
+from jobhook.cli.output import say_log
 from jobhook.core.launches import LaunchState
 
 STYLES = re.compile(r"\x1b\[[0-9;]*m")
@@ -87,3 +89,29 @@ def test_at_a_wide_terminal_all_is_on_one_line(
     assert ID in row
     assert "acme/corpus" in row
     assert row.endswith(REASON)
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        pytest.param("plain", "plain", id="plain"),
+        pytest.param("a\tb\rc", "a\tb\rc", id="white space"),
+        pytest.param("\x1b[1;31mred\x1b[0m!", "\x1b[1;31mred\x1b[0m!", id="colours"),
+        pytest.param("\x1b[2J\x1b]0;x\x07", r"\x1b[2J\x1b]0;x\x07", id="what steers"),
+        pytest.param("\u202egnp.exe", r"\x202egnp.exe", id="what turns it round"),
+    ],
+)
+def test_a_log_on_a_terminal_is_coloured_and_steers_nothing(
+    monkeypatch: pytest.MonkeyPatch, line: str, seen: str
+) -> None:
+    screen, pipe = Screen(), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(sys, "stderr", pipe)
+    say_log(line)
+    say_log(line, aside=True)
+    assert (screen.getvalue(), pipe.getvalue()) == (f"{seen}\n", f"{line}\n")

@@ -14,12 +14,15 @@ from jobhook.cli import (
     checking,
     doctor,
     explaining,
+    jobs,
     orders,
     records,
     registration,
     rules,
+    schedules,
     service,
     stopping,
+    webhooks,
 )
 from jobhook.cli.output import say
 
@@ -40,6 +43,9 @@ app.add_typer(rules.app, name="rules")
 rules.app.command("check")(checking.check)
 rules.app.command("codes")(checking.codes)
 rules.app.command("explain")(explaining.explain_rules)
+app.add_typer(jobs.jobs_app, name="jobs")
+app.add_typer(schedules.schedules_app, name="schedules")
+app.add_typer(webhooks.webhooks_app, name="webhooks")
 app.command("apply")(registration.apply)
 app.add_typer(records.deliveries_app, name="deliveries")
 app.add_typer(records.launches_app, name="launches")

@@ -29,6 +29,12 @@ def settings_with(**given: object) -> Settings:
     return Settings.from_env({**os.environ, **options})
 
 
+def local_values() -> dict[str, str]:
+    """Return what names stand for on this machine: its environment, and the token of the login."""
+    token = settings_with().hf_token
+    return {**os.environ, **({"HF_TOKEN": token} if token else {})}
+
+
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """
     Return *command* as Typer can read it, which knows no groups of options.

@@ -18,6 +18,9 @@ from rich.text import Text
 # Control characters, and those that turn the direction of text: strangers choose titles and names.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+# What a job's log may hold on a terminal: white space, and colours.
+_LOG_SAFE = re.compile("[\t\r]|\x1b\\[[0-9;]*m")
+
 _PIPE_WIDTH = 400
 # From here on there is room for what a person can also look up.
 _ROOMY_WIDTH = 150
@@ -49,6 +52,14 @@ def plain(text: object) -> str:
     return _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", str(text))
 
 
+def _safe_log(line: str) -> str:
+    end, parts = 0, []
+    for kept in _LOG_SAFE.finditer(line):
+        parts += [plain(line[end : kept.start()]), kept[0]]
+        end = kept.end()
+    return "".join([*parts, plain(line[end:])])
+
+
 def prepare_streams() -> None:
     """Let no text be too odd to be printed."""
     for stream in (sys.stdout, sys.stderr):
@@ -60,6 +71,13 @@ def say(line: str) -> None:
     """Print one line for a person or a pipe, at once."""
     sys.stdout.write(plain(line) + "\n")
     sys.stdout.flush()
+
+
+def say_log(line: str, *, aside: bool = False) -> None:
+    """Print a line of a job's log, to stderr if *aside*: as it is to a pipe, safely to a person."""
+    stream = sys.stderr if aside else sys.stdout
+    stream.write((_safe_log(line) if stream.isatty() else line) + "\n")
+    stream.flush()
 
 
 def warn(line: str) -> None:

@@ -7,12 +7,14 @@ when it is needed, and only then.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from jobhook.core.errors import FilesTooLong, HubBusy, HubRefused
+from jobhook.core.errors import FilesTooLong, HubBusy, HubRefused, UsageError
 from jobhook.core.jobs import Volume
+from jobhook.core.volumes import LocalFolder
 
 MOUNT_PATH = "/data"
 _BUCKET = "jobs-artifacts"
@@ -53,16 +55,57 @@ def upload(names: Mapping[str, str], folder: Volume, *, endpoint: str, token: st
         ) from exc
 
 
+def sync(folder: LocalFolder, *, namespace: str | None, endpoint: str, token: str | None) -> Volume:
+    """
+    Copy a local folder to the bucket of *namespace*, or of the token's user: what is new of it.
+
+    Raises:
+        UsageError: `huggingface_hub` is not installed.
+        HubRefused: The Hub said no.
+        HubBusy: It could not be copied this time.
+    """
+    try:
+        from huggingface_hub import HfApi
+
+        api = HfApi(endpoint=endpoint, token=token or False)
+        with _told(f"folder {folder.source} could not be copied to a bucket"):
+            copied = api.sync_job_volume(
+                folder.source,
+                folder.mount_path,
+                read_only=folder.read_only,
+                namespace=namespace,
+            )
+    except ImportError as exc:
+        raise UsageError(
+            f"folder {folder.source}: to copy it to a bucket takes huggingface_hub; install that, "
+            "or mount hf://buckets/OWNER/NAME"
+        ) from exc
+    return Volume(
+        type="bucket",
+        source=copied.source,
+        mount_path=folder.mount_path,
+        read_only=folder.read_only,
+        path=copied.path,
+    )
+
+
 def _put(files: list[tuple[str, str]], bucket: str, endpoint: str, token: str | None) -> None:
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
 
     # False, so that no other token is taken than ours.
     api = HfApi(endpoint=endpoint, token=token or False)
-    failed = f"the files could not be put into the bucket {bucket}"
-    try:
+    with _told(f"the files could not be put into the bucket {bucket}"):
         api.create_bucket(bucket, private=True, exist_ok=True)
         api.batch_bucket_files(bucket, add=[*files])
+
+
+@contextlib.contextmanager
+def _told(failed: str) -> Iterator[None]:
+    """Let no error of the official client leave this module."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        yield
     except HfHubHTTPError as exc:
         status = exc.response.status_code
         kind = HubRefused if 400 <= status < 500 and status not in _FOR_NOW else HubBusy
