@@ -25,6 +25,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.slips",
         "core.strict",
         "core.uv_runs",
+        "core.texts",
         "failpoints",
     ),
     (

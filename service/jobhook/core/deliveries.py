@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticUseDefault
 
 from jobhook.core.errors import WrongSecret
+from jobhook.core.texts import holds_half_a_character
 
 BODY_MAX_BYTES = 1024 * 1024
 SECRET_MAX_BYTES = 1024
@@ -303,7 +304,7 @@ def _check_text(text: str) -> None:
     if text.isascii():
         if "\0" in text:
             raise ValueError("a text holds a NUL")
-    elif "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    elif "\0" in text or holds_half_a_character(text):
         raise ValueError("a text holds a NUL or half a character")
 
 

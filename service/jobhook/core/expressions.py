@@ -16,6 +16,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from jobhook.core.errors import UsageError
+from jobhook.core.texts import holds_half_a_character
 
 EXPRESSION_MAX = 4096
 # Each is parsed when its rule is checked, and again when it is made ready to be asked.
@@ -177,7 +178,7 @@ def _refuse(text: str) -> None:
     if len(text) > EXPRESSION_MAX:
         raise BadExpression(f"it may have {EXPRESSION_MAX:,} characters at most")
     # YAML can write them, and CEL cannot take them.
-    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+    if holds_half_a_character(text):
         raise BadExpression("it holds half a character")
 
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from jobhook.core.errors import UsageError
+from jobhook.core.texts import holds_half_a_character
 
 ENV_NAME = re.compile(r"[a-zA-Z][_a-zA-Z0-9]+")
 SECRET_NAME = re.compile(r"[a-zA-Z][_a-zA-Z0-9]*")
@@ -204,7 +205,7 @@ def problems_of(spec: JobSpec) -> Iterator[str]:
         yield f"timeout {spec.timeout} must be at least 1 second"
     if spec.attempts is not None and spec.attempts < 1:
         yield f"attempts {spec.attempts} must be at least 1"
-    if any("\0" in word or _is_broken(word) for word in (*spec.command, *spec.args)):
+    if any("\0" in word or holds_half_a_character(word) for word in (*spec.command, *spec.args)):
         yield "command and args may hold no NUL and no half of a character"
     if spec.namespace is not None and not NAMESPACE.fullmatch(spec.namespace):
         yield f"namespace {spec.namespace[:120]!r} is no name of a user or org"
@@ -215,7 +216,7 @@ def problems_of(spec: JobSpec) -> Iterator[str]:
         size = len(f"{name}={value}\0".encode(errors="surrogatepass"))
         if "\0" in value or size > ENV_STRING_MAX_BYTES:
             yield f"env {name} holds a NUL or is over {ENV_STRING_MAX_BYTES:,} bytes with its name"
-        if _is_broken(value):
+        if holds_half_a_character(value):
             yield f"env {name} holds half a character"
     yield from label_problems(spec.labels)
     yield from _seldom_problems(spec)
@@ -273,10 +274,6 @@ def secret_problems(secrets: Mapping[str, str]) -> Iterator[str]:
     for name, value in secrets.items():
         if "\0" in value or _is_broken(value):
             yield f"secret {name} holds a NUL or half a character"
-
-
-def _is_broken(text: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _name_problems(what: str, pattern: re.Pattern[str], names: Mapping[str, str]) -> Iterator[str]:
