@@ -102,9 +102,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Cluster]:
-    """A PostgreSQL for the whole session; without one, what needs it is skipped."""
+def _postgres() -> Iterator[Cluster]:
     binaries = find_binaries()
     if binaries is None and os.environ.get(REQUIRED):
         pytest.fail(MISSING, pytrace=False)
@@ -112,6 +110,18 @@ def postgres() -> Iterator[Cluster]:
         pytest.skip(MISSING)
     with running_cluster(binaries) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL for the whole session; without one, what needs it is skipped."""
+    yield from _postgres()
+
+
+@pytest.fixture(scope="session")
+def mortal_postgres() -> Iterator[Cluster]:
+    """One to crash: after it, a server syncs every file of every database that it ever had."""
+    yield from _postgres()
 
 
 @pytest.fixture(scope="session")

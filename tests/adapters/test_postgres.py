@@ -238,11 +238,11 @@ async def test_connections_that_are_killed_are_replaced(
     await answers(database)
 
 
-async def test_a_server_that_was_restarted_is_used_again(
-    postgres: Cluster, database: Database
-) -> None:
-    await asyncio.to_thread(postgres.restart)
-    await answers(database)
+async def test_a_server_that_was_restarted_is_used_again(mortal_postgres: Cluster) -> None:
+    async with open_database(mortal_postgres.url(mortal_postgres.create())) as database:
+        assert await database.fetch("SELECT 1")
+        await asyncio.to_thread(mortal_postgres.restart)
+        await answers(database)
 
 
 async def answers(database: Database) -> None:

@@ -28,11 +28,17 @@ pytestmark = pytest.mark.anyio
 Stores = list[PostgresStore]
 
 
-@pytest.fixture
-async def stores(postgres_url: str) -> AsyncIterator[Stores]:
+@asynccontextmanager
+async def four(url: str) -> AsyncIterator[Stores]:
     """The stores of four processes."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(postgres_store(postgres_url)) for _ in range(4)]
+        yield [await stack.enter_async_context(postgres_store(url)) for _ in range(4)]
+
+
+@pytest.fixture
+async def stores(postgres_url: str) -> AsyncIterator[Stores]:
+    async with four(postgres_url) as opened:
+        yield opened
 
 
 def guard(limits: Limits = PLENTY) -> Guard:
@@ -344,11 +350,12 @@ async def under_load(stores: Stores, disturb: asyncio.Task[None]) -> int:
 
 
 async def test_nothing_acknowledged_is_lost_when_the_server_crashes(
-    stores: Stores, postgres: Cluster
+    mortal_postgres: Cluster,
 ) -> None:
-    disturb = asyncio.create_task(asyncio.to_thread(postgres.restart))
-    assert await under_load(stores, disturb) > 0
-    await ready_after(stores)
+    async with four(mortal_postgres.url(mortal_postgres.create())) as stores:
+        disturb = asyncio.create_task(asyncio.to_thread(mortal_postgres.restart))
+        assert await under_load(stores, disturb) > 0
+        await ready_after(stores)
 
 
 @pytest.mark.parametrize("way", ["postgres", "pooled"])

@@ -56,12 +56,12 @@ async def test_a_wiped_database_launches_nothing_again(tmp_path: Path) -> None:
 
 
 async def test_replicas_lose_nothing_while_their_server_crashes(
-    postgres: Cluster, tmp_path: Path
+    mortal_postgres: Cluster, tmp_path: Path
 ) -> None:
     verdict = await share(
         tmp_path,
-        postgres,
-        postgres.url(postgres.create()),
+        mortal_postgres,
+        mortal_postgres.url(mortal_postgres.create()),
         replicas=4,
         deliveries=800,
         restarts=2,
