@@ -9,7 +9,9 @@ import socket
 # Below those from which systems take the ports of outgoing connections: one of thousands of
 # these would be on it by the time it is listened on.
 _FIRST, _LAST = 20_000, 32_000
-_offsets = itertools.count(os.getpid() * 97)
+# Processes that were started one after the other, as the workers of a suite are, begin far from one
+# another: the golden section of the range keeps any few of them apart.
+_offsets = itertools.count(os.getpid() * 7417)
 
 
 def free_port() -> int:
