@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from campaign.crashes import crash_everywhere
-from campaign.faults import strike_all
 from campaign.kills import kills
 from campaign.replicas import share
 from campaign.results import Row, put_in
@@ -16,15 +14,6 @@ from campaign.wipes import wipe
 from postgres import Cluster
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
-    """Gives the URL of a new database, by a name."""
-    if request.param == "sqlite":
-        return lambda name: f"sqlite:///{tmp_path / name}.db"
-    cluster: Cluster = request.getfixturevalue("postgres")
-    return lambda _: cluster.url(cluster.create())
 
 
 async def test_random_kills_lose_nothing_and_launch_nothing_twice(
@@ -35,18 +24,6 @@ async def test_random_kills_lose_nothing_and_launch_nothing_twice(
     verdict = await kills(tmp_path, url, count=12, seed=7, replicas=replicas)
     assert verdict.holds, verdict
     assert verdict.deliveries == 48
-
-
-async def test_no_crash_point_loses_or_doubles_anything(
-    new_database: Callable[[str], str], tmp_path: Path
-) -> None:
-    assert await crash_everywhere(tmp_path, new_database) == {}
-
-
-async def test_nothing_that_the_hub_does_makes_two_jobs_of_one_launch(
-    new_database: Callable[[str], str], tmp_path: Path
-) -> None:
-    assert await strike_all(tmp_path, new_database) == {}
 
 
 async def test_a_wiped_database_launches_nothing_again(tmp_path: Path) -> None:
