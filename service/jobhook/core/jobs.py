@@ -272,7 +272,7 @@ def secret_problems(secrets: Mapping[str, str]) -> Iterator[str]:
     """Yield a sentence for every secret that the Hub would not take; its value is not told."""
     yield from _name_problems("secrets", SECRET_NAME, secrets)
     for name, value in secrets.items():
-        if "\0" in value or _is_broken(value):
+        if "\0" in value or holds_half_a_character(value):
             yield f"secret {name} holds a NUL or half a character"
 
 
