@@ -41,7 +41,7 @@ async def test_serve_with_a_devhub_needs_nothing_and_drains_when_told_to_stop(
         endpoint = (await running.line()).removeprefix("export HF_ENDPOINT=")
         token = (await running.line()).removeprefix("export HF_TOKEN=")
         await running.log("webhook.registered")
-        async with AsyncHub(endpoint, token) as hub:
+        async with AsyncHub(endpoint, token, retries=0) as hub:
             await hub.create_repo("dev/corpus", repo_type="dataset")
             files = {"train.py": b"print('trained')"}
             await hub.create_commit("dev/corpus", files, repo_type="dataset", message="m")
@@ -69,7 +69,7 @@ async def test_no_secret_gets_into_the_database_or_the_log(
     async with jobhook(own_environment(**canaries), *words) as running:
         endpoint = (await running.line()).removeprefix("export HF_ENDPOINT=")
         await running.log("webhook.registered")
-        async with AsyncHub(endpoint, TOKEN) as hub:
+        async with AsyncHub(endpoint, TOKEN, retries=0) as hub:
             await hub.create_repo("dev/corpus", repo_type="dataset")
             await hub.create_commit("dev/corpus", {"a": b"1"}, repo_type="dataset", message="m")
             while (moved := await running.log("launch.moved"))["state"] != "completed":
@@ -172,7 +172,7 @@ async def test_devhub_prints_what_to_export_and_keeps_its_data(
             endpoint = (await running.line()).removeprefix("export HF_ENDPOINT=")
             assert await running.line() == f"export HF_TOKEN={TOKEN}"
             assert "not a sandbox" in await running.line()
-            async with AsyncHub(endpoint, TOKEN) as hub:
+            async with AsyncHub(endpoint, TOKEN, retries=0) as hub:
                 if expected == "made":
                     await hub.create_repo("dev/corpus", repo_type="dataset")
                 answer = await hub.transport.get("/api/datasets/dev/corpus")
@@ -190,7 +190,7 @@ async def test_devhub_fails_on_demand_and_says_how_to_repeat_it(
         endpoint = (await running.line()).removeprefix("export HF_ENDPOINT=")
         told = [await running.line() for _ in range(3)]
         assert told[-1] == "# Faults that are set: 2; to see the same again: --chaos-seed 7"
-        async with AsyncHub(endpoint, TOKEN) as hub:
+        async with AsyncHub(endpoint, TOKEN, retries=0) as hub:
             with pytest.raises(HubBusy):
                 await hub.transport.get("/api/whoami-v2")
             faults = (await hub.transport.get("/_devhub/chaos")).body["faults"]
@@ -243,7 +243,7 @@ async def test_a_second_signal_stops_waiting_but_not_for_the_jobs_processes(
     async with jobhook(own_environment(), *words) as running:
         endpoint = (await running.line()).removeprefix("export HF_ENDPOINT=")
         await running.log("webhook.registered")
-        async with AsyncHub(endpoint, TOKEN) as hub:
+        async with AsyncHub(endpoint, TOKEN, retries=0) as hub:
             await hub.create_repo("dev/corpus", repo_type="dataset")
             await hub.create_commit("dev/corpus", {"a": b"1"}, repo_type="dataset", message="m")
         while (await running.log("launch.moved"))["state"] != "running":

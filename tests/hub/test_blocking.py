@@ -6,6 +6,7 @@ import _thread
 import inspect
 import json
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +78,14 @@ def test_many_threads_may_ask_at_once(hub: Hub, server: CannedServer) -> None:
     assert {job.id for job in found} == {"j1"}
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_gives_up_the_call(server: CannedServer) -> None:
     server.hang = True
     server.answers = [b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n"]
