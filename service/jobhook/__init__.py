@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 _OF_JOBS = (
     "cancel_job fetch_job_logs fetch_job_metrics inspect_job list_jobs list_jobs_hardware "
-    "rerun_job run_job run_uv_job update_job_expose update_job_labels wait_for_job"
+    "rerun_job run_job run_uv_job sync_job_volume update_job_expose update_job_labels wait_for_job"
 )
 _OF_SCHEDULES = (
     "create_scheduled_job create_scheduled_uv_job delete_scheduled_job inspect_scheduled_job "
@@ -171,6 +171,9 @@ if TYPE_CHECKING:
     )
     from jobhook.hub.functions import (
         suspend_scheduled_job as suspend_scheduled_job,
+    )
+    from jobhook.hub.functions import (
+        sync_job_volume as sync_job_volume,
     )
     from jobhook.hub.functions import (
         trigger_scheduled_job as trigger_scheduled_job,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from factories import ROOT
 from jobhook import (
     JobInfo,
     JobStage,
@@ -261,3 +263,12 @@ def test_a_webhook_runs_a_job() -> None:
     assert hook.job
     assert hook.job.docker_image == PYTHON
     delete_webhook(hook.id)
+
+
+def test_the_examples_of_the_readme_run(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for example in re.findall(r"```python\n(.*?)```", readme, re.DOTALL):
+        exec(example, {"__name__": "example"})  # noqa: S102 - it is our own
+    told = capsys.readouterr().out
+    assert told.startswith("hello\n")
+    assert told.count("COMPLETED") == 50

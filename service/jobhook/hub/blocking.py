@@ -153,6 +153,7 @@ class Hub:
     update_job_labels = _waited(AsyncHub.update_job_labels)
     update_job_expose = _waited(AsyncHub.update_job_expose)
     list_jobs_hardware = _waited(AsyncHub.list_jobs_hardware)
+    sync_job_volume = _waited(AsyncHub.sync_job_volume)
 
     create_scheduled_job = _waited(AsyncHub.create_scheduled_job)
     create_scheduled_uv_job = _waited(AsyncHub.create_scheduled_uv_job)

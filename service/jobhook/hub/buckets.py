@@ -55,7 +55,14 @@ def upload(names: Mapping[str, str], folder: Volume, *, endpoint: str, token: st
         ) from exc
 
 
-def sync(folder: LocalFolder, *, namespace: str | None, endpoint: str, token: str | None) -> Volume:
+def sync(
+    folder: LocalFolder,
+    *,
+    namespace: str | None,
+    endpoint: str,
+    token: str | None,
+    remote_name: str | None = None,
+) -> Volume:
     """
     Copy a local folder to the bucket of *namespace*, or of the token's user: what is new of it.
 
@@ -72,6 +79,7 @@ def sync(folder: LocalFolder, *, namespace: str | None, endpoint: str, token: st
             copied = api.sync_job_volume(
                 folder.source,
                 folder.mount_path,
+                remote_name=remote_name,
                 read_only=folder.read_only,
                 namespace=namespace,
             )

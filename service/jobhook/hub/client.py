@@ -7,6 +7,7 @@ from typing import Self
 
 from jobhook.core.pacing import Quota
 from jobhook.hub import login
+from jobhook.hub.folders import FoldersApi
 from jobhook.hub.job_streams import JobStreamsApi
 from jobhook.hub.looking import LookingApi
 from jobhook.hub.patience import RETRIES
@@ -16,7 +17,7 @@ from jobhook.hub.uv import UvApi
 from jobhook.hub.webhooks import WebhooksApi
 
 
-class AsyncHub(JobStreamsApi, UvApi, WebhooksApi, ReposApi, LookingApi):
+class AsyncHub(JobStreamsApi, UvApi, FoldersApi, WebhooksApi, ReposApi, LookingApi):
     """
     The Hub, asked with coroutines; an async context manager.
 

@@ -38,6 +38,7 @@ rerun_job = _hub.rerun_job
 update_job_labels = _hub.update_job_labels
 update_job_expose = _hub.update_job_expose
 list_jobs_hardware = _hub.list_jobs_hardware
+sync_job_volume = _hub.sync_job_volume
 create_scheduled_job = _hub.create_scheduled_job
 create_scheduled_uv_job = _hub.create_scheduled_uv_job
 list_scheduled_jobs = _hub.list_scheduled_jobs
