@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from commands import Ran, Run
 from factories import ROOT
@@ -28,6 +29,10 @@ from postgres import (
 
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"
 _NOT_THE_TESTS_OWN = ("JOBHOOK_", "HF_", "HUGGING_FACE_", "WEBHOOK_", "SPACE_", "OAUTH_")
+
+# How long an example takes says more of the machine, and of what else runs on it, than of the code.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture

@@ -344,7 +344,10 @@ def test_warnings_come_with_the_problems_of_other_files(folder: Path) -> None:
     assert [each.rule.id for each in found.files] == ["retrain"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=200,
+)
 @given(start=st.integers(0, len(GOOD)), length=st.integers(0, 20), junk=st.text(max_size=5))
 def test_a_damaged_file_is_a_rule_or_a_told_problem(
     folder: Path, start: int, length: int, junk: str

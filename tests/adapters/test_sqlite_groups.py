@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from factories import NOON, make_received
@@ -57,7 +57,6 @@ def in_memory() -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-@settings(deadline=None)
 @given(st.lists(_RECEIVED, max_size=12))
 def test_a_group_leaves_what_each_by_itself_would_have_left(group: list[Received]) -> None:
     with in_memory() as together, in_memory() as alone:

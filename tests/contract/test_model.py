@@ -54,7 +54,6 @@ class PostgresMachine(StoreMachine):
 SHORT = settings(
     max_examples=60,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 # Every step is a transaction on a server.

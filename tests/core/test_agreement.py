@@ -317,7 +317,7 @@ def made(rules: Sequence[Given]) -> list[Rule]:
     return [make_rule(id=f"r{n}", **given) for n, given in enumerate(rules)]
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(
     st.lists(rules_given, min_size=1, max_size=8),
     st.sampled_from([*EVENTS, *RAW]),
@@ -345,7 +345,7 @@ def test_a_rule_fires_where_a_naive_reading_says_so_and_then_it_is_near(
     assert list(near) == [rule for rule in rules if rule in near]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(rules_given, st.sampled_from([*EVENTS, *RAW]), overs)
 def test_a_rule_that_fires_holds_in_every_condition_and_another_tells_one_that_does_not(
     given_rule: Given, event: str, over: Given
@@ -360,7 +360,7 @@ def test_a_rule_that_fires_holds_in_every_condition_and_another_tells_one_that_d
     assert "\n" not in explanation.decision.reason
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(rules_given, min_size=1, max_size=6), st.sampled_from(EVENTS), overs)
 def test_what_is_near_does_not_depend_on_what_else_there_is(
     given_rules: list[Given], event: str, over: Given

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from factories import BODY, DELIVERIES, sample
@@ -453,7 +453,6 @@ def check_is_harmless(body: bytes) -> None:
         assert all(event.name for event in events_of(answer))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 @example(b"\x00")
 def test_no_bytes_whatever_raise(body: bytes) -> None:
@@ -470,7 +469,6 @@ ANY_JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(ANY_JSON, st.booleans())
 def test_no_json_whatever_raises(value: object, escaped: bool) -> None:
     check_is_harmless(json.dumps(value, ensure_ascii=escaped).encode("utf-8", "surrogatepass"))
@@ -517,7 +515,6 @@ PAYLOADS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(PAYLOADS)
 def test_nothing_shaped_like_a_payload_raises(value: object) -> None:
     check_is_harmless(json.dumps(value).encode())

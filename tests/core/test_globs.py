@@ -69,7 +69,7 @@ def naive_text(pattern: str, text: str) -> bool:
     return bool(text) and pattern[0] in ("?", text[0]) and naive_text(pattern[1:], text[1:])
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(
     st.text(st.sampled_from("aab/*?"), max_size=9), st.text(st.sampled_from("aab/*"), max_size=9)
 )
@@ -80,7 +80,6 @@ def test_globs_agree_with_the_naive_reading(pattern: str, name: str) -> None:
     assert glob_matches(pattern, name) == naive_parts(pattern.split("/"), name.split("/"))
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["**", "*", "a", "a*", "?b"]), min_size=1, max_size=5), st.data())
 def test_globs_of_whole_parts_agree_with_the_naive_reading(
     pattern: list[str], data: st.DataObject

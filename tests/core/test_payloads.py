@@ -251,7 +251,7 @@ def big_bodies(draw: st.DrawFn) -> bytes:
 
 
 # Shrinking megabytes takes minutes and tells nothing that the table above does not.
-@settings(deadline=None, max_examples=25, phases=[Phase.generate])
+@settings(max_examples=25, phases=[Phase.generate])
 @given(big_bodies())
 def test_every_payload_fits_and_still_tells_what_happened_where(body: bytes) -> None:
     assert fitted(body)

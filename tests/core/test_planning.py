@@ -184,7 +184,7 @@ def test_a_job_that_could_not_be_read_is_held_and_never_sent() -> None:
     assert "deliveries replay d1" in str(next_step(launch))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(title=st.text(max_size=400), ref=st.text(max_size=60), content=st.text(max_size=400))
 def test_whatever_strangers_write_the_job_differs_in_its_environment_only(
     title: str, ref: str, content: str
