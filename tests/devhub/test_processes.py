@@ -130,7 +130,7 @@ async def test_nothing_is_left_of_a_command(
     by_timeout, by_itself, by_leaving = (Command(tmp_path) for _ in range(3))
     # At once, because the machine may take seconds to bury the dead.
     endings = await asyncio.gather(
-        by_timeout.run("sh", "-c", "sleep 60 & sleep 60 & echo $!; wait", timeout=0.3),
+        by_timeout.run("sh", "-c", "sleep 60 & sleep 60 & echo $!; wait", timeout=1.5),
         by_itself.run("sh", "-c", "sleep 60 & echo $!"),
         by_leaving.run(sys.executable, "-c", LEAVE),
     )
