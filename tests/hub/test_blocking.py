@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import gc
 import inspect
 import json
 import os
@@ -16,7 +17,7 @@ from anyio.from_thread import start_blocking_portal
 
 from canned import CannedServer, answer
 from jobhook.core.errors import HubBusy, UsageError
-from jobhook.hub import functions
+from jobhook.hub import blocking, functions
 from jobhook.hub.blocking import Hub
 from jobhook.hub.client import AsyncHub
 
@@ -103,6 +104,48 @@ def test_a_forked_process_has_connections_of_its_own(hub: Hub, server: CannedSer
     if not child:
         os._exit(hub.inspect_job("j1", namespace="acme").id != "j1")
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_parent_goes_on_after_its_child_has_asked(hub: Hub, server: CannedServer) -> None:
+    server.answers = [answer(200, JOB)] * 3
+    hub.inspect_job("j1", namespace="acme")
+    child = os.fork()
+    if not child:
+        hub.inspect_job("j1", namespace="acme")
+        gc.collect()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert hub.cancel_job("j1", namespace="acme").id == "j1"
+
+
+# That a connection is collected is what is tried.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_log_that_is_collected_as_garbage_stops_nobody(hub: Hub, server: CannedServer) -> None:
+    class Holder:
+        def __init__(self) -> None:
+            self.itself = self
+            self.log = hub.fetch_job_logs(job_id="j1", namespace="acme", follow=True)
+
+    server.hang = True
+    server.answers = [stream("a", "b").replace(b"content-length: ", b"content-length: 9")]
+    assert next(Holder().log) == "a"
+    collected = threading.Event()
+
+    async def collect() -> None:
+        gc.collect()
+        collected.set()
+
+    blocking._background.start(collect())
+    assert collected.wait(10)
+    server.answers = [answer(200, JOB)]
+    assert hub.inspect_job("j1", namespace="acme").id == "j1"
+
+
+def test_a_hub_is_not_asked_by_what_another_one_calls(server: CannedServer) -> None:
+    inner = Hub(server.url, "hf_x")
+    outer = Hub(server.url, lambda: inner.whoami().name)
+    with pytest.raises(UsageError, match="cannot be asked by what another one calls"):
+        outer.inspect_job("j1", namespace="acme")
 
 
 def test_a_hub_that_was_not_used_is_closed_without_anything() -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import gc
 import ssl
 from pathlib import Path
 
+import httpcore2
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from canned import CannedServer, answer
 from factories import ROOT
 from jobhook.core.errors import HubBusy, UsageError
+from jobhook.hub import connections
 from jobhook.hub.transport import HubTransport
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +75,73 @@ async def test_a_proxy_is_not_used_for_what_it_is_not_for(
     server.answers = [answer(200, [])]
     async with HubTransport(server.url, "hf_x", retries=0) as transport:
         await transport.get("/api/x")
+
+
+async def test_a_proxy_is_told_who_asks(
+    server: CannedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("all_proxy", server.url.replace("http://", "http://ann:hu%40sh@"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    server.answers = [answer(200, [])]
+    async with HubTransport("http://hub.test", "hf_x", retries=0) as transport:
+        await transport.get("/api/x")
+    told = base64.b64decode(server.asked[0].headers["proxy-authorization"].removeprefix("Basic "))
+    assert told == b"ann:hu@sh"
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://127.0.0.1:port", "http://[::1"])
+def test_a_proxy_that_is_none_is_a_sentence(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(UsageError, match="http_proxy names no http"):
+        HubTransport("http://hub.test", "hf_x")
+
+
+async def test_what_follows_an_answer_is_not_the_next_one(server: CannedServer) -> None:
+    server.answers = [answer(200, ["first"]) + answer(200, ["evil"]), answer(200, ["second"])]
+    async with HubTransport(server.url, "hf_x", retries=0) as transport:
+        assert (await transport.get("/api/x")).body == ["first"]
+        assert (await transport.get("/api/x")).body == ["second"]
+
+
+async def test_connections_that_rested_for_long_are_closed(
+    server: CannedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "RESTING_SECONDS", -1.0)
+    server.answers = [answer(200, [])] * 2
+    async with HubTransport(server.url, "hf_x", retries=0) as transport:
+        await transport.get("/api/x")
+        await transport.get("/api/x")
+        assert transport._connections._resting == []
+
+
+async def test_a_peer_that_the_system_gave_up_leaves_the_outcome_open() -> None:
+    class Gone:
+        async def read(self, _most: int) -> bytes:
+            raise TimeoutError(110, "Connection timed out")
+
+    stream = connections._Stream(Gone(), Gone())  # type: ignore[arg-type]
+    with pytest.raises(httpcore2.ReadError, match="timed out"):
+        await stream.read(1)
+
+
+# What a loop leaves when it is closed is Python's to tell of.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_hub_may_be_used_in_one_event_loop_after_the_other() -> None:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(
+        CannedServer()
+    ) as server:  # fmt: skip
+        server.answers = [answer(200, [])] * 4
+
+        async def use(hub: HubTransport) -> None:
+            await hub.get("/api/x")
+            await hub.change("POST", "/api/x")
+
+        transport = HubTransport(server.url, "hf_x", retries=0)
+        for _ in range(2):
+            asyncio.run(use(transport))
+        gc.collect()
+        assert [asked.method for asked in server.asked] == ["GET", "POST"] * 2
 
 
 async def test_a_proxy_without_a_scheme_is_one_for_http(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,20 @@ async def test_a_stream_that_never_ends_is_left_when_the_job_has_ended() -> None
     assert [batch async for batch in log] == []
 
 
+async def test_a_line_that_comes_in_pieces_is_no_silence() -> None:
+    line = b'data: {"data":"a long one"}\n\n'
+
+    @contextlib.asynccontextmanager
+    async def opened(_is_at_the_start: bool) -> AsyncIterator[Opened]:
+        yield Opened({}, _chunks(iter([line[at : at + 3] for at in range(0, len(line), 3)])))
+
+    async def is_over() -> bool:
+        return True
+
+    log = following.follow(opened, is_over, Position(is_cut=False), sleep=_at_once)
+    assert [event["data"] async for batch in log for event in batch] == ["a long one"]
+
+
 async def test_the_lines_that_are_there_end_at_what_came_later(
     hub: AsyncHub, server: CannedServer
 ) -> None:
@@ -310,6 +324,45 @@ def test_whatever_breaks_each_line_is_read_once(
         position.begin()
         seen += position.beyond(replay[:each])
     assert seen == first
+
+
+START = {"data": "===== Job started at 2026-11-23 10:00:00 =====", "timestamp": None}
+
+
+def replayed(position: Position, *events: dict[str, Any]) -> list[str]:
+    position.begin()
+    return [event["data"] for event in position.beyond([START, *events])]
+
+
+def test_lines_of_one_moment_are_read_on_after_a_tail_broke() -> None:
+    position = Position(is_cut=True)
+    lines = [an_event(f"l{at}", 7) for at in range(6)]
+    assert replayed(position, *lines[2:4]) == ["l2", "l3"]
+    assert replayed(position, *lines) == ["l4", "l5"]
+
+
+def test_a_tail_that_broke_before_its_first_line_is_asked_for_again() -> None:
+    position = Position(is_cut=True)
+    assert replayed(position) == []
+    assert position.is_at_the_start
+
+
+def test_a_clock_that_was_set_back_gives_no_line_twice() -> None:
+    position = Position(is_cut=False)
+    lines = [an_event("early", 3_000), *(an_event(f"l{at}", 1) for at in range(250))]
+    assert len(replayed(position, *lines)) == 251
+    assert replayed(position, *lines) == []
+
+
+@pytest.mark.parametrize(
+    "date",
+    ["nonsense", "Mon, 23 Nov 2026 10:00:01 -0000", "Fri, 31 Dec 9999 23:59:59 GMT", "x 99999999"],
+)
+async def test_a_date_that_tells_nothing_ends_nothing(
+    hub: AsyncHub, server: CannedServer, date: str
+) -> None:
+    server.answers = [stream(frames("a"), Date=date)]
+    assert await there(hub) == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from canned import CannedServer, answer
@@ -160,28 +162,47 @@ async def test_a_call_may_have_another_token_or_none(
     ]
 
 
+SECRET = "hf_hush"
+
+
 @pytest.mark.parametrize(
-    ("own", "token", "words"),
-    [
-        pytest.param(None, True, "there is no token", id="none"),
-        pytest.param(None, "hf_x\r\nevil: 1", "is no token", id="two-headers"),
-        pytest.param(None, "hf_ü", "is no token", id="not-ascii"),
-    ],
+    "token", [f"{SECRET}\n", f"{SECRET} ", f"{SECRET}\r\nevil: 1", "hf_ü", b"hf_hush", 5]
 )
-async def test_without_a_token_that_can_be_sent_nothing_is(
-    server: CannedServer,
-    monkeypatch: pytest.MonkeyPatch,
-    own: str | None,
-    token: bool | str,
-    words: str,
+async def test_what_no_header_can_hold_is_no_token_and_is_not_told(
+    server: CannedServer, token: Any
+) -> None:
+    async with HubTransport(server.url, lambda: token) as transport:
+        for call in (transport.get("/api/x"), transport.get("/api/x", token=token)):
+            with pytest.raises(UsageError, match="is no token") as refused:
+                await call
+            assert SECRET not in str(refused.value)
+    with pytest.raises(UsageError, match="is no token"):
+        HubTransport(server.url, token)
+    assert server.asked == []
+
+
+async def test_a_saved_login_that_is_wanted_must_be_there(
+    server: CannedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_TOKEN_PATH", "/nowhere")
-    async with HubTransport(server.url, own) as transport:
-        with pytest.raises(UsageError, match=words):
-            await transport.get("/api/x", token=token)
+    async with HubTransport(server.url, "hf_x") as transport:
+        with pytest.raises(UsageError, match="there is no token"):
+            await transport.get("/api/x", token=True)
     assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"retries": -1}, {"retries": None}, {"retries": 1.5}, {"deadline": 0}, {"deadline": "x"},
+     {"deadline": 10**400}, {"deadline": None}, {"endpoint": 5}, {"endpoint": "http://a:b@hub"}],
+    ids=str,
+)  # fmt: skip
+def test_what_no_hub_can_be_asked_with_is_a_sentence(given: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as refused:
+        HubTransport(**{"endpoint": "http://hub.test", "token": "hf_x", **given})
+    assert "a:b" not in str(refused.value)
 
 
 def test_pauses_grow_and_are_spread() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from jobhook.core.errors import UsageError
 from jobhook.hub.client import AsyncHub
 from jobhook.hub.patience import RETRIES
 from jobhook.hub.streams import Stream
@@ -28,29 +29,49 @@ class _Background:
     """An event loop in a thread, started when it is first needed, and anew after a fork."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Garbage may be collected, and so a stream be left, while it is held.
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._pid = 0
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Return what *coroutine* does; it is cancelled if waiting for it is broken off."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._running())
+        """
+        Return what *coroutine* does; it is cancelled if waiting for it is broken off.
+
+        Raises:
+            UsageError: The caller is a coroutine of the loop, which would wait for itself.
+        """
+        loop = self._running()
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise UsageError("a hub that waits cannot be asked by what another one calls")
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
 
+    def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Have *coroutine* done some time; whoever collects garbage must not wait."""
+        asyncio.run_coroutine_threadsafe(coroutine, self._running())
+
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None or self._pid != os.getpid():
+                _of_parents.append(self._loop)
                 self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
-                threading.Thread(
+                self._thread = threading.Thread(
                     target=self._loop.run_forever, name="jobhook-hub", daemon=True
-                ).start()
+                )
+                self._thread.start()
             return self._loop
 
 
+# What a process has from the one that it was forked from. A connection that is collected takes
+# itself off the selector, which is the same for both.
+_of_parents: list[object] = []
 _background = _Background()
 
 
@@ -61,10 +82,10 @@ def _waited(
 
     @functools.wraps(method)
     def wait(self: Hub, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        asked = method(self.asynchronous, *args, **kwargs)
+        hub = self.asynchronous
 
         async def answered() -> T:
-            return await asked
+            return await method(hub, *args, **kwargs)
 
         return _background.run(answered())
 
@@ -89,7 +110,7 @@ def _items(stream: Stream[T]) -> Generator[T, None, None]:
         while batch := _background.run(stream.batch()):
             yield from batch
     finally:
-        _background.run(stream.aclose())
+        _background.start(stream.aclose())
 
 
 class Hub:
@@ -113,13 +134,14 @@ class Hub:
         )
         self._made: AsyncHub | None = None
         self._pid = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def asynchronous(self) -> AsyncHub:
         """The hub whose coroutines are waited for; its connections are of this process."""
         with self._lock:
             if self._made is None or self._pid != os.getpid():
+                _of_parents.append(self._made)
                 self._made, self._pid = self._make(), os.getpid()
             return self._made
 

@@ -15,10 +15,12 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
+
+from jobhook.core.errors import UsageError
 
 _READ_BYTES = 64 * 1024
 _RESTING_MAX = 50
@@ -65,12 +67,21 @@ class Connections:
         self._connect_seconds = connect
         self._tls = ssl.create_default_context() if origin.scheme == "https" else None
         self._proxy = self._proxied(origin.scheme)
+        self._loop: asyncio.AbstractEventLoop | None = None
         # Since when, the newest last.
         self._resting: list[tuple[float, httpcore2.AsyncHTTP11Connection]] = []
         self._places = asyncio.Semaphore(_AT_ONCE_MAX)
 
+    def _settle(self) -> None:
+        """Begin anew if the event loop is another: what belongs to one works in no other."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._resting = loop, []
+            self._places = asyncio.Semaphore(_AT_ONCE_MAX)
+
     async def aclose(self) -> None:
         """Close the connections that rest."""
+        self._settle()
         while self._resting:
             await self._resting.pop()[1].aclose()
         if self._proxy:
@@ -87,6 +98,7 @@ class Connections:
         just closing one (F11): what only reads is then sent once more, anything else is not.
         """
         request = self._request(method, target, headers, content, quiet=None)
+        self._settle()
         async with self._places:
             if self._proxy:
                 async with self._once(request) as response:
@@ -148,11 +160,14 @@ class Connections:
         return None
 
     async def _let_rest(self, connection: httpcore2.AsyncHTTP11Connection) -> None:
-        if not connection.is_idle():
+        # What comes after an answer would pass for the next one.
+        has_more = bool(connection._h11_state.trailing_data[0]) or connection.has_expired()
+        if not connection.is_idle() or has_more:
             await connection.aclose()
             return
-        self._resting.append((time.monotonic(), connection))
-        if len(self._resting) > _RESTING_MAX:
+        now = time.monotonic()
+        self._resting.append((now, connection))
+        while len(self._resting) > _RESTING_MAX or now - self._resting[0][0] > RESTING_SECONDS:
             await self._resting.pop(0)[1].aclose()
 
     async def _connect(self) -> httpcore2.AsyncHTTP11Connection:
@@ -163,7 +178,7 @@ class Connections:
                 )
         except TimeoutError as exc:
             raise httpcore2.ConnectTimeout(f"no connection in {self._connect_seconds:g} s") from exc
-        except OSError as exc:
+        except (OSError, UnicodeError) as exc:
             raise httpcore2.ConnectError(str(exc)) from exc
         return httpcore2.AsyncHTTP11Connection(
             origin=self._origin,
@@ -198,12 +213,25 @@ class Connections:
         )
 
     def _proxied(self, scheme: str) -> httpcore2.AsyncHTTPProxy | None:
-        proxy = getproxies().get(scheme)
-        if not proxy or proxy_bypass(self._host):
+        named = getproxies()
+        proxy = named.get(scheme) or named.get("all")
+        if not proxy or proxy_bypass(self._named):
             return None
-        named = proxy if "://" in proxy else f"http://{proxy}"
+        try:
+            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+            default = _PORTS[parts.scheme]
+            url = f"{parts.scheme}://{parts.hostname}:{parts.port or default}"
+        except (ValueError, KeyError) as exc:
+            raise UsageError(f"{scheme}_proxy names no http(s) proxy") from exc
+        known = parts.username is not None
         return httpcore2.AsyncHTTPProxy(
-            named, ssl_context=self._tls, max_connections=None, max_keepalive_connections=0
+            url,
+            proxy_auth=(unquote(parts.username or ""), unquote(parts.password or ""))
+            if known
+            else None,
+            ssl_context=self._tls,
+            max_connections=None,
+            max_keepalive_connections=0,
         )
 
 
@@ -215,13 +243,12 @@ class _Stream(httpcore2.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
-            if timeout is None:
+            async with asyncio.timeout(timeout) as patience:
                 return await self._reader.read(max_bytes)
-            async with asyncio.timeout(timeout):
-                return await self._reader.read(max_bytes)
-        except TimeoutError as exc:
-            raise httpcore2.ReadTimeout(f"nothing came for {timeout:g} s") from exc
         except OSError as exc:
+            # The system has a TimeoutError of its own, for a peer that is gone.
+            if patience.expired():
+                raise httpcore2.ReadTimeout(f"nothing came for {timeout} s") from exc
             raise httpcore2.ReadError(str(exc)) from exc
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -235,8 +262,8 @@ class _Stream(httpcore2.AsyncNetworkStream):
         self._writer.close()
 
     def get_extra_info(self, info: str) -> Any:
-        # What rests has nothing to read, but its end.
-        return self._reader.at_eof() if info == "is_readable" else None
+        # What rests has nothing to read, but its end or what nobody asked for.
+        return self._reader.at_eof() or bool(self._reader._buffer)  # type: ignore[attr-defined]
 
 
 def _response(answered: httpcore2.Response) -> Response:

@@ -9,9 +9,9 @@ and the job has ended: what was written while a connection was down is in the ne
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -46,7 +46,9 @@ class Position:
         self._is_new = True
         self._index = 0
         self._replayed: deque[Key] = deque(maxlen=_WINDOW)
+        # The latest moment that was seen, and that of when this replay began.
         self._newest: datetime | None = None
+        self._replay_is_after: datetime | None = None
 
     @property
     def is_at_the_start(self) -> bool:
@@ -58,14 +60,21 @@ class Position:
         self._is_new = not self._seen
         self._index = 0
         self._replayed.clear()
-        moments = [moment for _, told in self._last if (moment := read_date(told))]
-        self._newest = max(moments, default=None)
+        self._replay_is_after = self._newest
 
     def beyond(self, batch: list[Event]) -> list[Event]:
-        """Return what of *batch*, the next of this replay, was not seen before."""
-        new = [event for event in batch if self._is_beyond(event)]
+        """
+        Return what of *batch*, the next of this replay, was not seen before.
+
+        The Hub's own first line is left out: it comes before a tail as well, where it never is in a
+        whole log.
+        """
+        lines = [event for event in batch if not _is_start(event)]
+        new = [event for event in lines if self._is_beyond(event)]
         self._seen += len(new)
         self._last.extend(map(_key, new))
+        moments = filter(None, (read_date(event.get("timestamp")) for event in new))
+        self._newest = max([*moments, *filter(None, [self._newest])], default=None)
         return new
 
     def _is_beyond(self, event: Event) -> bool:
@@ -79,7 +88,7 @@ class Position:
 
     def _is_later(self, event: Event) -> bool:
         moment = read_date(event.get("timestamp"))
-        return bool(moment and self._newest and moment > self._newest)
+        return bool(moment and self._replay_is_after and moment > self._replay_is_after)
 
     def _skip(self, event: Event) -> None:
         self._index += 1
@@ -91,6 +100,10 @@ class Position:
             self._is_new = self._replayed == self._last
         else:
             self._is_new = self._index == self._seen
+
+
+def _is_start(event: Event) -> bool:
+    return str(event.get("data", "")).startswith("===== Job started")
 
 
 def _key(event: Event) -> Key:
@@ -166,9 +179,9 @@ async def read_what_is_there(
         try:
             async with opened(position.is_at_the_start) as stream:
                 position.begin()
-                asked_at = _date(stream)
+                end = _end_of_what_is_there(stream)
                 async for batch in events(stream.chunks):
-                    before = [each for each in batch if not _is_after(each, asked_at)]
+                    before = [each for each in batch if not _is_after(each, end)]
                     if new := position.beyond(before):
                         yield new
                     if len(before) < len(batch):
@@ -183,21 +196,15 @@ async def read_what_is_there(
             return
 
 
-def _date(stream: Opened) -> datetime | None:
+def _end_of_what_is_there(stream: Opened) -> datetime | None:
+    """Return the moment after which nothing was there when the Hub answered, if it says when."""
     try:
-        return parsedate_to_datetime(stream.headers.get("date", ""))
-    except ValueError:
+        answered_at = parsedate_to_datetime(stream.headers.get("date", ""))
+        return answered_at.replace(tzinfo=answered_at.tzinfo or UTC) + _LATER
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
-def _is_after(event: Event, asked_at: datetime | None) -> bool:
+def _is_after(event: Event, end: datetime | None) -> bool:
     moment = read_date(event.get("timestamp"))
-    return bool(moment and asked_at and moment > asked_at + _LATER)
-
-
-def lines(batch: list[Event]) -> Iterator[str]:
-    """Yield the lines in *batch*, but for the Hub's own first one."""
-    for event in batch:
-        line = str(event.get("data", ""))
-        if not line.startswith("===== Job started"):
-            yield line
+    return bool(moment and end and moment > end)

@@ -11,7 +11,7 @@ from jobhook.core.errors import HubBusy, HubRefused, UsageError, WaitTimeout
 from jobhook.core.jobs import ACTIVE_STAGES
 from jobhook.hub.asking import listed
 from jobhook.hub.calls import an_id
-from jobhook.hub.following import BREAKS_MAX, Position, follow, lines, read_what_is_there
+from jobhook.hub.following import BREAKS_MAX, Position, follow, read_what_is_there
 from jobhook.hub.jobs import JobsApi, a_stage
 from jobhook.hub.models import JobInfo
 from jobhook.hub.sse import events
@@ -146,8 +146,7 @@ class JobStreamsApi(JobsApi):
             batches = read_what_is_there(opened, position, sleep=sleep)
         async with aclosing(batches):
             async for batch in batches:
-                if told := list(lines(batch)):
-                    yield told
+                yield [str(event.get("data", "")) for event in batch]
 
     def _log(
         self,

@@ -19,22 +19,25 @@ _DATA = b"data: {"
 
 async def events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[list[dict[str, Any]], None]:
     """
-    Yield what comes together; an empty list if it was only to keep the connection alive.
+    Yield what comes together; an empty list where all that came was to keep the connection alive.
 
     Raises:
         HubBusy: A line is too long or cannot be read.
     """
     held: list[bytes] = []
+    size = 0
     async for chunk in chunks:
         begun, feed, rest = chunk.rpartition(b"\n")
-        if not feed:
-            held.append(rest)
-            yield []
-        else:
+        if feed:
             lines = b"".join([*held, begun]).split(b"\n")
-            held = [rest]
-            yield [_event(line) for line in lines if line.startswith(_DATA)]
-        if sum(map(len, held)) > LINE_MAX_BYTES:
+            held, size = [], 0
+            told = [_event(line) for line in lines if line.startswith(_DATA)]
+            # A part of a line is no sign that there is nothing to say.
+            if told or any(line.startswith(b":") for line in lines):
+                yield told
+        held.append(rest)
+        size += len(rest)
+        if size > LINE_MAX_BYTES:
             raise HubBusy(f"the Hub sent a line of over {LINE_MAX_BYTES:,} bytes")
     last = b"".join(held)
     if last.startswith(_DATA):

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,11 @@ ANSWER_MAX_BYTES = 5 * 1024 * 1024
 # The Hub puts about a hundred on a page. Of 1,000 calls in five minutes a list must leave some.
 PAGES_MAX = 100
 DEADLINE_SECONDS = 30.0
+_LONGEST_SECONDS = 86_400
 _CONNECT_SECONDS = 10.0
+# Of a short deadline, so that it is told whether a connection was missing or an answer.
+_CONNECT_SHARE = 0.8
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 # No Hub closes a connection that was in use a moment ago.
 _MOMENT_SECONDS = 1.0
 
@@ -115,6 +120,11 @@ class HubTransport:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         parts = _parts(endpoint)
+        if not callable(token):
+            _checked(token)
+        _check_seconds(deadline)
+        if type(retries) is not int or retries < 0:
+            raise UsageError("retries must be a whole number, 0 or more")
         self.endpoint = endpoint.rstrip("/")
         self._root = parts.path.rstrip("/")
         self._token = token
@@ -122,7 +132,7 @@ class HubTransport:
         self._retries = retries
         self.monotonic, self.sleep = monotonic, sleep
         self._quota, self._quota_at = Quota(), monotonic()
-        connect = min(_CONNECT_SECONDS, deadline)
+        connect = min(_CONNECT_SECONDS, deadline * _CONNECT_SHARE)
         self._connections = Connections(parts, connect=connect)
 
     def token_of(self, token: CallToken = None) -> str | None:
@@ -133,16 +143,14 @@ class HubTransport:
             UsageError: It is no token; or the saved one is wanted (*token* is True) and there is
                 none.
         """
-        if isinstance(token, str) or token is False:
-            if token and not (token.isascii() and token.isprintable()):
-                raise UsageError("the token is no token: it holds what no header may hold")
-            return token or None
-        source = login.token if token is True else self._token
-        known = source() if callable(source) else source
-        own = known if isinstance(known, str) and known else None
-        if token is True and not own:
+        if token is None:
+            return _checked(self._token() if callable(self._token) else self._token)
+        if token is not True:
+            return _checked(token)
+        saved = login.token()
+        if not saved:
             raise UsageError("there is no token: set HF_TOKEN, or log in with `hf auth login`")
-        return own
+        return _checked(saved)
 
     def _headers(self, token: CallToken) -> dict[str, str]:
         bearer = self.token_of(token)
@@ -284,6 +292,8 @@ class HubTransport:
                 if not response.is_success:
                     raise failure(response, await _capped(response), changes=False)
                 yield Opened(response.headers, response.chunks)
+        except httpcore2.LocalProtocolError:
+            raise UsageError("the request holds what HTTP cannot carry; it was not sent") from None
         except httpcore2.ReadTimeout as exc:
             raise StreamQuiet(f"nothing came from {self.endpoint} for {quiet:g} seconds") from exc
         except (*NOT_SENT, *BROKEN) as exc:
@@ -322,6 +332,9 @@ class HubTransport:
             ):
                 self._note_quota(response)
                 body = await _capped(response, asked.answer_max)
+        except httpcore2.LocalProtocolError:
+            # Its text may hold what was to be sent.
+            raise UsageError("the request holds what HTTP cannot carry; it was not sent") from None
         except NOT_SENT as exc:
             raise HubBusy(f"cannot reach the Hub at {self.endpoint}: {_why(exc)}") from exc
         except (*BROKEN, TimeoutError, _AnswerTooLarge) as exc:
@@ -351,11 +364,27 @@ def _parts(endpoint: str) -> SplitResult:
     try:
         parts = urlsplit(endpoint)
         is_url = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
+    except (ValueError, TypeError, AttributeError):
         is_url = False
     if not is_url or not endpoint.isascii():
-        raise UsageError(f"{endpoint[:120]!r} is no http(s) URL of a Hub")
+        raise UsageError(f"{str(endpoint)[:120]!r} is no http(s) URL of a Hub")
+    if "@" in parts.netloc:
+        raise UsageError("the address of a Hub holds no user and no password: give a token")
     return parts
+
+
+def _check_seconds(deadline: object) -> None:
+    if not isinstance(deadline, int | float) or not 0 < deadline <= _LONGEST_SECONDS:
+        raise UsageError(f"deadline must be seconds, more than 0 and up to {_LONGEST_SECONDS:,}")
+
+
+def _checked(token: object) -> str | None:
+    """Return *token*, None where it is none; what a header cannot hold is told of, but not told."""
+    if token is None or token is False or token == "":
+        return None
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        raise UsageError("the token is no token: it must be printable ASCII without a space")
+    return token
 
 
 class _AnswerTooLarge(Exception):
