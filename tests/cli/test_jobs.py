@@ -118,7 +118,13 @@ class Api:
         self.token = token
 
     def sync_job_volume(
-        self, source: str, mount_path: str, *, read_only: bool, namespace: str | None
+        self,
+        source: str,
+        mount_path: str,
+        *,
+        remote_name: str | None,
+        read_only: bool,
+        namespace: str | None,
     ) -> SimpleNamespace:
         if not list(Path(source).iterdir()):
             raise ValueError("nothing in it")
