@@ -14,14 +14,15 @@ from enum import StrEnum
 from typing import Any
 
 from jobhook.core.errors import UsageError
-from jobhook.core.texts import holds_half_a_character
+from jobhook.core.texts import LINE_MAX, holds_half_a_character, is_one_line, shown
 
 ENV_NAME = re.compile(r"[a-zA-Z][_a-zA-Z0-9]+")
 SECRET_NAME = re.compile(r"[a-zA-Z][_a-zA-Z0-9]*")
 LABEL_KEY = re.compile(r"[a-zA-Z0-9._-]{1,100}")
 LABEL_MAX = 100
 LABEL_VALUE = re.compile(rf"[a-zA-Z0-9._-]{{0,{LABEL_MAX}}}")
-NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,96}")
+# One of dots only would lead elsewhere in a path.
+NAMESPACE = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]{1,96}")
 PORTS_MAX = 20
 _PORT_MAX = 65_535
 VOLUME_TYPES = ("bucket", "model", "dataset", "space")
@@ -35,6 +36,8 @@ _NETWORK_ALIAS = re.compile("[a-z0-9-]{1,34}")
 HUB_TIMEOUT_SECONDS = 30 * 60
 # Linux lets one environment string hold 131,072 bytes, with `NAME=` and the final NUL.
 ENV_STRING_MAX_BYTES = 131_072
+
+_LINE = f"may hold no control characters, and {LINE_MAX:,} characters at most"
 
 # The Hub takes these prefixes of an image to mean a Space.
 _SPACE_PREFIXES = tuple(
@@ -199,6 +202,9 @@ def problems_of(spec: JobSpec) -> Iterator[str]:
     """Yield a sentence for every rule of the wire that *spec* breaks; no secret is told."""
     if not spec.image:
         yield "image is empty: name a Docker image such as python:3.12"
+    for what, line in (("image", spec.image), ("flavor", spec.flavor)):
+        if not is_one_line(line):
+            yield f"{what} {shown(line)} {_LINE}"
     if not spec.command or not all(spec.command):
         yield "command needs at least one word, and no word may be empty"
     if spec.seconds < 1:
@@ -230,32 +236,49 @@ def _seldom_problems(spec: JobSpec) -> Iterator[str]:
         yield f"resource_group_id {group[:40]!r} must be 24 hexadecimal digits"
     if spec.network:
         if not _NETWORK_GROUP.fullmatch(spec.network.group):
-            shown = spec.network.group[:60]
-            yield f"network group {shown!r}: lower-case letters, digits and `-`, 46 at most"
+            told = shown(spec.network.group, 60)
+            yield f"network group {told}: lower-case letters, digits and `-`, 46 at most"
         for alias in spec.network.aliases:
             if not _NETWORK_ALIAS.fullmatch(alias):
-                shown = alias[:60]
-                yield f"network alias {shown!r}: lower-case letters, digits and `-`, 34 at most"
+                told = shown(alias, 60)
+                yield f"network alias {told}: lower-case letters, digits and `-`, 34 at most"
     if spec.arch is not None and spec.arch not in ARCHITECTURES:
         yield f"arch {spec.arch[:40]!r}: one of {', '.join(ARCHITECTURES)}"
 
 
 def _volume_problems(volumes: tuple[Volume, ...]) -> Iterator[str]:
     for volume in volumes:
+        if problems := [*_field_problems(volume)]:
+            yield from problems
+            continue
         if volume.type not in VOLUME_TYPES:
             yield f"volume type {volume.type[:40]!r}: one of {', '.join(VOLUME_TYPES)}"
         if not volume.source:
             yield "a volume needs a source, such as acme/corpus"
         if not volume.mount_path.startswith("/"):
-            shown = volume.mount_path[:120]
-            yield f"volume mount_path {shown!r}: a path in the container, which begins with `/`"
+            told = shown(volume.mount_path, 120)
+            yield f"volume mount_path {told}: a path in the container, which begins with `/`"
+
+
+def _field_problems(volume: Volume) -> Iterator[str]:
+    for name in ("type", "source", "mount_path", "revision", "path"):
+        value = getattr(volume, name)
+        if value is None and name in {"revision", "path"}:
+            continue
+        if not isinstance(value, str):
+            yield f"volume {name} must be a text, not {type(value).__name__}"
+        elif not is_one_line(value):
+            yield f"volume {name} {shown(value)} {_LINE}"
+    read_only: Any = volume.read_only
+    if read_only is not None and not isinstance(read_only, bool):
+        yield f"volume read_only must be True or False, not {type(read_only).__name__}"
 
 
 def port_problems(ports: Sequence[int]) -> Iterator[str]:
     """Yield a sentence for every rule of the wire that the *ports* of a job break."""
     for port in ports:
         if type(port) is not int or not 1 <= port <= _PORT_MAX:
-            yield f"port {str(port)[:40]!r} must be a number from 1 to {_PORT_MAX}"
+            yield f"port {shown(port)} must be a number from 1 to {_PORT_MAX}"
     if len(set(ports)) > PORTS_MAX:
         yield f"a job exposes {PORTS_MAX} ports at most, not {len(set(ports))}"
 
@@ -264,8 +287,8 @@ def label_problems(labels: Mapping[str, str]) -> Iterator[str]:
     """Yield a sentence for every label that the Hub would not take."""
     for key, value in labels.items():
         if not (LABEL_KEY.fullmatch(key) and LABEL_VALUE.fullmatch(value)):
-            shown = f"{key[:120]}={value[:120]}"
-            yield f"label {shown!r}: only letters, digits, `.`, `_` and `-`, 100 of each at most"
+            told = shown(f"{key[:120]}={value[:120]}", 241)
+            yield f"label {told}: only letters, digits, `.`, `_` and `-`, 100 of each at most"
 
 
 def secret_problems(secrets: Mapping[str, str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from jobhook.core.errors import UsageError, did_you_mean
+from jobhook.core.texts import shown
 
 SCHEDULE_WORDS = ("@annually", "@yearly", "@monthly", "@weekly", "@daily", "@hourly")
 _FIELD = re.compile(r"\*|\*/\d+|\d+/\d+|\d+-\d+|\d+(?:,\d+)*")
@@ -34,35 +35,37 @@ def check_schedule(schedule: str) -> str:
     """
     if schedule in SCHEDULE_WORDS:
         return schedule
-    shown = repr(schedule[:60])
+    told = shown(schedule, 60)
+    if not isinstance(schedule, str):
+        raise UsageError(f"schedule must be a text, such as @daily, but is {told}")
     if schedule.startswith("@"):
-        hint = did_you_mean(schedule, SCHEDULE_WORDS)
-        raise UsageError(f"schedule {shown}: the Hub knows {', '.join(SCHEDULE_WORDS)}{hint}")
+        hint = did_you_mean(schedule[:60], SCHEDULE_WORDS)
+        raise UsageError(f"schedule {told}: the Hub knows {', '.join(SCHEDULE_WORDS)}{hint}")
     fields = schedule.split(" ")
     if len(schedule) > _LONGEST or not _FIELDS_LEAST <= len(fields) <= _FIELDS_MOST:
         raise UsageError(
-            f"schedule {shown}: write a word such as @daily, or a cron expression of "
+            f"schedule {told}: write a word such as @daily, or a cron expression of "
             f"{_FIELDS_LEAST} to {_FIELDS_MOST} fields with one space between them"
         )
     for field in fields:
         if not _FIELD.fullmatch(field):
             raise UsageError(
-                f"schedule {shown}: {field[:40]!r} must be `*`, a number, `*/n`, `n/n`, `n-n` or "
+                f"schedule {told}: {field[:40]!r} must be `*`, a number, `*/n`, `n/n`, `n-n` or "
                 "numbers with commas"
             )
-    _check_ranges(shown, fields)
+    _check_ranges(told, fields)
     return schedule
 
 
-def _check_ranges(shown: str, fields: list[str]) -> None:
+def _check_ranges(told: str, fields: list[str]) -> None:
     if len(fields) != len(_RANGES):  # which field is which, the Hub does not say
         return
     for field, (name, least, most) in zip(fields, _RANGES, strict=True):
         stepped, _, step = field.partition("/")
         if step and int(step) == 0:
-            raise UsageError(f"schedule {shown}: a step of 0 never comes")
+            raise UsageError(f"schedule {told}: a step of 0 never comes")
         numbers = [int(number) for number in re.findall(r"\d+", stepped)]
         if any(not least <= number <= most for number in numbers):
-            raise UsageError(f"schedule {shown}: the {name} is a number from {least} to {most}")
+            raise UsageError(f"schedule {told}: the {name} is a number from {least} to {most}")
         if "-" in stepped and numbers[0] > numbers[1]:
-            raise UsageError(f"schedule {shown}: {stepped} begins after its end")
+            raise UsageError(f"schedule {told}: {stepped} begins after its end")

@@ -16,6 +16,7 @@ from jobhook.core.errors import (
     HubUnauthorized,
     OutcomeUnknown,
 )
+from jobhook.core.texts import without_controls
 from jobhook.hub.connections import Headers, Response
 from jobhook.hub.quota import retry_after
 
@@ -26,6 +27,9 @@ _REFUSALS: Mapping[int, type[HubRefused]] = {
 }
 # The Hub may have started on the request before it gave this answer.
 _AMBIGUOUS_REFUSAL = 408
+# An address, and the parameters after it.
+_LINK = re.compile(r"<([^<>]*)>([^<]*)")
+_RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))', re.IGNORECASE)
 _REQUEST_IDS = ("x-request-id", "x-amzn-trace-id", "x-amz-cf-id")
 
 
@@ -49,8 +53,11 @@ def failure(response: Response, body: bytes, *, changes: bool) -> HubError:
 
 def next_link(headers: Headers) -> str | None:
     """Return the address of the page after this one, if there is one."""
-    match = re.search(r'<([^>]*)>\s*;\s*rel="?next"?', headers.get("link", ""))
-    return match[1] if match else None
+    for address, parameters in _LINK.findall(headers.get("link", "")):
+        relation = _RELATION.search(parameters)
+        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
+            return str(address)
+    return None
 
 
 def _sentence(response: Response, body: bytes) -> str:
@@ -58,7 +65,8 @@ def _sentence(response: Response, body: bytes) -> str:
     told = response.headers.get("x-error-message")
     if not told and "html" not in response.headers.get("content-type", ""):
         told = _told_in(body)
-    return " ".join((told or response.reason or "no reason given").split())[:500]
+    sentence = " ".join((told or response.reason or "no reason given").split())
+    return without_controls(sentence[:500])
 
 
 def _told_in(body: bytes) -> str:
@@ -72,4 +80,6 @@ def _told_in(body: bytes) -> str:
         error = error.get("message")
     if isinstance(error, str) and isinstance(more := answer.get("error_description"), str):
         error = f"{error}: {more}"
-    return ", ".join(map(str, error)) if isinstance(error, list) else str(error or text)
+    if isinstance(error, list):
+        error = ", ".join(each for each in error if isinstance(each, str))
+    return error if isinstance(error, str) and error else text

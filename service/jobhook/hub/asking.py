@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from jobhook.core.errors import UsageError
 from jobhook.core.job_names import name_from_image
 from jobhook.core.jobs import JobSpec, Network, Volume
 from jobhook.core.timeouts import parse_timeout
-
-Item = TypeVar("Item")
+from jobhook.hub.checks import (
+    a_flag,
+    a_line,
+    a_line_or_none,
+    a_text,
+    a_whole_number,
+    listed,
+    texts,
+    words,
+)
 
 
 def spec_from(
@@ -40,25 +48,33 @@ def spec_from(
     """
     if network_aliases and not network_group:
         raise UsageError("network_aliases needs a network_group")
-    aliases = words("network_aliases", network_aliases or ())
-    image, told = _text("image", image), words("command", command)
+    group, aliases = (
+        a_line_or_none("network_group", network_group),
+        words("network_aliases", () if network_aliases is None else network_aliases),
+    )
+    image, told = a_line("image", image), words("command", command)
     return JobSpec(
         image=image,
         command=told,
-        flavor=str(flavor or "cpu-basic"),
-        # Nothing, and 0, leave it to the Hub.
-        timeout=parse_timeout(timeout) if timeout else None,
-        attempts=_whole("attempts", attempts),
+        flavor=a_line_or_none("flavor", flavor) or "cpu-basic",
+        timeout=_timeout(timeout),
+        attempts=None if attempts is None else a_whole_number("attempts", attempts),
         env=texts("env", env),
         secrets=texts("secrets", secrets),
         labels=_named(name, texts("labels", labels), name_from_image(image, told)),
         volumes=tuple(map(_volume, listed("volumes", volumes))),
         expose=listed("expose", expose),
         expose_public=listed("expose_public", expose_public),
-        ssh=bool(ssh),
-        resource_group_id=resource_group_id or None,
-        network=Network(group=network_group, aliases=aliases) if network_group else None,
+        ssh=a_flag("ssh", ssh),
+        resource_group_id=a_line_or_none("resource_group_id", resource_group_id),
+        network=Network(group=group, aliases=aliases) if group else None,
     )
+
+
+def _timeout(given: float | str | None) -> int | None:
+    # Nothing, and 0, leave it to the Hub.
+    is_0 = isinstance(given, int | float) and not isinstance(given, bool) and given == 0
+    return None if given is None or is_0 else parse_timeout(given)
 
 
 def _named(name: str | None, labels: dict[str, str], default: str) -> dict[str, str]:
@@ -66,54 +82,7 @@ def _named(name: str | None, labels: dict[str, str], default: str) -> dict[str, 
         return {"name": default, **labels}
     if "name" in labels:
         raise UsageError("say `name`, or the key `name` in `labels`, but not both")
-    return {**labels, "name": _text("name", name)}
-
-
-def listed(what: str, given: Iterable[Item] | None) -> tuple[Item, ...]:
-    """Return *given*, which must be a list; None is an empty one."""
-    if given is not None and (isinstance(given, str | bytes) or not isinstance(given, Iterable)):
-        raise UsageError(f"{what} must be a list, not {type(given).__name__}")
-    return tuple(given or ())
-
-
-def words(what: str, given: Iterable[str]) -> tuple[str, ...]:
-    """Return *given*, which must be a list of texts; one text is not taken apart."""
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise UsageError(f"{what} must be a list of words, such as ['python', 'train.py']")
-    return tuple(_text(what, word) for word in given)
-
-
-def texts(what: str, given: Mapping[str, Any] | None) -> dict[str, str]:
-    """
-    Return names and values, numbers as text: the Hub wants texts.
-
-    Raises:
-        UsageError: A value is neither; it is not told, as it may be a secret.
-    """
-    if not isinstance(given or {}, Mapping):
-        raise UsageError(f"{what} must map names to values")
-    return {_text(f"a name in {what}", name): _value(what, name, value)
-            for name, value in (given or {}).items()}  # fmt: skip
-
-
-def _value(what: str, name: str, value: Any) -> str:
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    raise UsageError(f"{what} {name[:120]} is {type(value).__name__}: the Hub wants a text")
-
-
-def _text(what: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise UsageError(f"{what} must be a text, not {type(value).__name__}")
-    return value
-
-
-def _whole(what: str, value: int | None) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise UsageError(f"{what} must be a whole number, not {type(value).__name__}")
-    return value
+    return {**labels, "name": a_text("name", name)}
 
 
 def _volume(given: Any) -> Volume:

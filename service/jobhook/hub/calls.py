@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,12 +9,12 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from jobhook.core.accounts import Account
-from jobhook.core.errors import HubBusy, OutcomeUnknown, UsageError
+from jobhook.core.errors import HubBusy, JobHookError, OutcomeUnknown, UsageError
 from jobhook.core.jobs import NAMESPACE
+from jobhook.core.texts import shown
 from jobhook.hub.reading import read_account
 from jobhook.hub.transport import CallToken, HubTransport
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Tokens whose user is remembered.
 _NAMES_MAX = 64
 
@@ -37,9 +36,7 @@ class HubCalls:
     async def _namespace(self, namespace: str | None, token: CallToken) -> str:
         """Return *namespace*, or the token's user; that is asked once for each token."""
         if namespace is not None:
-            if not NAMESPACE.fullmatch(namespace):
-                raise UsageError(f"namespace {namespace[:120]!r} is no name of a user or org")
-            return namespace
+            return a_namespace(namespace)
         key = self.transport.token_of(token)
         if key is None:
             raise UsageError(
@@ -73,29 +70,16 @@ class HubCalls:
             yield told
 
 
-def segment(text: str) -> str:
-    """Return *text* as one part of a path."""
-    return quote(text, safe="")
-
-
-def an_id(what: str, value: Any) -> str:
-    """Return *value*, which must be able to be the id of *what*."""
-    if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise UsageError(f"{str(value)[:80]!r} is no id of a {what}")
+def a_namespace(value: Any) -> str:
+    """Return *value*, which must be able to be the name of a user or org."""
+    if not isinstance(value, str) or not NAMESPACE.fullmatch(value):
+        raise UsageError(f"namespace {shown(value, 120)} is no name of a user or org")
     return value
 
 
-def a_deadline(seconds: float | None) -> float | None:
-    """Return *seconds*, which must be more than 0; None is the deadline of every call."""
-    if seconds is not None and not seconds > 0:
-        raise UsageError(f"timeout {seconds} must be more than 0 seconds")
-    return seconds
-
-
-def no_problem(problems: Iterable[str]) -> None:
-    """Raise `UsageError` with the first of *problems*, if there is one."""
-    for problem in problems:
-        raise UsageError(problem)
+def segment(text: str) -> str:
+    """Return *text* as one part of a path."""
+    return quote(text, safe="")
 
 
 def now() -> str:
@@ -108,5 +92,7 @@ def unreadable(message: str, *, changed: bool = False) -> Iterator[None]:
     """Turn what readers raise into an error of the Hub's: of a change, the outcome is unknown."""
     try:
         yield
-    except (LookupError, TypeError, AttributeError) as exc:
+    except JobHookError:  # a UsageError is a ValueError
+        raise
+    except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as exc:
         raise (OutcomeUnknown if changed else HubBusy)(message) from exc

@@ -10,7 +10,8 @@ from jobhook.core.errors import MissingFile, UsageError
 from jobhook.core.jobs import Volume
 from jobhook.core.volumes import LocalFolder
 from jobhook.hub.buckets import sync
-from jobhook.hub.calls import HubCalls
+from jobhook.hub.calls import HubCalls, a_namespace
+from jobhook.hub.checks import a_flag, a_line
 from jobhook.hub.transport import CallToken
 
 
@@ -42,17 +43,25 @@ class FoldersApi(HubCalls):
         copied = functools.partial(
             sync,
             _folder(source, mount_path, read_only=read_only),
-            namespace=namespace,
+            namespace=None if namespace is None else a_namespace(namespace),
             endpoint=self.transport.endpoint,
             token=self.transport.token_of(token),
-            remote_name=remote_name,
+            remote_name=None if remote_name is None else a_line("remote_name", remote_name),
         )
         return await asyncio.to_thread(copied)
 
 
 def _folder(source: str | Path, mount_path: str, *, read_only: bool) -> LocalFolder:
-    if not mount_path.startswith("/") or mount_path == "/":
+    if not a_line("mount_path", mount_path).startswith("/") or mount_path == "/":
         raise UsageError(f"mount_path {mount_path[:120]!r}: a path in the container, but not /")
-    if not Path(source).expanduser().is_dir():
-        raise MissingFile(f"there is no folder {source}")
-    return LocalFolder(source=str(source), mount_path=mount_path, read_only=read_only)
+    told = a_line("source", str(source) if isinstance(source, Path) else source)
+    if not _is_folder(told):
+        raise MissingFile(f"there is no folder {told}")
+    return LocalFolder(source=told, mount_path=mount_path, read_only=a_flag("read_only", read_only))
+
+
+def _is_folder(source: str) -> bool:
+    try:
+        return Path(source).expanduser().is_dir()
+    except (OSError, RuntimeError):  # too long a name, a home of nobody
+        return False

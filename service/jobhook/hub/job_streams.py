@@ -9,8 +9,8 @@ from typing import Any, overload
 
 from jobhook.core.errors import HubBusy, HubRefused, UsageError, WaitTimeout
 from jobhook.core.jobs import ACTIVE_STAGES
-from jobhook.hub.asking import listed
-from jobhook.hub.calls import an_id
+from jobhook.core.texts import shown
+from jobhook.hub.checks import a_flag, a_whole_number, an_id, listed, seconds
 from jobhook.hub.following import BREAKS_MAX, Position, follow, read_what_is_there
 from jobhook.hub.jobs import JobsApi, a_stage
 from jobhook.hub.models import JobInfo
@@ -50,9 +50,10 @@ class JobStreamsApi(JobsApi):
             HubNotFound: There is no such job (while it is read, as all that follows).
             HubBusy: After five breaks in a row.
         """
-        if tail is not None and (type(tail) is not int or tail < 0):
-            raise UsageError(f"tail {str(tail)[:40]!r} is no number of lines")
-        return Stream(self._logs(an_id("job", job_id), namespace, follow, tail, token))
+        if tail is not None and a_whole_number("tail", tail) < 0:
+            raise UsageError(f"tail {shown(tail)} is no number of lines")
+        follows = a_flag("follow", follow)
+        return Stream(self._logs(an_id("job", job_id), namespace, follows, tail, token))
 
     def fetch_job_metrics(
         self,
@@ -73,7 +74,8 @@ class JobStreamsApi(JobsApi):
             HubNotFound: There is no such job (while it is read, as all that follows).
             HubBusy: After five breaks in a row.
         """
-        return Stream(self._metrics(an_id("job", job_id), namespace, follow, token))
+        follows = a_flag("follow", follow)
+        return Stream(self._metrics(an_id("job", job_id), namespace, follows, token))
 
     @overload
     async def wait_for_job(
@@ -119,13 +121,10 @@ class JobStreamsApi(JobsApi):
             UsageError: The times or the ids cannot be.
             WaitTimeout: They did not in *timeout* seconds.
         """
-        if timeout is not None and not timeout >= 0:
-            raise UsageError("timeout cannot be negative")
-        if not poll_interval > 0:
-            raise UsageError("poll_interval must be more than 0")
-        ids = [job_id] if isinstance(job_id, str) else list(job_id)
-        for each in ids:
-            an_id("job", each)
+        if timeout is not None:
+            seconds("timeout", timeout, may_be_0=True)
+        seconds("poll_interval", poll_interval)
+        ids = _ids(job_id)
         wanted = frozenset(map(a_stage, listed("stages", stages)))
         home = await self._namespace(namespace, token)
         wait = _Wait(self, home, token, wanted)
@@ -195,6 +194,12 @@ class JobStreamsApi(JobsApi):
 
     async def _is_over(self, job_id: str, home: str, token: CallToken) -> bool:
         return (await self.inspect_job(job_id, namespace=home, token=token)).is_over
+
+
+def _ids(given: Any) -> list[str]:
+    # None is no empty list: whoever has no id has made a mistake.
+    is_one = given is None or isinstance(given, str)
+    return [an_id("job", each) for each in ([given] if is_one else listed("job_id", given))]
 
 
 class _Wait:

@@ -7,8 +7,10 @@ from typing import Any
 
 from jobhook.core.errors import HubRefused, OutcomeUnknown, UsageError
 from jobhook.core.jobs import JobSpec, JobStage, label_problems, port_problems, ports_to_wire
-from jobhook.hub.asking import listed, spec_from, texts
-from jobhook.hub.calls import HubCalls, a_deadline, an_id, no_problem, now, segment, unreadable
+from jobhook.core.texts import shown
+from jobhook.hub.asking import spec_from
+from jobhook.hub.calls import HubCalls, now, segment, unreadable
+from jobhook.hub.checks import a_deadline, an_id, listed, no_problem, texts, texts_to_set
 from jobhook.hub.models import JobHardwareInfo, JobInfo
 from jobhook.hub.reading import read_hardware, read_job, spec_of
 from jobhook.hub.streams import Listing
@@ -162,12 +164,13 @@ class JobsApi(HubCalls):
             UsageError: There is no such stage.
             ListTooLong: There are more than are read.
         """
-        stages = tuple(map(a_stage, [status] if isinstance(status, str) else status or ()))
+        stages = [status] if isinstance(status, str) else listed("status", status)
         told = texts("labels", labels)
+        no_problem(label_problems(told))
         pages = self.job_pages(
             namespace=namespace,
             labels=told,
-            stages=stages,
+            stages=tuple(map(a_stage, stages)),
             token=token,
             deadline=a_deadline(timeout),
         )
@@ -225,7 +228,7 @@ class JobsApi(HubCalls):
         token: CallToken = None,
     ) -> JobInfo:
         """Give a job other labels; those that it had are gone."""
-        told = texts("labels", labels)
+        told = texts_to_set("labels", labels)
         no_problem(label_problems(told))
         return await self._put(job_id, "labels", {"labels": told}, namespace, token)
 
@@ -274,9 +277,8 @@ class JobsApi(HubCalls):
             return self._read(wire)
 
 
-def a_stage(word: JobStage | str) -> JobStage:
+def a_stage(word: Any) -> JobStage:
     """Return the stage that *word* means, in letters of any size; `UsageError` if it is none."""
-    try:
-        return JobStage(str(word).upper())
-    except ValueError:
-        raise UsageError(f"stage {str(word)[:40]!r}: one of {', '.join(JobStage)}") from None
+    if isinstance(word, str) and word.upper() in JobStage.__members__:
+        return JobStage(word.upper())
+    raise UsageError(f"stage {shown(word)}: one of {', '.join(JobStage)}")

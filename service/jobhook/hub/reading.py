@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -34,7 +34,7 @@ from jobhook.hub.models import (
     WebhookInfo,
     WebhookWatchedItem,
 )
-from jobhook.hub.wire import items_or_empty, object_or_empty, text, text_or_empty
+from jobhook.hub.wire import items, items_or_empty, object_or_empty, text, text_or_empty
 
 Wire = Mapping[str, Any]
 
@@ -249,9 +249,9 @@ def read_webhook(wire: Wire) -> WebhookInfo:
         job_id=wire.get("jobSourceId"),
         watched=[
             WebhookWatchedItem(text(item["type"]), text(item["name"]))
-            for item in wire.get("watched") or ()
+            for item in items(wire.get("watched") or [])
         ],
-        domains=wire.get("domains") or [],
+        domains=[text(domain) for domain in items(wire.get("domains") or [])],
         secret=wire.get("secret"),
         has_secret=wire.get("hasSecret"),
         disabled=wire.get("disabled") or False,
@@ -261,7 +261,7 @@ def read_webhook(wire: Wire) -> WebhookInfo:
 def _milliseconds(date: str | None) -> int | None:
     try:
         return int(parsedate_to_datetime(date).timestamp() * 1000) if date else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -279,10 +279,14 @@ def read_commit(wire: Wire) -> CommitInfo:
 
 
 def read_date(value: Any) -> datetime | None:
-    """Return an ISO 8601 date of the Hub's (UTC, `Z`), or None if there is none to read."""
+    """Return an ISO 8601 date in UTC, which is meant where no zone is named; None if it is none."""
+    if not isinstance(value, str):
+        return None
     try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        moment = datetime.fromisoformat(value)
+        # Two dates, of which one has no zone, cannot be compared.
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
 
 

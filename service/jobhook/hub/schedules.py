@@ -8,13 +8,15 @@ from typing import Any
 from jobhook.core.errors import OutcomeUnknown
 from jobhook.core.jobs import label_problems
 from jobhook.core.schedules import check_schedule
-from jobhook.hub.asking import spec_from, texts
-from jobhook.hub.calls import HubCalls, a_deadline, an_id, no_problem, now, segment, unreadable
+from jobhook.hub.asking import spec_from
+from jobhook.hub.calls import HubCalls, now, segment, unreadable
+from jobhook.hub.checks import a_deadline, a_flag, an_id, no_problem, texts, texts_to_set
 from jobhook.hub.jobs import PAGE_MAX_BYTES
 from jobhook.hub.models import JobInfo, ScheduledJobInfo
 from jobhook.hub.reading import read_job, read_scheduled_job
 from jobhook.hub.streams import Listing
 from jobhook.hub.transport import CallToken
+from jobhook.hub.wire import object_or_empty
 
 
 class SchedulesApi(HubCalls):
@@ -75,7 +77,7 @@ class SchedulesApi(HubCalls):
         )
         body: dict[str, Any] = {"jobSpec": spec.to_wire(), "schedule": check_schedule(schedule)}
         options = {"concurrency": concurrency, "suspend": suspend}
-        body |= {key: value for key, value in options.items() if value is not None}
+        body |= {key: a_flag(key, value) for key, value in options.items() if value is not None}
         home, since = await self._namespace(namespace, token), now()
         path = f"/api/scheduled-jobs/{segment(home)}"
         try:
@@ -98,9 +100,9 @@ class SchedulesApi(HubCalls):
 
         The list may take *timeout* seconds; None is the hub's deadline.
         """
-        return Listing(
-            self._scheduled_pages(texts("labels", labels), namespace, token, a_deadline(timeout))
-        )
+        told = texts("labels", labels)
+        no_problem(label_problems(told))
+        return Listing(self._scheduled_pages(told, namespace, token, a_deadline(timeout)))
 
     async def _scheduled_pages(
         self,
@@ -120,7 +122,11 @@ class SchedulesApi(HubCalls):
             answer_max=PAGE_MAX_BYTES,
             deadline=deadline,
         ):
-            yield [each for each in page if labels.items() <= (each.job_spec.labels or {}).items()]
+            yield [
+                each
+                for each in page
+                if labels.items() <= object_or_empty(each.job_spec.labels).items()
+            ]
 
     async def inspect_scheduled_job(
         self, scheduled_job_id: str, *, namespace: str | None = None, token: CallToken = None
@@ -192,7 +198,7 @@ class SchedulesApi(HubCalls):
         token: CallToken = None,
     ) -> ScheduledJobInfo:
         """Give a scheduled job other labels; those that it had are gone."""
-        told = texts("labels", labels)
+        told = texts_to_set("labels", labels)
         no_problem(label_problems(told))
         path = await self._scheduled_path(scheduled_job_id, namespace, token)
         answer = await self.transport.change(

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 import httpcore2
 
@@ -268,7 +268,7 @@ class HubTransport:
             following = next_link(answer.headers)
             if following is None:
                 return
-            path, query = self._own_path(following), ()
+            path, query = self._own_path(following, path), ()
         raise ListTooLong(f"the Hub's list goes on after {PAGES_MAX} pages and was read no further")
 
     @contextlib.asynccontextmanager
@@ -354,10 +354,15 @@ class HubTransport:
     def _target(self, path: str, query: Query) -> str:
         return f"{self._root}{path}" + (f"?{urlencode(query)}" if query else "")
 
-    def _own_path(self, link: str) -> str:
-        if not link.startswith(f"{self.endpoint}/"):
+    def _own_path(self, link: str, page: str) -> str:
+        """Return the path of what *page* links to, which must be on the same host."""
+        try:
+            whole = urljoin(f"{self.endpoint}{page}", link)
+        except ValueError:  # it is no address
+            whole = ""
+        if not whole.startswith(f"{self.endpoint}/"):
             raise HubRefused("the Hub named a next page on another host; it was not asked")
-        return link.removeprefix(self.endpoint)
+        return whole.removeprefix(self.endpoint)
 
 
 def _parts(endpoint: str) -> SplitResult:

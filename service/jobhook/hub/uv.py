@@ -17,8 +17,9 @@ from jobhook.core.inlining import FILES_VARIABLE, inlined
 from jobhook.core.job_names import name_from_script
 from jobhook.core.schedules import check_schedule
 from jobhook.core.uv_runs import UV_IMAGE, uv_run
-from jobhook.hub.asking import spec_from, texts, words
+from jobhook.hub.asking import spec_from
 from jobhook.hub.buckets import MOUNT_PATH, new_folder, upload
+from jobhook.hub.checks import a_flag, a_line_or_none, texts, words
 from jobhook.hub.jobs import JobsApi
 from jobhook.hub.local_files import local_files, with_contents
 from jobhook.hub.models import JobInfo, ScheduledJobInfo
@@ -79,7 +80,7 @@ class UvApi(JobsApi, SchedulesApi):
         """
         run, uv = _run(script, script_args), _uv(dependencies, python)
         job: dict[str, Any] = {
-            "image": image or UV_IMAGE,
+            "image": a_line_or_none("image", image) or UV_IMAGE,
             "env": env,
             "secrets": secrets,
             "flavor": flavor,
@@ -137,8 +138,9 @@ class UvApi(JobsApi, SchedulesApi):
         """
         run, uv = _run(script, script_args), _uv(dependencies, python)
         check_schedule(schedule)
+        suspend, concurrency = _flag("suspend", suspend), _flag("concurrency", concurrency)
         job: dict[str, Any] = {
-            "image": image or UV_IMAGE,
+            "image": a_line_or_none("image", image) or UV_IMAGE,
             "env": env,
             "secrets": secrets,
             "flavor": flavor,
@@ -219,11 +221,16 @@ def _packed(
 
 
 def _run(script: str, args: Sequence[str] | None) -> tuple[str, ...]:
-    return (*words("script", [script]), *words("script_args", args or ()))
+    return (*words("script", [script]), *words("script_args", () if args is None else args))
 
 
 def _uv(dependencies: Sequence[str] | None, python: str | None) -> tuple[str, ...]:
-    return uv_run(words("dependencies", dependencies or ()), python)
+    told = words("dependencies", () if dependencies is None else dependencies)
+    return uv_run(told, a_line_or_none("python", python))
+
+
+def _flag(what: str, value: bool | None) -> bool | None:
+    return None if value is None else a_flag(what, value)
 
 
 def _name(run: Sequence[str], name: str | None, labels: Mapping[str, str] | None) -> str | None:

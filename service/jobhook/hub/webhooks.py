@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from jobhook.core.errors import OutcomeUnknown, UsageError, did_you_mean
 from jobhook.core.jobs import secret_problems
-from jobhook.hub.asking import texts
-from jobhook.hub.calls import HubCalls, an_id, no_problem, now, unreadable
+from jobhook.core.texts import shown
+from jobhook.hub.calls import HubCalls, now, unreadable
+from jobhook.hub.checks import a_line, a_text, an_id, listed, no_problem, texts
 from jobhook.hub.models import WebhookInfo, WebhookWatchedItem
 from jobhook.hub.reading import read_webhook
 from jobhook.hub.streams import Listing
@@ -109,7 +110,8 @@ class WebhooksApi(HubCalls):
         told |= {} if domains is None else {"domains": _domains(domains)}
         if len(told) < 2:
             known = await self.get_webhook(webhook_id, token=token)
-            told = {"watched": _as_watched(known.watched), "domains": list(known.domains)} | told
+            watches = [{"type": item.type, "name": item.name} for item in known.watched]
+            told = {"watched": watches, "domains": known.domains} | told
         return await self._write(path, {**told, **target}, token, harmless=True)
 
     async def enable_webhook(self, webhook_id: str, *, token: CallToken = None) -> WebhookInfo:
@@ -140,14 +142,11 @@ def _target(
     """Return where a webhook sends, and with which secrets, as far as that is said."""
     told: dict[str, Any] = {}
     if url is not None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
-            raise UsageError(f"url {url[:120]!r} is no http(s) address")
-        told["url"] = url
+        told["url"] = _an_address(url)
     if job_id is not None:
         told["jobSourceId"] = an_id("job", job_id)
     if secret is not None:
-        if not all(" " <= char <= "\x7f" for char in secret):
+        if not all(" " <= char <= "\x7f" for char in a_text("secret", secret)):
             raise UsageError("the secret of a webhook may hold printable ASCII only")
         told["secret"] = secret
     if secrets is not None:
@@ -158,38 +157,47 @@ def _target(
     return told
 
 
+def _an_address(url: Any) -> str:
+    try:
+        parts = urlsplit(a_line("url", url))
+        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except UsageError:
+        raise
+    except ValueError:  # half an IPv6 address
+        is_one = False
+    if not is_one:
+        raise UsageError(f"url {shown(url, 120)} is no http(s) address")
+    return str(url)
+
+
 def _watched(given: Watched) -> list[dict[str, str]]:
-    told = _as_watched(given)
+    told = [_watched_item(item) for item in listed("watched", given)]
     if not told:
         raise UsageError("watched is empty: name a user, an org or a repo")
-    for item in told:
-        kind, name = item["type"], item["name"]
-        if kind not in WATCHED_TYPES:
-            shown = f"{str(kind)[:40]!r}: one of {', '.join(WATCHED_TYPES)}"
-            raise UsageError(f"watched type {shown}{did_you_mean(str(kind), WATCHED_TYPES)}")
-        if not name:
-            raise UsageError(f"watched {kind} needs a name")
     return told
 
 
-def _as_watched(given: Watched) -> list[dict[str, str]]:
-    try:
-        return [
-            {"type": str(item["type"]), "name": str(item["name"])}
-            if isinstance(item, Mapping)
-            else {"type": str(item.type), "name": str(item.name)}
-            for item in given
-        ]
-    except (KeyError, TypeError, AttributeError):
-        raise UsageError("watched is a list of what has a `type` and a `name`") from None
+def _watched_item(item: WebhookWatchedItem | Mapping[str, str]) -> dict[str, str]:
+    kind, name = (
+        item.get(key) if isinstance(item, Mapping) else getattr(item, key, None)
+        for key in ("type", "name")
+    )
+    if not isinstance(kind, str) or not isinstance(name, str):
+        raise UsageError("watched is a list of what has a `type` and a `name`")
+    if kind not in WATCHED_TYPES:
+        hint = did_you_mean(kind[:40], WATCHED_TYPES)
+        raise UsageError(f"watched type {shown(kind)}: one of {', '.join(WATCHED_TYPES)}{hint}")
+    if not name:
+        raise UsageError(f"watched {kind} needs a name")
+    return {"type": kind, "name": a_line(f"the name of a watched {kind}", name)}
 
 
 def _domains(given: Iterable[str]) -> list[str]:
-    told = [given] if isinstance(given, str) else list(given)
+    told: list[Any] = [given] if isinstance(given, str) else list(listed("domains", given))
     for domain in told:
         if domain not in DOMAINS:
-            hint = did_you_mean(str(domain), DOMAINS)
-            raise UsageError(f"domain {str(domain)[:40]!r}: one of {', '.join(DOMAINS)}{hint}")
+            hint = did_you_mean(domain[:40], DOMAINS) if isinstance(domain, str) else ""
+            raise UsageError(f"domain {shown(domain)}: one of {', '.join(DOMAINS)}{hint}")
     if not told:
         raise UsageError(f"domains is empty: name {' or '.join(DOMAINS)}")
     return told

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from jobhook.core.texts import holds_half_a_character
+
 
 def text(value: Any) -> str:
     """Return *value*, which must be a text with something in it."""
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or holds_half_a_character(value):
         raise TypeError(f"{type(value).__name__} where a text must be")
     return value
 
