@@ -78,6 +78,17 @@ def test_an_image_is_one_of_docker_or_of_a_space(image: str, expected: dict[str,
     assert {key: body[key] for key in ("dockerImage", "spaceId") if key in body} == expected
 
 
+_ODD_VOLUMES: list[tuple[dict[str, Any], str]] = [
+    ({"type": 5}, "volume type must be a text, not int"),
+    ({"source": None}, "volume source must be a text, not NoneType"),
+    ({"source": "\ud800"}, r"volume source '\ud800' may hold no"),
+    ({"mount_path": b"/m"}, "volume mount_path must be a text, not bytes"),
+    ({"revision": 5}, "volume revision must be a text, not int"),
+    ({"path": ["x"]}, "volume path must be a text, not list"),
+    ({"read_only": "no"}, "volume read_only must be True or False, not str"),
+]
+
+
 @pytest.mark.parametrize(
     ("given_parts", "words"),
     [
@@ -110,6 +121,17 @@ def test_an_image_is_one_of_docker_or_of_a_space(image: str, expected: dict[str,
             "volume type 'kernel': one of bucket",
             id="volume-of-another-type",
         ),
+        pytest.param({"image": "a\0b"}, "no control characters", id="image-with-nul"),
+        pytest.param({"image": "x" * 1001}, "1,000 characters at most", id="image-long"),
+        pytest.param({"flavor": "\ud800"}, r"flavor '\ud800' may hold no", id="flavor-of-a-half"),
+        pytest.param({"namespace": ".."}, "namespace '..' is no name", id="namespace-of-dots"),
+        *(
+            pytest.param(
+                {"volumes": (Volume(**{"source": "a/b", "mount_path": "/m", **odd}),)}, words
+            )
+            for odd, words in _ODD_VOLUMES
+        ),
+        pytest.param({"expose": (10**5000,)}, "port <int> must be a number", id="port-huge"),
         pytest.param({"arch": "x86"}, "arch 'x86': one of amd64, arm64", id="arch"),
     ],
 )
@@ -207,9 +229,12 @@ def test_a_length_of_time(value: str | int, seconds: int) -> None:
         "9" * 5000,
         pytest.param(10**16, id="int-of-17-digits"),
         pytest.param(10**5000, id="int-of-5001-digits"),
+        pytest.param(True, id="a-flag"),
+        pytest.param([10**5000], id="a-list"),
+        pytest.param(None, id="none"),
     ],
 )
-def test_what_is_no_length_of_time(value: str | int) -> None:
+def test_what_is_no_length_of_time(value: Any) -> None:
     with pytest.raises(UsageError, match=r"is no length of time: write seconds") as caught:
         parse_timeout(value)
     assert len(str(caught.value)) < 150

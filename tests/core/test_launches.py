@@ -177,27 +177,28 @@ def test_an_id_may_be_a_label_and_an_env_value(parts: Any) -> None:
 
 NAMES = st.from_regex(r"[a-zA-Z][_a-zA-Z0-9]{1,9}", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9)
+LINES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=9)
 LABELS = st.from_regex(r"[a-zA-Z0-9._-]{1,9}", fullmatch=True)
 SPECS = st.builds(
     JobSpec,
-    image=TEXTS.filter(bool),
+    image=LINES.filter(bool),
     command=st.lists(TEXTS.filter(bool), min_size=1, max_size=3).map(tuple),
-    flavor=TEXTS,
+    flavor=LINES,
     timeout=st.integers(1, 10**9),
     env=st.dictionaries(NAMES, TEXTS, max_size=3),
     secrets=st.dictionaries(NAMES, st.just(""), max_size=3),
     labels=st.dictionaries(LABELS, LABELS, max_size=3),
-    namespace=st.none() | LABELS,
+    namespace=st.none() | NAMES,
     args=st.lists(TEXTS, max_size=3).map(tuple),
     volumes=st.lists(
         st.builds(
             Volume,
             type=st.sampled_from(["bucket", "model"]),
-            source=TEXTS.filter(bool),
-            mount_path=TEXTS.map(lambda text: f"/{text}"),
-            revision=st.none() | TEXTS,
+            source=LINES.filter(bool),
+            mount_path=LINES.map(lambda text: f"/{text}"),
+            revision=st.none() | LINES,
             read_only=st.none() | st.booleans(),
-            path=st.none() | TEXTS,
+            path=st.none() | LINES,
         ),
         max_size=2,
     ).map(tuple),

@@ -42,6 +42,8 @@ def test_what_the_hub_takes_is_taken(schedule: str) -> None:
         pytest.param("0 0 1 1 8", "the day of the week is a number from 0", id="weekday"),
         pytest.param("*/0 * * * *", "a step of 0", id="no-step"),
         pytest.param("0 5-3 * * *", "5-3 begins after its end", id="backwards"),
+        pytest.param(None, "must be a text, such as @daily", id="none"),
+        pytest.param(["@daily"], "must be a text, such as @daily", id="list"),
         pytest.param("1," * 120 + "1 * * * *", "5 to 7 fields", id="long"),
     ],
 )

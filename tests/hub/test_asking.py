@@ -65,6 +65,24 @@ async def hub(server: CannedServer) -> AsyncIterator[AsyncHub]:
             "volume mount_path 'data'",
             id="mount",
         ),
+        pytest.param({"command": {"a": "b"}}, "command must be a list of words", id="mapping"),
+        pytest.param({"env": []}, "env must map names to values", id="env-empty-list"),
+        pytest.param({"env": {"AB": 10**5000}}, "AB is a number of over 300 digits", id="env-huge"),
+        pytest.param({"secrets": {"AB": ["hush"]}}, "secrets AB is list", id="secret-list"),
+        pytest.param({"secrets": {"\ud800": 1.5}}, r"name '\ud800'", id="secret-half-a-name"),
+        pytest.param({"secrets": {"\n": None}}, r"secrets '\n' is NoneType", id="secret-no-name"),
+        pytest.param({"timeout": ""}, "timeout '' is no length of time", id="timeout-empty"),
+        pytest.param({"timeout": False}, "timeout 'False' is no length", id="timeout-flag"),
+        pytest.param({"timeout": ["hush"]}, "timeout <list> is no length", id="timeout-list"),
+        pytest.param({"attempts": -(10**5000)}, "15 digits at most", id="attempts-huge"),
+        pytest.param({"flavor": b"cpu-basic"}, "flavor must be a text, not bytes", id="flavor"),
+        pytest.param({"ssh": "no"}, "ssh must be True or False, not str", id="ssh"),
+        pytest.param({"suspend": "no", "schedule": "@daily"}, "suspend must be True", id="suspend"),
+        pytest.param({"concurrency": 0, "schedule": "@daily"}, "concurrency must", id="several"),
+        pytest.param({"network_group": 5}, "network_group must be a text", id="group-number"),
+        pytest.param({"resource_group_id": 5}, "resource_group_id must be", id="resources-number"),
+        pytest.param({"namespace": 5}, "namespace '5' is no name", id="namespace-number"),
+        pytest.param({"namespace": ".."}, "namespace '..' is no name", id="namespace-dots"),
         pytest.param({"network_aliases": ["db"]}, "network_aliases needs", id="aliases"),
         pytest.param({"network_group": "A B"}, "network group 'A B'", id="group"),
         pytest.param({"resource_group_id": "x"}, "24 hexadecimal digits", id="resources"),
@@ -108,6 +126,31 @@ async def test_what_the_hub_would_not_take_is_a_sentence_and_nothing_is_sent(
         ("update_webhook", {"webhook_id": "w", "job_id": "j", "url": "http://x"}, "not both"),
         ("update_webhook", {"webhook_id": "w", "domains": []}, "domains is empty"),
         ("update_webhook", {"webhook_id": "w", "domains": ["discussions"]}, "`discussion`"),
+        ("update_job_labels", {"job_id": "j", "labels": None}, "takes all of them away"),
+        ("list_jobs", {"labels": {"a": "x" * 10**6}}, "100 of each at most"),
+        ("list_scheduled_jobs", {"labels": {"\ud800": "a"}}, "label"),
+        ("list_jobs", {"status": 5}, "status must be a list, not int"),
+        ("list_jobs", {"status": [10**5000]}, "stage <int>: one of"),
+        ("list_jobs", {"timeout": "5"}, "timeout must be a number of seconds, not str"),
+        ("list_jobs", {"timeout": 10**5000}, "timeout must be a number of 15 digits"),
+        ("wait_for_job", {"job_id": None}, "'None' is no id of a job"),
+        ("wait_for_job", {"job_id": {"a": "b"}}, "job_id must be a list, not dict"),
+        ("wait_for_job", {"job_id": "j", "poll_interval": None}, "poll_interval must be a number"),
+        ("inspect_job", {"job_id": 10**5000}, "<int> is no id of a job"),
+        ("create_webhook", {"url": 5, "watched": [{"type": "user", "name": "a"}]}, "url must be"),
+        ("update_webhook", {"webhook_id": "w", "url": "http://[::1"}, "no http(s) address"),
+        ("update_webhook", {"webhook_id": "w", "secret": ["hush"]}, "secret must be a text"),
+        ("update_webhook", {"webhook_id": "w", "domains": 5}, "domains must be a list, not int"),
+        (
+            "update_webhook",
+            {"webhook_id": "w", "watched": [{"type": "user", "name": None}]},
+            "a `type` and a `name`",
+        ),
+        (
+            "update_webhook",
+            {"webhook_id": "w", "watched": [{"type": "user", "name": "\ud800"}]},
+            r"the name of a watched user '\ud800'",
+        ),
         ("get_webhook", {"webhook_id": "a/b"}, "is no id of a webhook"),
     ],
 )
@@ -117,6 +160,7 @@ async def test_bad_input_to_any_call_is_a_sentence_and_nothing_is_sent(
     with pytest.raises(UsageError) as refused:
         await getattr(hub, method)(**said)
     assert words in str(refused.value)
+    assert "hush" not in str(refused.value)
     assert server.asked == []
 
 
@@ -219,6 +263,37 @@ async def test_an_answer_that_cannot_be_read_is_an_error_of_the_hub(
     with pytest.raises(HubError) as failed:
         await getattr(hub, method)(**said, namespace="acme")
     assert isinstance(failed.value, HubBusy)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"watched": {"a": "b"}}, {"watched": [5]}, {"domains": 5}, {"domains": [5]}], ids=str
+)
+async def test_a_webhook_that_cannot_be_read_is_not_sent_back(
+    hub: AsyncHub, server: CannedServer, odd: dict[str, Any]
+) -> None:
+    webhook = {"id": "w1", "watched": [{"type": "org", "name": "a"}], "domains": ["repo"], **odd}
+    server.answers = [answer(200, {"webhook": webhook})]
+    with pytest.raises(HubBusy, match="no webhook"):
+        await hub.update_webhook("w1", secret="s")
+    assert len(server.asked) == 1
+
+
+async def test_a_price_beyond_all_numbers_is_an_error_of_the_hub(
+    hub: AsyncHub, server: CannedServer
+) -> None:
+    flavor = {"name": "x", "unitCostMicroUSD": 10**400, "unitLabel": "minute"}
+    server.answers = [answer(200, [flavor])]
+    with pytest.raises(HubBusy, match="list of hardware"):
+        await hub.list_jobs_hardware()
+
+
+@pytest.mark.parametrize("labels", [["a"], "a", 5])
+async def test_a_scheduled_job_with_odd_labels_carries_none(
+    hub: AsyncHub, server: CannedServer, labels: Any
+) -> None:
+    odd = {"id": "s1", "owner": JOB["owner"], "jobSpec": {"labels": labels}, "status": {}}
+    server.answers = [answer(200, [odd])]
+    assert await hub.list_scheduled_jobs(labels={"a": "1"}, namespace="acme") == []
 
 
 async def test_scheduled_jobs_are_those_that_carry_every_label(

@@ -41,10 +41,13 @@ async def test_a_folder_is_copied_with_our_token_and_is_a_volume_of_ours(
         ("nowhere", "/in", "there is no folder nowhere", MissingFile),
         (".", "in", "mount_path 'in'", UsageError),
         (".", "/", "mount_path '/'", UsageError),
+        (".", None, "mount_path must be a text", UsageError),
+        (5, "/in", "source must be a text", UsageError),
+        ("~nobody-of-that-name", "/in", "there is no folder", MissingFile),
     ],
 )
 async def test_what_cannot_be_mounted_is_refused_before_anything_is_copied(
-    source: str, mount_path: str, words: str, error: type[Exception]
+    source: Any, mount_path: Any, words: str, error: type[Exception]
 ) -> None:
     async with AsyncHub("http://127.0.0.1:1", "hf_x") as hub:
         with pytest.raises(error, match=words):

@@ -16,6 +16,11 @@ from jobhook.hub.reading import read_account, read_date, read_job
         pytest.param(
             "2026-11-23T10:00:00.5Z", datetime(2026, 11, 23, 10, 0, 0, 500_000, UTC), id="tenths"
         ),
+        pytest.param("2026-11-23T10:00:00", datetime(2026, 11, 23, 10, tzinfo=UTC), id="no zone"),
+        pytest.param(
+            "2026-11-23T10:00:00+02:00", datetime(2026, 11, 23, 8, tzinfo=UTC), id="another zone"
+        ),
+        pytest.param("9999-12-31T23:59:59-01:00", None, id="after the last"),
         pytest.param("yesterday", None, id="no date"),
         pytest.param(5, None, id="a number"),
         pytest.param(None, None, id="nothing"),

@@ -231,6 +231,8 @@ async def test_how_long_to_wait_is_what_the_hub_says(
         pytest.param(answer(400, ["odd"]), '["odd"]', id="JSON of another shape"),
         pytest.param(answer(400), "Told", id="no body"),
         pytest.param(answer(400, {"error": "two\nlines"}), "two lines", id="two lines"),
+        pytest.param(answer(400, {"error": "\ud800\x1b[31m"}), "\ufffd\ufffd[31m", id="controls"),
+        pytest.param(answer(400, {"error": [5]}), '{"error": [5]}', id="a list of no texts"),
         pytest.param(
             b"HTTP/1.1 400 Bad\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>",
             "Bad",
@@ -257,6 +259,38 @@ async def test_pages_are_followed_to_the_end(server: CannedServer) -> None:
         pages = [page async for page in transport.pages("/api/x", [("stage", "RUNNING")])]
     assert pages == [[1], [2]]
     assert [asked.target for asked in server.asked] == ["/api/x?stage=RUNNING", "/api/x?cursor=2"]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '</api/x?cursor=2>; rel="next"',
+        '<{url}/api/x?cursor=2>; title="b"; rel="next"',
+        "<{url}/api/x?cursor=2>; REL=Next",
+        '<{url}/api/x?cursor=2>; rel="last next"',
+        '<{url}/api/x?cursor=0>; rel="prev", <{url}/api/x?cursor=2>; rel="next"',
+        "<" * 60_000 + '{url}/api/x?cursor=2>; rel="next"',
+    ],
+    ids=["relative", "not the first", "capitals", "two", "the second", "thousands"],
+)
+async def test_the_next_page_is_found_however_it_is_written(
+    server: CannedServer, link: str
+) -> None:
+    written = link.replace("{url}", server.url)
+    server.answers = [answer(200, [1], link=written), answer(200, [2])]
+    async with hub(server) as transport:
+        pages = [page async for page in transport.pages("/api/x")]
+    assert (pages, server.asked[1].target) == ([[1], [2]], "/api/x?cursor=2")
+
+
+@pytest.mark.parametrize("link", ["//evil.test/x", "http://[::1", "{url}.evil.test/x", "ftp:x"])
+async def test_no_page_elsewhere_is_asked_for(server: CannedServer, link: str) -> None:
+    written = f'<{link.replace("{url}", server.url)}>; rel="next"'
+    server.answers = [answer(200, [1], link=written)]
+    async with hub(server) as transport:
+        with pytest.raises(HubRefused, match="another host"):
+            _ = [page async for page in transport.pages("/api/x")]
+    assert len(server.asked) == 1
 
 
 async def test_a_list_that_does_not_end_is_read_so_far_and_no_further(

@@ -48,10 +48,8 @@ def spec_from(
     """
     if network_aliases and not network_group:
         raise UsageError("network_aliases needs a network_group")
-    group, aliases = (
-        a_line_or_none("network_group", network_group),
-        words("network_aliases", () if network_aliases is None else network_aliases),
-    )
+    group = a_line_or_none("network_group", network_group)
+    aliases = words("network_aliases", () if network_aliases is None else network_aliases)
     image, told = a_line("image", image), words("command", command)
     return JobSpec(
         image=image,

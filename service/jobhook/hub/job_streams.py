@@ -10,7 +10,7 @@ from typing import Any, overload
 from jobhook.core.errors import HubBusy, HubRefused, UsageError, WaitTimeout
 from jobhook.core.jobs import ACTIVE_STAGES
 from jobhook.core.texts import shown
-from jobhook.hub.checks import a_flag, a_whole_number, an_id, listed, seconds
+from jobhook.hub.checks import a_flag, an_id, listed, seconds
 from jobhook.hub.following import BREAKS_MAX, Position, follow, read_what_is_there
 from jobhook.hub.jobs import JobsApi, a_stage
 from jobhook.hub.models import JobInfo
@@ -18,6 +18,7 @@ from jobhook.hub.sse import events
 from jobhook.hub.streams import Stream
 from jobhook.hub.transport import CallToken, Opened, StreamQuiet
 
+_TAIL_MAX = 10**9
 # Keep-alives come about every 30 seconds.
 _QUIET_SECONDS = 120.0
 # What the Hub has of a log comes at once.
@@ -50,7 +51,7 @@ class JobStreamsApi(JobsApi):
             HubNotFound: There is no such job (while it is read, as all that follows).
             HubBusy: After five breaks in a row.
         """
-        if tail is not None and a_whole_number("tail", tail) < 0:
+        if tail is not None and (type(tail) is not int or not 0 <= tail <= _TAIL_MAX):
             raise UsageError(f"tail {shown(tail)} is no number of lines")
         follows = a_flag("follow", follow)
         return Stream(self._logs(an_id("job", job_id), namespace, follows, tail, token))
