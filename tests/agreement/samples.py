@@ -89,7 +89,7 @@ SAMPLES: Mapping[str, Sequence[Any]] = {
     ),
     "suspend": (None, True, False),
     "tail": (None, 0, 1, 10),
-    "timeout": (None, 0, 3600, 1.9, "1.5h", "90m", "45s", "2d", "3600"),
+    "timeout": (None, 0, 0.0, 3600, 1.9, "1.5h", "90m", "45s", "2d", "3600"),
     "token": (None, "hf_other", True, False),
     "url": (None, "https://hooks.test/hub?a=b"),
     "volumes": (
