@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from jobhook.core.errors import UsageError
-from jobhook.core.texts import LINE_MAX, holds_half_a_character, is_one_line, shown
+from jobhook.core.texts import ONE_LINE, holds_half_a_character, is_one_line, shown
 
 ENV_NAME = re.compile(r"[a-zA-Z][_a-zA-Z0-9]+")
 SECRET_NAME = re.compile(r"[a-zA-Z][_a-zA-Z0-9]*")
@@ -36,8 +36,6 @@ _NETWORK_ALIAS = re.compile("[a-z0-9-]{1,34}")
 HUB_TIMEOUT_SECONDS = 30 * 60
 # Linux lets one environment string hold 131,072 bytes, with `NAME=` and the final NUL.
 ENV_STRING_MAX_BYTES = 131_072
-
-_LINE = f"may hold no control characters, and {LINE_MAX:,} characters at most"
 
 # The Hub takes these prefixes of an image to mean a Space.
 _SPACE_PREFIXES = tuple(
@@ -204,7 +202,7 @@ def problems_of(spec: JobSpec) -> Iterator[str]:
         yield "image is empty: name a Docker image such as python:3.12"
     for what, line in (("image", spec.image), ("flavor", spec.flavor)):
         if not is_one_line(line):
-            yield f"{what} {shown(line)} {_LINE}"
+            yield f"{what} {shown(line)} {ONE_LINE}"
     if not spec.command or not all(spec.command):
         yield "command needs at least one word, and no word may be empty"
     if spec.seconds < 1:
@@ -229,7 +227,8 @@ def problems_of(spec: JobSpec) -> Iterator[str]:
 
 
 def _seldom_problems(spec: JobSpec) -> Iterator[str]:
-    yield from _volume_problems(spec.volumes)
+    for volume in spec.volumes:
+        yield from [*_field_problems(volume)] or _volume_problems(volume)
     yield from port_problems((*spec.expose, *spec.expose_public))
     group = spec.resource_group_id
     if group is not None and not _RESOURCE_GROUP.fullmatch(group):
@@ -246,18 +245,14 @@ def _seldom_problems(spec: JobSpec) -> Iterator[str]:
         yield f"arch {spec.arch[:40]!r}: one of {', '.join(ARCHITECTURES)}"
 
 
-def _volume_problems(volumes: tuple[Volume, ...]) -> Iterator[str]:
-    for volume in volumes:
-        if problems := [*_field_problems(volume)]:
-            yield from problems
-            continue
-        if volume.type not in VOLUME_TYPES:
-            yield f"volume type {volume.type[:40]!r}: one of {', '.join(VOLUME_TYPES)}"
-        if not volume.source:
-            yield "a volume needs a source, such as acme/corpus"
-        if not volume.mount_path.startswith("/"):
-            told = shown(volume.mount_path, 120)
-            yield f"volume mount_path {told}: a path in the container, which begins with `/`"
+def _volume_problems(volume: Volume) -> Iterator[str]:
+    if volume.type not in VOLUME_TYPES:
+        yield f"volume type {shown(volume.type)}: one of {', '.join(VOLUME_TYPES)}"
+    if not volume.source:
+        yield "a volume needs a source, such as acme/corpus"
+    if not volume.mount_path.startswith("/"):
+        told = shown(volume.mount_path, 120)
+        yield f"volume mount_path {told}: a path in the container, which begins with `/`"
 
 
 def _field_problems(volume: Volume) -> Iterator[str]:
@@ -268,7 +263,7 @@ def _field_problems(volume: Volume) -> Iterator[str]:
         if not isinstance(value, str):
             yield f"volume {name} must be a text, not {type(value).__name__}"
         elif not is_one_line(value):
-            yield f"volume {name} {shown(value)} {_LINE}"
+            yield f"volume {name} {shown(value)} {ONE_LINE}"
     read_only: Any = volume.read_only
     if read_only is not None and not isinstance(read_only, bool):
         yield f"volume read_only must be True or False, not {type(read_only).__name__}"

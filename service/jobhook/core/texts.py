@@ -6,7 +6,9 @@ import re
 
 _HALVES = re.compile("[\ud800-\udfff]")
 _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-LINE_MAX = 1000
+_LINE_MAX = 1000
+ONE_LINE = f"may hold no control characters, and {_LINE_MAX:,} characters at most"
+# Python does not write down numbers of over 4,300 digits; nobody means one of 17.
 _NUMBER_MAX = 10**16
 
 
@@ -17,7 +19,7 @@ def holds_half_a_character(text: str) -> bool:
 
 def is_one_line(text: str) -> bool:
     """Whether *text* can be a name or an address: no control characters, 1,000 characters."""
-    return len(text) <= LINE_MAX and not _CONTROLS.search(text)
+    return len(text) <= _LINE_MAX and not _CONTROLS.search(text)
 
 
 def without_controls(text: str) -> str:

@@ -9,7 +9,7 @@ from jobhook.core.errors import UsageError
 from jobhook.core.job_names import name_from_image
 from jobhook.core.jobs import JobSpec, Network, Volume
 from jobhook.core.timeouts import parse_timeout
-from jobhook.hub.checks import (
+from jobhook.hub.arguments import (
     a_flag,
     a_line,
     a_line_or_none,

@@ -9,9 +9,9 @@ from pathlib import Path
 from jobhook.core.errors import MissingFile, UsageError
 from jobhook.core.jobs import Volume
 from jobhook.core.volumes import LocalFolder
+from jobhook.hub.arguments import a_flag, a_line
 from jobhook.hub.buckets import sync
 from jobhook.hub.calls import HubCalls, a_namespace
-from jobhook.hub.checks import a_flag, a_line
 from jobhook.hub.transport import CallToken
 
 

@@ -10,7 +10,7 @@ from typing import Any, overload
 from jobhook.core.errors import HubBusy, HubRefused, UsageError, WaitTimeout
 from jobhook.core.jobs import ACTIVE_STAGES
 from jobhook.core.texts import shown
-from jobhook.hub.checks import a_flag, an_id, listed, seconds
+from jobhook.hub.arguments import a_flag, an_id, listed, seconds
 from jobhook.hub.following import BREAKS_MAX, Position, follow, read_what_is_there
 from jobhook.hub.jobs import JobsApi, a_stage
 from jobhook.hub.models import JobInfo

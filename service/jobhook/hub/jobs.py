@@ -8,9 +8,9 @@ from typing import Any
 from jobhook.core.errors import HubRefused, OutcomeUnknown, UsageError
 from jobhook.core.jobs import JobSpec, JobStage, label_problems, port_problems, ports_to_wire
 from jobhook.core.texts import shown
+from jobhook.hub.arguments import a_deadline, an_id, listed, no_problem, texts, texts_to_set
 from jobhook.hub.asking import spec_from
 from jobhook.hub.calls import HubCalls, now, segment, unreadable
-from jobhook.hub.checks import a_deadline, an_id, listed, no_problem, texts, texts_to_set
 from jobhook.hub.models import JobHardwareInfo, JobInfo
 from jobhook.hub.reading import read_hardware, read_job, spec_of
 from jobhook.hub.streams import Listing

@@ -8,9 +8,9 @@ from typing import Any
 from jobhook.core.errors import OutcomeUnknown
 from jobhook.core.jobs import label_problems
 from jobhook.core.schedules import check_schedule
+from jobhook.hub.arguments import a_deadline, a_flag, an_id, no_problem, texts, texts_to_set
 from jobhook.hub.asking import spec_from
 from jobhook.hub.calls import HubCalls, now, segment, unreadable
-from jobhook.hub.checks import a_deadline, a_flag, an_id, no_problem, texts, texts_to_set
 from jobhook.hub.jobs import PAGE_MAX_BYTES
 from jobhook.hub.models import JobInfo, ScheduledJobInfo
 from jobhook.hub.reading import read_job, read_scheduled_job

@@ -17,9 +17,9 @@ from jobhook.core.inlining import FILES_VARIABLE, inlined
 from jobhook.core.job_names import name_from_script
 from jobhook.core.schedules import check_schedule
 from jobhook.core.uv_runs import UV_IMAGE, uv_run
+from jobhook.hub.arguments import a_flag, a_line_or_none, texts, words
 from jobhook.hub.asking import spec_from
 from jobhook.hub.buckets import MOUNT_PATH, new_folder, upload
-from jobhook.hub.checks import a_flag, a_line_or_none, texts, words
 from jobhook.hub.jobs import JobsApi
 from jobhook.hub.local_files import local_files, with_contents
 from jobhook.hub.models import JobInfo, ScheduledJobInfo

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from jobhook.core.errors import OutcomeUnknown, UsageError, did_you_mean
 from jobhook.core.jobs import secret_problems
 from jobhook.core.texts import shown
+from jobhook.hub.arguments import a_line, a_text, an_id, listed, no_problem, texts
 from jobhook.hub.calls import HubCalls, now, unreadable
-from jobhook.hub.checks import a_line, a_text, an_id, listed, no_problem, texts
 from jobhook.hub.models import WebhookInfo, WebhookWatchedItem
 from jobhook.hub.reading import read_webhook
 from jobhook.hub.streams import Listing
@@ -158,16 +158,15 @@ def _target(
 
 
 def _an_address(url: Any) -> str:
+    told = a_line("url", url)
     try:
-        parts = urlsplit(a_line("url", url))
+        parts = urlsplit(told)
         is_one = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except UsageError:
-        raise
     except ValueError:  # half an IPv6 address
         is_one = False
     if not is_one:
-        raise UsageError(f"url {shown(url, 120)} is no http(s) address")
-    return str(url)
+        raise UsageError(f"url {shown(told, 120)} is no http(s) address")
+    return told
 
 
 def _watched(given: Watched) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from jobhook.core.errors import UsageError
-from jobhook.core.texts import is_one_line, shown
+from jobhook.core.texts import ONE_LINE, is_one_line, shown
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Python writes down numbers of 4,300 digits; no number that the Hub takes has so many.
@@ -31,9 +31,7 @@ def a_text(what: str, value: Any) -> str:
 def a_line(what: str, value: Any) -> str:
     """Return *value*, which must be a text without control characters, and no long one."""
     if not is_one_line(a_text(what, value)):
-        raise UsageError(
-            f"{what} {shown(value)} may hold no control characters, and 1,000 characters at most"
-        )
+        raise UsageError(f"{what} {shown(value)} {ONE_LINE}")
     return str(value)
 
 
