@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -45,6 +46,8 @@ class CannedServer:
         self.answers: list[bytes | None] = []
         self.asked: list[Asked] = []
         self.connections = 0
+        # Set, for whatever thread, when a connection has ended.
+        self.ended = threading.Event()
         self.hang = False
 
     async def __aenter__(self) -> Self:
@@ -81,6 +84,7 @@ class CannedServer:
             pass
         finally:
             writer.close()
+            self.ended.set()
 
 
 async def _request(reader: asyncio.StreamReader) -> Asked | None:

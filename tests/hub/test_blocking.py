@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
 import gc
 import inspect
 import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -62,9 +64,11 @@ def test_a_log_is_iterated_over(hub: Hub, server: CannedServer) -> None:
 def test_a_log_that_is_left_is_closed(hub: Hub, server: CannedServer) -> None:
     server.hang = True
     server.answers = [stream("a", "b").replace(b"content-length: ", b"content-length: 9")]
-    for line in hub.fetch_job_logs(job_id="j1", namespace="acme", follow=True):
-        assert line == "a"
-        break
+    log = hub.fetch_job_logs(job_id="j1", namespace="acme", follow=True)
+    assert next(log) == "a"
+    assert not server.ended.is_set()
+    cast("Generator[str]", log).close()
+    assert server.ended.wait(10)
 
 
 def test_errors_come_through(hub: Hub, server: CannedServer) -> None:
@@ -118,27 +122,28 @@ def test_a_parent_goes_on_after_its_child_has_asked(hub: Hub, server: CannedServ
     assert hub.cancel_job("j1", namespace="acme").id == "j1"
 
 
-# That a connection is collected is what is tried.
+class Log:
+    """A log that only the collector of garbage can close."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.itself = self
+        self.lines = hub.fetch_job_logs(job_id="j1", namespace="acme", follow=True)
+
+
+# That a connection is collected is what is tried, and told of here.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_log_that_is_collected_as_garbage_stops_nobody(hub: Hub, server: CannedServer) -> None:
-    class Holder:
-        def __init__(self) -> None:
-            self.itself = self
-            self.log = hub.fetch_job_logs(job_id="j1", namespace="acme", follow=True)
-
     server.hang = True
     server.answers = [stream("a", "b").replace(b"content-length: ", b"content-length: 9")]
-    assert next(Holder().log) == "a"
-    collected = threading.Event()
+    assert next(Log(hub).lines) == "a"
 
     async def collect() -> None:
         gc.collect()
-        collected.set()
 
-    blocking._background.start(collect())
-    assert collected.wait(10)
+    blocking._background.run(asyncio.wait_for(collect(), 10))
     server.answers = [answer(200, JOB)]
     assert hub.inspect_job("j1", namespace="acme").id == "j1"
+    gc.collect()
 
 
 def test_a_hub_is_not_asked_by_what_another_one_calls(server: CannedServer) -> None:

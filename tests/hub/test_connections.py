@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import gc
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import httpcore2
@@ -14,7 +15,7 @@ from anyio.from_thread import start_blocking_portal
 
 from canned import CannedServer, answer
 from factories import ROOT
-from jobhook.core.errors import HubBusy, UsageError
+from jobhook.core.errors import HubBusy, OutcomeUnknown, UsageError
 from jobhook.hub import connections
 from jobhook.hub.transport import HubTransport
 
@@ -115,6 +116,19 @@ async def test_connections_that_rested_for_long_are_closed(
         assert transport._connections._resting == []
 
 
+async def test_what_waited_for_its_turn_only_was_not_sent(
+    server: CannedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_AT_ONCE_MAX", 1)
+    server.hang = True
+    server.answers = [b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n"]
+    async with HubTransport(server.url, "hf_x", deadline=0.5, retries=0) as transport:
+        calls = [transport.change("POST", "/api/x") for _ in range(2)]
+        failed = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(each) for each in failed] == [OutcomeUnknown, HubBusy]
+    assert len(server.asked) == 1
+
+
 async def test_a_peer_that_the_system_gave_up_leaves_the_outcome_open() -> None:
     class Gone:
         async def read(self, _most: int) -> bytes:
@@ -125,22 +139,28 @@ async def test_a_peer_that_the_system_gave_up_leaves_the_outcome_open() -> None:
         await stream.read(1)
 
 
-# What a loop leaves when it is closed is Python's to tell of.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+TWO_LOOPS = """
+import asyncio, sys
+from jobhook.hub.transport import HubTransport
+
+transport = HubTransport(sys.argv[1], "hf_x", retries=0)
+
+async def use():
+    await transport.get("/api/x")
+    await transport.change("POST", "/api/x")
+
+asyncio.run(use())
+asyncio.run(use())
+"""
+
+
 def test_a_hub_may_be_used_in_one_event_loop_after_the_other() -> None:
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(
-        CannedServer()
-    ) as server:  # fmt: skip
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(CannedServer()) as server,
+    ):
         server.answers = [answer(200, [])] * 4
-
-        async def use(hub: HubTransport) -> None:
-            await hub.get("/api/x")
-            await hub.change("POST", "/api/x")
-
-        transport = HubTransport(server.url, "hf_x", retries=0)
-        for _ in range(2):
-            asyncio.run(use(transport))
-        gc.collect()
+        subprocess.run([sys.executable, "-c", TWO_LOOPS, server.url], check=True)
         assert [asked.method for asked in server.asked] == ["GET", "POST"] * 2
 
 

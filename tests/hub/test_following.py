@@ -125,8 +125,55 @@ async def test_a_stream_that_never_ends_is_left_when_the_job_has_ended() -> None
         asked += 1
         return asked > 2
 
-    log = following.follow(opened, is_over, Position(is_cut=False), sleep=_at_once)
+    log = following.follow(opened, is_over, Position(is_cut=False), sleep=_at_once, monotonic=int)
     assert [batch async for batch in log] == []
+
+
+async def test_what_was_written_while_the_job_could_not_be_asked_after_is_read() -> None:
+    replays = iter([[an_event("one", 1)], [an_event("one", 1), an_event("last", 2)]])
+    clock = iter([0.0, 20.0])
+
+    @contextlib.asynccontextmanager
+    async def opened(_is_at_the_start: bool) -> AsyncIterator[Opened]:
+        frame = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in next(replays))
+        yield Opened({}, _chunks(iter([frame])))
+
+    async def is_over() -> bool:
+        return True
+
+    log = following.follow(
+        opened,
+        is_over,
+        Position(is_cut=False),
+        sleep=_at_once,
+        monotonic=lambda: next(clock, 0.0),
+    )
+    assert [event["data"] async for batch in log for event in batch] == ["one", "last"]
+
+
+async def test_a_silent_job_whose_connection_is_cut_again_and_again_is_not_given_up(
+    hub: AsyncHub, server: CannedServer
+) -> None:
+    cut = [broken(b": keep-alive\n\n"), None]
+    server.answers = [*cut * 8, stream(frames("a")), job("COMPLETED")]
+    assert await followed(hub) == ["a"]
+
+
+async def test_a_hub_that_does_not_begin_is_no_empty_log(
+    hub: AsyncHub, server: CannedServer
+) -> None:
+    server.hang = True
+    server.answers = [b""]
+    with pytest.raises(HubBusy):
+        await there(hub)
+
+
+async def test_a_refusal_of_any_length_is_an_error_of_the_hub(
+    hub: AsyncHub, server: CannedServer
+) -> None:
+    server.answers = [answer(404, "x" * 6_000_000)] * 6
+    with pytest.raises(HubBusy, match="over 5,242,880 bytes"):
+        await there(hub)
 
 
 async def test_a_line_that_comes_in_pieces_is_no_silence() -> None:
@@ -139,7 +186,7 @@ async def test_a_line_that_comes_in_pieces_is_no_silence() -> None:
     async def is_over() -> bool:
         return True
 
-    log = following.follow(opened, is_over, Position(is_cut=False), sleep=_at_once)
+    log = following.follow(opened, is_over, Position(is_cut=False), sleep=_at_once, monotonic=int)
     assert [event["data"] async for batch in log for event in batch] == ["a long one"]
 
 

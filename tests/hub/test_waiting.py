@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from canned import CannedServer, answer
-from jobhook.core.errors import HubNotFound, UsageError, WaitTimeout
+from jobhook.core.errors import HubBusy, HubNotFound, UsageError, WaitTimeout
 from jobhook.hub.client import AsyncHub
 
 pytestmark = pytest.mark.anyio
@@ -98,6 +98,26 @@ async def test_a_wait_ends_when_its_time_is_over(hub: AsyncHub, server: CannedSe
         await hub.wait_for_job("j1", timeout=2.5, namespace="acme")
     assert isinstance(late.value, WaitTimeout)
     assert len(server.asked) == 4
+
+
+async def test_an_outage_of_the_hub_ends_no_wait(hub: AsyncHub, server: CannedServer) -> None:
+    server.answers = [*[answer(503)] * 5, answer(200, job("j1", "COMPLETED"))]
+    assert (await hub.wait_for_job("j1", namespace="acme")).is_over
+
+
+async def test_a_hub_that_stays_away_is_given_up(hub: AsyncHub, server: CannedServer) -> None:
+    server.answers = [answer(503)] * 9
+    with pytest.raises(HubBusy):
+        await hub.wait_for_job("j1", namespace="acme")
+    assert len(server.asked) == 6
+
+
+async def test_a_job_that_was_never_seen_is_told_of_as_such(
+    hub: AsyncHub, server: CannedServer
+) -> None:
+    server.answers = [answer(503)] * 9
+    with pytest.raises(WaitTimeout, match="is still not seen after 2 seconds"):
+        await hub.wait_for_job("j1", timeout=2, namespace="acme")
 
 
 async def test_no_job_is_not_waited_for(hub: AsyncHub, server: CannedServer) -> None:

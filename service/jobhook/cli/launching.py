@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from jobhook.cli.client import Shown, Where, in_json
@@ -19,6 +18,7 @@ from jobhook.core.uv_runs import UV_IMAGE
 from jobhook.core.volumes import LocalFolder, read_volume
 from jobhook.hub.asking import spec_from
 from jobhook.hub.buckets import sync
+from jobhook.hub.folders import is_folder
 
 Request = dict[str, Any]
 
@@ -86,7 +86,7 @@ def _mounted(
     volumes: Sequence[Volume | LocalFolder], namespace: str | None, where: Where
 ) -> list[Volume]:
     for each in volumes:
-        if isinstance(each, LocalFolder) and not Path(each.source).expanduser().is_dir():
+        if isinstance(each, LocalFolder) and not is_folder(each.source):
             raise MissingFile(f"there is no folder {each.source}: a volume of the Hub is hf://…")
     settings = settings_with()
     return [

@@ -3,16 +3,15 @@ HTTP/1.1 to one origin: connections that are used once, or that rest between req
 
 The protocol is that of `httpcore2`, which `httpx2` stands on. Its pool, its backend for several
 event loops and the client above them take more time than the request itself (`bench/results.md`,
-"client"), and do nothing for requests that all go to one origin.
+"run_job"), and do nothing for requests that all go to one origin.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -65,7 +64,7 @@ class Connections:
         self._named = origin.netloc.rpartition("@")[2]
         self._origin = httpcore2.Origin(origin.scheme.encode(), self._host.encode(), self._port)
         self._connect_seconds = connect
-        self._tls = ssl.create_default_context() if origin.scheme == "https" else None
+        self._tls = httpcore2.default_ssl_context() if origin.scheme == "https" else None
         self._proxy = self._proxied(origin.scheme)
         self._loop: asyncio.AbstractEventLoop | None = None
         # Since when, the newest last.
@@ -89,22 +88,31 @@ class Connections:
 
     @contextlib.asynccontextmanager
     async def ask(
-        self, method: str, target: str, headers: Headers, content: bytes | None, *, rested: float
+        self,
+        method: str,
+        target: str,
+        headers: Headers,
+        content: bytes | None,
+        *,
+        rested: float,
+        leaving: Callable[[], None],
     ) -> AsyncIterator[Response]:
         """
         Send a request and give what is answered.
 
         It may meet a connection that rested for up to *rested* seconds, of which the Hub may be
         just closing one (F11): what only reads is then sent once more, anything else is not.
+        *leaving* is called before the first byte leaves.
         """
         request = self._request(method, target, headers, content, quiet=None)
         self._settle()
         async with self._places:
             if self._proxy:
+                leaving()
                 async with self._once(request) as response:
                     yield response
                 return
-            connection, answered = await self._answered(request, rested)
+            connection, answered = await self._answered(request, rested, leaving)
             try:
                 yield _response(answered)
                 await answered.aclose()
@@ -135,23 +143,24 @@ class Connections:
                 await connection.aclose()
 
     async def _answered(
-        self, request: httpcore2.Request, rested: float
+        self, request: httpcore2.Request, rested: float, leaving: Callable[[], None]
     ) -> tuple[httpcore2.AsyncHTTP11Connection, httpcore2.Response]:
         known = await self._rested(rested)
         connection = known or await self._connect()
+        leaving()
         try:
             return connection, await connection.handle_async_request(request)
         except BaseException as exc:
             await connection.aclose()
             if known is None or request.method != b"GET" or not isinstance(exc, _CLOSED):
                 raise
-        return await self._answered(request, rested=0)
+        return await self._answered(request, 0, leaving)
 
     async def _rested(self, seconds: float) -> httpcore2.AsyncHTTP11Connection | None:
         """Return the connection that rests for the shortest time, if that is not over *seconds*."""
         while self._resting:
             since, connection = self._resting[-1]
-            if time.monotonic() - since > seconds:
+            if time.monotonic() - since >= seconds:
                 return None
             self._resting.pop()
             if not connection.has_expired():

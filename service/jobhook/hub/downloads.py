@@ -39,7 +39,7 @@ async def download(url: str, *, most: int) -> bytes:
         if isinstance(exc, UsageError):
             raise
         why = str(exc) or type(exc).__name__
-        raise UsageError(f"{url} cannot be fetched: {why}") from exc
+        raise _refusal(url, why) from exc
 
 
 def redirected(url: str, location: str) -> str:
@@ -47,7 +47,7 @@ def redirected(url: str, location: str) -> str:
     target = urljoin(url, location)
     # Nobody on the web is to lead us to what only this machine is told.
     if url.startswith("https:") and not target.startswith("https:"):
-        raise UsageError(f"{url} cannot be fetched: it leads to {target[:200]}")
+        raise _refusal(url, f"it leads to {_shown(target)}")
     return target
 
 
@@ -61,22 +61,32 @@ async def _followed(url: str, most: int) -> bytes:
                 if response.status not in _REDIRECTS:
                     return await _content(url, response, most)
                 url = redirected(url, response.headers.get("location", ""))
-    raise UsageError(f"{url} cannot be fetched: it leads on and on")
+    raise _refusal(url, "it leads on and on")
 
 
 def _private_parts(url: str) -> SplitResult:
     parts = urlsplit(url)
     if not is_private(url) or not parts.hostname or parts.username or parts.password:
-        raise UsageError(f"{url} cannot be fetched: write an https URL without a user")
+        raise _refusal(url, "write an https URL without a user")
     return parts
 
 
 async def _content(url: str, response: Response, most: int) -> bytes:
     if not response.is_success:
-        raise UsageError(f"{url} cannot be fetched: {response.status} {response.reason}")
+        raise _refusal(url, f"{response.status} {response.reason}")
     content = bytearray()
     async for chunk in response.chunks:
         content += chunk
         if len(content) > most:
-            raise UsageError(f"{url} cannot be fetched: it is over {most:,} bytes")
+            raise _refusal(url, f"it is over {most:,} bytes")
     return bytes(content)
+
+
+def _refusal(url: str, why: str) -> UsageError:
+    return UsageError(f"{_shown(url)} cannot be fetched: {why}")
+
+
+def _shown(url: str) -> str:
+    """Return *url* without what may open something: who asks, and what is signed."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:200]

@@ -55,12 +55,13 @@ def _folder(source: str | Path, mount_path: str, *, read_only: bool) -> LocalFol
     if not a_line("mount_path", mount_path).startswith("/") or mount_path == "/":
         raise UsageError(f"mount_path {mount_path[:120]!r}: a path in the container, but not /")
     told = a_line("source", str(source) if isinstance(source, Path) else source)
-    if not _is_folder(told):
+    if not is_folder(told):
         raise MissingFile(f"there is no folder {told}")
     return LocalFolder(source=told, mount_path=mount_path, read_only=a_flag("read_only", read_only))
 
 
-def _is_folder(source: str) -> bool:
+def is_folder(source: str) -> bool:
+    """Return whether *source*, which may begin with `~`, is a folder of this machine."""
     try:
         return Path(source).expanduser().is_dir()
     except (OSError, RuntimeError):  # too long a name, a home of nobody

@@ -23,6 +23,7 @@ from jobhook.hub.transport import Opened, StreamQuiet
 BREAKS_MAX = 5
 _PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
+_AT_ONCE_SECONDS = 1.0
 # How many of the last events are compared to find the place in a replay that was cut to its tail.
 _WINDOW = 200
 # An event that is later than the answer's date by more than this was not there when it was asked.
@@ -122,6 +123,7 @@ async def follow(
     position: Position,
     *,
     sleep: Callable[[float], Awaitable[None]],
+    monotonic: Callable[[], float],
 ) -> AsyncGenerator[list[Event], None]:
     """
     Yield the events of a log, each once, until the job has ended.
@@ -132,16 +134,22 @@ async def follow(
         HubBusy: After `BREAKS_MAX` breaks in a row.
     """
     fruitless = breaks = 0
+    was_over = False
     while True:
         try:
             async with opened(position.is_at_the_start) as stream:
                 position.begin()
                 async with aclosing(_until_forsaken(stream, is_over)) as batches:
                     async for batch in batches:
+                        breaks = 0
                         if new := position.beyond(batch):
-                            fruitless = breaks = 0
+                            fruitless = 0
                             yield new
-            if await is_over():
+            ended_at = monotonic()
+            is_last = was_over
+            was_over = is_last or await is_over()
+            # What is written while the Hub is asked in vain is in the next replay.
+            if was_over and (is_last or monotonic() - ended_at < _AT_ONCE_SECONDS):
                 return
         except HubBusy:
             breaks += 1

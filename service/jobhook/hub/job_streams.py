@@ -141,7 +141,8 @@ class JobStreamsApi(JobsApi):
         sleep = self.transport.sleep
         if follows:
             over = functools.partial(self._is_over, job_id, home, token)
-            batches = follow(opened, over, position, sleep=sleep)
+            monotonic = self.transport.monotonic
+            batches = follow(opened, over, position, sleep=sleep, monotonic=monotonic)
         else:
             batches = read_what_is_there(opened, position, sleep=sleep)
         async with aclosing(batches):
@@ -185,11 +186,13 @@ class JobStreamsApi(JobsApi):
             except HubRefused as exc:
                 if exc.status not in _NO_METRICS:
                     raise
+                if not follows:
+                    return
             except HubBusy:
                 breaks += 1
                 if breaks > BREAKS_MAX:
                     raise
-            if await self._is_over(job_id, home, token):
+            if not (follows or breaks) or await self._is_over(job_id, home, token):
                 return
             await self.transport.sleep(1.0)
 
@@ -218,15 +221,23 @@ class _Wait:
     ) -> dict[str, JobInfo]:
         transport = self._hub.transport
         until = None if timeout is None else transport.monotonic() + timeout
+        breaks = 0
         while True:
             pending = [each for each in dict.fromkeys(ids) if not self._is_there(each)]
-            await self._look(pending)
+            try:
+                await self._look(pending)
+                breaks = 0
+            except HubBusy:
+                breaks += 1
+                if breaks > BREAKS_MAX:
+                    raise
             late = [each for each in pending if not self._is_there(each)]
             if not late:
                 return self._found
             remaining = poll_interval if until is None else until - transport.monotonic()
             if remaining <= 0:
-                stage = self._found[late[0]].status.stage
+                job = self._found.get(late[0])
+                stage = job.status.stage if job else "not seen"
                 raise WaitTimeout(f"job {late[0]} is still {stage} after {timeout:g} seconds")
             await transport.sleep(min(poll_interval, remaining))
 

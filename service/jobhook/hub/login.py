@@ -7,12 +7,15 @@ A saved login works here as well: `HF_TOKEN`, or the file that `hf auth login` w
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from jobhook.core.errors import SettingsError
 
 HUB_ENDPOINT = "https://huggingface.co"
+# What a header, and an address, can hold.
+PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
 def endpoint() -> str:
@@ -52,7 +55,7 @@ def saved_token(login: Path) -> str | None:
 
 
 def _token(text: str) -> str:
-    if not (text.isascii() and text.isprintable()):
+    if not PRINTABLE.fullmatch(text):
         raise SettingsError("the Hub token (HF_TOKEN, or the saved login) is no token")
     return text
 

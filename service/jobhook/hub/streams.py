@@ -13,6 +13,7 @@ class Listing(Generic[Item]):
 
     def __init__(self, pages: AsyncGenerator[list[Item], None]) -> None:
         self._pages = pages
+        self._all: list[Item] | None = None
 
     def __await__(self) -> Generator[None, None, list[Item]]:
         return self._whole().__await__()
@@ -23,7 +24,9 @@ class Listing(Generic[Item]):
                 yield item
 
     async def _whole(self) -> list[Item]:
-        return [item async for item in self]
+        if self._all is None:
+            self._all = [item async for item in self]
+        return self._all
 
 
 class Stream(Generic[Item]):

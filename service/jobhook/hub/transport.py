@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import functools
 import json
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,7 +53,6 @@ _LONGEST_SECONDS = 86_400
 _CONNECT_SECONDS = 10.0
 # Of a short deadline, so that it is told whether a connection was missing or an answer.
 _CONNECT_SHARE = 0.8
-_TOKEN = re.compile(r"[\x21-\x7e]+")
 # No Hub closes a connection that was in use a moment ago.
 _MOMENT_SECONDS = 1.0
 
@@ -284,6 +282,7 @@ class HubTransport:
             HubBusy: The stream could not be opened, or broke.
         """
         target = self._target(path, query)
+        is_open = False
         try:
             async with self._connections.stream(
                 target, self._headers(token), quiet=quiet
@@ -291,12 +290,15 @@ class HubTransport:
                 self._note_quota(response)
                 if not response.is_success:
                     raise failure(response, await _capped(response), changes=False)
+                is_open = True
                 yield Opened(response.headers, response.chunks)
         except httpcore2.LocalProtocolError:
             raise UsageError("the request holds what HTTP cannot carry; it was not sent") from None
         except httpcore2.ReadTimeout as exc:
+            if not is_open:
+                raise HubBusy(f"{self.endpoint} did not answer for {quiet:g} seconds") from exc
             raise StreamQuiet(f"nothing came from {self.endpoint} for {quiet:g} seconds") from exc
-        except (*NOT_SENT, *BROKEN) as exc:
+        except (*NOT_SENT, *BROKEN, _AnswerTooLarge) as exc:
             raise HubBusy(f"the stream from {self.endpoint} broke: {_why(exc)}") from exc
 
     async def _patiently(self, asked: _Request, deadline: float | None = None) -> Answer:
@@ -323,11 +325,17 @@ class HubTransport:
     async def _send(self, asked: _Request, seconds: float) -> Answer:
         lost = functools.partial(_lost, f"{asked.method} {asked.path}", asked.changes)
         target = self._target(asked.path, asked.query)
+        left = asyncio.Event()
         try:
             async with (
                 asyncio.timeout(seconds),
                 self._connections.ask(
-                    asked.method, target, asked.headers, asked.content, rested=asked.rested
+                    asked.method,
+                    target,
+                    asked.headers,
+                    asked.content,
+                    rested=asked.rested,
+                    leaving=left.set,
                 ) as response,
             ):
                 self._note_quota(response)
@@ -338,6 +346,8 @@ class HubTransport:
         except NOT_SENT as exc:
             raise HubBusy(f"cannot reach the Hub at {self.endpoint}: {_why(exc)}") from exc
         except (*BROKEN, TimeoutError, _AnswerTooLarge) as exc:
+            if not left.is_set():
+                raise HubBusy(f"{asked.method} {asked.path}: it was not its turn in time") from exc
             raise lost(f"no answer that could be used ({_why(exc)})") from exc
         if not response.is_success:
             raise failure(response, body, changes=asked.changes)
@@ -362,6 +372,8 @@ class HubTransport:
             whole = ""
         if not whole.startswith(f"{self.endpoint}/"):
             raise HubRefused("the Hub named a next page on another host; it was not asked")
+        if not login.PRINTABLE.fullmatch(whole):
+            raise HubRefused("the Hub named a next page by what is no address; it was not asked")
         return whole.removeprefix(self.endpoint)
 
 
@@ -387,7 +399,7 @@ def _checked(token: object) -> str | None:
     """Return *token*, None where it is none; what a header cannot hold is told of, but not told."""
     if token is None or token is False or token == "":
         return None
-    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+    if not isinstance(token, str) or not login.PRINTABLE.fullmatch(token):
         raise UsageError("the token is no token: it must be printable ASCII without a space")
     return token
 
