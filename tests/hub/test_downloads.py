@@ -76,3 +76,10 @@ async def test_what_cannot_be_had_is_one_sentence() -> None:
 async def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(UsageError, match="write an https URL"):
         await download(url, most=100)
+
+
+@pytest.mark.parametrize("url", ["https://u:hush@example.com/a.py?token=hush", "https://["])
+async def test_what_may_open_something_is_not_told(url: str) -> None:
+    with pytest.raises(UsageError, match="cannot be fetched") as told:
+        await download(url, most=100)
+    assert "hush" not in str(told.value)

@@ -312,6 +312,15 @@ async def test_a_list_that_does_not_end_is_read_so_far_and_no_further(
     assert len(server.asked) == 3
 
 
+async def test_a_next_page_that_no_request_can_name_is_the_hubs_fault(
+    server: CannedServer,
+) -> None:
+    server.answers = [answer(200, [1], link='</api/x?cursor=a b>; rel="next"')]
+    async with hub(server) as transport:
+        with pytest.raises(HubRefused, match="no address"):
+            _ = [page async for page in transport.pages("/api/x")]
+
+
 async def test_the_token_is_not_carried_to_another_host(server: CannedServer) -> None:
     async with CannedServer() as evil:
         evil.answers = [answer(200, [])]

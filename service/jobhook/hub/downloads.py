@@ -88,5 +88,8 @@ def _refusal(url: str, why: str) -> UsageError:
 
 def _shown(url: str) -> str:
     """Return *url* without what may open something: who asks, and what is signed."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "what is no URL"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:200]
