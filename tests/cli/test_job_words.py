@@ -227,6 +227,19 @@ def test_a_secret_that_a_script_asks_for_must_be_here(run: Run, tmp_path: Path) 
     assert (ran.code, "secrets: there is no value here for KEY" in ran.err) == (2, True)
 
 
+def test_a_word_in_a_file_of_secrets_is_not_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text("hunter2\n")
+    for words in (["--dry-run"], []):
+        ran = run("jobs", "run", *words, "--secrets-file", "secrets", "x", "y")
+        assert (ran.code, "hunter2" in ran.out + ran.err) == (2, False)
+        assert "--secrets-file secrets: 1 of its lines" in ran.err
+
+
+def test_a_file_that_is_not_there_is_told_of_as_such(run: Run) -> None:
+    ran = run("jobs", "run", "--env-file", "nowhere", "x", "y")
+    assert (ran.code, "nowhere cannot be read: No such file" in ran.err) == (2, True)
+
+
 def test_a_file_of_variables_has_an_end(run: Run, tmp_path: Path) -> None:
     (tmp_path / "env").write_text("AB=1\n" * 1_000_000)
     ran = run(*RUN, "--env-file", "env", "x", "y")

@@ -93,9 +93,20 @@ def _values(option: str, given: Sequence[str] | None, file: str | None) -> Value
     here = local_values()
     values: Values = {}
     if file is not None:
-        values |= _read(f"{option}-file {file}", _text_of(option, file), here)
+        values |= _whole(f"{option}-file {file}", _text_of(option, file), here)
     for text in given or ():
         values |= _read(option, text, here)
+    return values
+
+
+def _whole(where: str, text: str, here: Mapping[str, str]) -> Values:
+    values = _read(where, text, here)
+    if lacking := sum(value is None for value in values.values()):
+        # What stands there may be a value whose name was forgotten: it is not told.
+        raise UsageError(
+            f"{where}: {lacking} of its lines name what has no value here: write NAME=VALUE, or "
+            "export it"
+        )
     return values
 
 
@@ -115,8 +126,10 @@ def _text_of(option: str, file: str) -> str:
                 content = opened.read(_FILE_MAX_BYTES + 1)
         # Windows' tools begin a file with a mark.
         text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{option}-file {file} cannot be read as UTF-8 text") from exc
+    except OSError as exc:
+        raise UsageError(f"{option}-file {file} cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise UsageError(f"{option}-file {file} is no UTF-8 text") from exc
     if len(content) > _FILE_MAX_BYTES:
         raise UsageError(f"{option}-file {file} is over {_FILE_MAX_BYTES:,} bytes")
     return text

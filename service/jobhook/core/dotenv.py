@@ -50,12 +50,15 @@ def _assignment(line: str, number: int) -> tuple[str, str | None]:
             f"line {number} is no NAME=VALUE: a name has letters, digits and `_`, and begins with "
             "no digit"
         )
-    return named[1], _value(rest) if named[2] else None
+    return named[1], _value(rest, number) if named[2] else None
 
 
-def _value(text: str) -> str:
+def _value(text: str, number: int) -> str:
     quoted = _QUOTED.fullmatch(text.strip())
     value = quoted[1] if quoted else _TRAILING.sub("", text, count=1).strip()
+    if value[:1] in {"'", '"'} and value[0] not in value[1:]:
+        # What it goes on with on the next line would pass for names, which everybody may read.
+        raise UsageError(f"line {number}: the quote is not closed on this line")
     if value.startswith("'") and value.endswith("'"):
         return value[1:-1]
     if value.startswith('"') and value.endswith('"'):
