@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Literal, Self
@@ -20,6 +19,7 @@ from pydantic import (
 from jobhook.core.errors import UsageError
 from jobhook.core.inlining import FILES_VARIABLE
 from jobhook.core.jobs import NAMESPACE, JobSpec, Network, Volume
+from jobhook.core.names import is_id
 from jobhook.core.payloads import Payload
 from jobhook.core.strict import Strict, fault
 from jobhook.core.templates import Plain, Templated, Values, asks_of, render_env, render_labels
@@ -32,7 +32,6 @@ INJECTED_PREFIXES = ("WEBHOOK_", "JOBHOOK_")
 OUR_LABELS = "jobhook-"
 
 _WAYS = ("image", "uv", "from_job")
-_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def _seconds(value: object) -> object:
@@ -55,7 +54,7 @@ def _once(value: object) -> object:
 
 def _source(text: str) -> str:
     namespace, slash, job_id = text.rpartition("/")
-    if not _JOB_ID.fullmatch(job_id) or (slash and not NAMESPACE.fullmatch(namespace)):
+    if not is_id(job_id) or (slash and not NAMESPACE.fullmatch(namespace)):
         raise fault(f"{text[:120]!r} is no job: write its id, or `namespace/id`", code="bad-job")
     return text
 

@@ -6,14 +6,13 @@ Type hints bind nobody at run time: here a list that stands where a text must be
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from jobhook.core.errors import UsageError
+from jobhook.core.names import is_id
 from jobhook.core.texts import ONE_LINE, is_one_line, shown
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Python writes down numbers of 4,300 digits; no number that the Hub takes has so many.
 _NUMBER_MAX_BITS = 1024
 _WHOLE_MAX = 10**15
@@ -130,7 +129,7 @@ def _plain(name: str) -> str:
 
 def an_id(what: str, value: Any) -> str:
     """Return *value*, which must be able to be the id of *what*."""
-    if not isinstance(value, str) or not _ID.fullmatch(value):
+    if not isinstance(value, str) or not is_id(value):
         raise UsageError(f"{shown(value, 80)} is no id of a {what}")
     return value
 

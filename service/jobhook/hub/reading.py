@@ -7,7 +7,6 @@ What the Hub leaves out is None, what it adds is ignored. Only what cannot be do
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,6 +15,7 @@ from typing import Any
 from jobhook.core.accounts import Account
 from jobhook.core.errors import UsageError
 from jobhook.core.jobs import HUB_TIMEOUT_SECONDS, JobSpec, Volume
+from jobhook.core.names import is_id
 from jobhook.hub.models import (
     AUTHOR_LENGTH,
     CommitInfo,
@@ -38,7 +38,6 @@ from jobhook.hub.wire import items, items_or_empty, object_or_empty, text, text_
 
 Wire = Mapping[str, Any]
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ACCELERATOR = ("type", "model", "quantity", "vram", "manufacturer")
 
 
@@ -292,7 +291,7 @@ def read_date(value: Any) -> datetime | None:
 
 def _id(value: Any) -> str:
     # It goes into URLs, labels and terminals; the Hub's are 24 hexadecimal digits.
-    if not _ID.fullmatch(text(value)):
+    if not is_id(text(value)):
         raise TypeError("no id")
     return str(value)
 

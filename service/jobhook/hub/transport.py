@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urljoin
 
 import httpcore2
 
@@ -42,6 +42,7 @@ from jobhook.hub.connections import (
     Headers,
     Response,
 )
+from jobhook.hub.opening import check_patience, checked_token, parts_of
 from jobhook.hub.patience import RETRIES, pause_before
 from jobhook.hub.quota import read_quota
 
@@ -49,7 +50,6 @@ ANSWER_MAX_BYTES = 5 * 1024 * 1024
 # The Hub puts about a hundred on a page. Of 1,000 calls in five minutes a list must leave some.
 PAGES_MAX = 100
 DEADLINE_SECONDS = 30.0
-_LONGEST_SECONDS = 86_400
 _CONNECT_SECONDS = 10.0
 # Of a short deadline, so that it is told whether a connection was missing or an answer.
 _CONNECT_SHARE = 0.8
@@ -117,12 +117,10 @@ class HubTransport:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        parts = _parts(endpoint)
+        parts = parts_of(endpoint)
         if not callable(token):
-            _checked(token)
-        _check_seconds(deadline)
-        if type(retries) is not int or retries < 0:
-            raise UsageError("retries must be a whole number, 0 or more")
+            checked_token(token)
+        check_patience(deadline, retries)
         self.endpoint = endpoint.rstrip("/")
         self._root = parts.path.rstrip("/")
         self._token = token
@@ -142,13 +140,13 @@ class HubTransport:
                 none.
         """
         if token is None:
-            return _checked(self._token() if callable(self._token) else self._token)
+            return checked_token(self._token() if callable(self._token) else self._token)
         if token is not True:
-            return _checked(token)
+            return checked_token(token)
         saved = login.token()
         if not saved:
             raise UsageError("there is no token: set HF_TOKEN, or log in with `hf auth login`")
-        return _checked(saved)
+        return checked_token(saved)
 
     def _headers(self, token: CallToken) -> dict[str, str]:
         bearer = self.token_of(token)
@@ -375,33 +373,6 @@ class HubTransport:
         if not login.PRINTABLE.fullmatch(whole):
             raise HubRefused("the Hub named a next page by what is no address; it was not asked")
         return whole.removeprefix(self.endpoint)
-
-
-def _parts(endpoint: str) -> SplitResult:
-    try:
-        parts = urlsplit(endpoint)
-        is_url = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except (ValueError, TypeError, AttributeError):
-        is_url = False
-    if not is_url or not endpoint.isascii():
-        raise UsageError(f"{str(endpoint)[:120]!r} is no http(s) URL of a Hub")
-    if "@" in parts.netloc:
-        raise UsageError("the address of a Hub holds no user and no password: give a token")
-    return parts
-
-
-def _check_seconds(deadline: object) -> None:
-    if not isinstance(deadline, int | float) or not 0 < deadline <= _LONGEST_SECONDS:
-        raise UsageError(f"deadline must be seconds, more than 0 and up to {_LONGEST_SECONDS:,}")
-
-
-def _checked(token: object) -> str | None:
-    """Return *token*, None where it is none; what a header cannot hold is told of, but not told."""
-    if token is None or token is False or token == "":
-        return None
-    if not isinstance(token, str) or not login.PRINTABLE.fullmatch(token):
-        raise UsageError("the token is no token: it must be printable ASCII without a space")
-    return token
 
 
 class _AnswerTooLarge(Exception):
