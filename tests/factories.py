@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from jobhook.core.access import ApiToken, Role, digest_of
+from jobhook.core.audits import AuditEntry
 from jobhook.core.deliveries import DeliveryKey, DeliveryState
 from jobhook.core.guards import Limits
 from jobhook.core.jobs import JobSpec
@@ -93,6 +95,31 @@ def make_launch(**given: Any) -> Launch:
         "updated_at": NOON,
     }
     return Launch(**default | given)
+
+
+def make_token(**given: Any) -> ApiToken:
+    usual = {
+        "id": "t1",
+        "name": "ci",
+        "role": Role.OPERATOR,
+        "digest": digest_of("jh_" + "a" * 43),
+        "created_at": NOON,
+        "created_by": "ana",
+    }
+    return ApiToken(**{**usual, **given})
+
+
+def make_entry(**given: Any) -> AuditEntry:
+    usual = {
+        "at": NOON,
+        "who": "ci",
+        "role": Role.OPERATOR,
+        "source": "192.0.2.1",
+        "did": "launches.retry",
+        "about": "l1",
+        "request_id": "r1",
+    }
+    return AuditEntry(**{**usual, **given})
 
 
 def make_hardware(name: str, usd_per_hour: float) -> JobHardwareInfo:

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "service" / "jobhook"
 # except within a folder, whose own order is not this test's business.
 FLOORS: list[tuple[str, ...]] = [
     (
+        "core.access",
         "core.accounts",
         "core.codes",
         "core.errors",
@@ -29,6 +30,7 @@ FLOORS: list[tuple[str, ...]] = [
         "failpoints",
     ),
     (
+        "core.audits",
         "core.deliveries",
         "core.dotenv",
         "core.durations",

@@ -12,6 +12,11 @@ Everything jobhook raises on purpose, grouped by whose fault it is.
     * WrongSecret              -> 401
     * BodyTooLarge             -> 413
     * EncodingRefused          -> 415
+  * AccessError              the caller's of the API
+    * NotSignedIn              no valid token came with the call
+    * NotAllowed               the token's role may not do this
+  * StillRunning             the same call is being answered already; ask again later
+  * KeyReused                an Idempotency-Key was used for something else before
   * RulesError               the rule author's; carries every problem found
   * StoreError               our database's
     * StoreUnavailable         nothing was stored; try again
@@ -79,6 +84,26 @@ class BodyTooLarge(DeliveryError):
 
 class EncodingRefused(DeliveryError):
     """The body is encoded; nothing here inflates what a stranger sends."""
+
+
+class AccessError(JobHookError):
+    """Whoever calls may not."""
+
+
+class NotSignedIn(AccessError):
+    """No token came with the call, or none that is good for anything."""
+
+
+class NotAllowed(AccessError):
+    """The role of whoever calls is not enough."""
+
+
+class StillRunning(JobHookError):
+    """The same call came before and has no answer yet; nothing was done for this one."""
+
+
+class KeyReused(JobHookError):
+    """An Idempotency-Key came before with another call; nothing was done for this one."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
