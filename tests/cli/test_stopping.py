@@ -89,7 +89,7 @@ async def test_stop_all_that_is_ended_early_tells_what_it_did(
         yield "j2", "not yours"
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stopping, "stop_all_jobs", interrupted)
+    monkeypatch.setattr(stopping, "stop_everywhere", interrupted)
     ran = await in_thread(run, "stop-all", "--yes", "--json")
     assert ran.code != 0
     assert [each["job_id"] for each in ran.json] == ["j1", "j2"]
@@ -101,6 +101,6 @@ async def test_what_could_not_be_cancelled_is_exit_code_1(
     async def refused(*_: object, **__: object) -> AsyncIterator[tuple[str, str | None]]:
         yield "j1", "not yours"
 
-    monkeypatch.setattr(stopping, "stop_all_jobs", refused)
+    monkeypatch.setattr(stopping, "stop_everywhere", refused)
     ran = await in_thread(run, "stop-all", "--yes")
     assert (ran.code, "0 jobs were cancelled, and 1 could not be" in ran.out) == (1, True)

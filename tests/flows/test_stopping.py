@@ -15,7 +15,7 @@ from jobhook.core.errors import (
     OutcomeUnknown,
 )
 from jobhook.core.jobs import JobStage
-from jobhook.flows.stopping import stop_all_jobs
+from jobhook.flows.stopping import stop_all_jobs, stop_everywhere
 from jobhook.hub.models import JobInfo
 
 pytestmark = pytest.mark.anyio
@@ -133,3 +133,21 @@ async def test_without_a_list_it_is_not_said_to_be_done(
     with pytest.raises(HubError):
         await stopped(hub)
     assert len(hub.calls) == asked
+
+
+async def test_where_nothing_can_be_seen_is_told_and_the_next_place_is_looked_at() -> None:
+    hub = Workshop(make_job("j1", "RUNNING", labels=OURS))
+    hub.list_failures = [HubForbidden("not yours")]
+    unread: list[tuple[str, str]] = []
+
+    async def no_time_passes(_: float) -> None: ...
+
+    stopping = stop_everywhere(
+        hub,
+        namespaces=("elsewhere", "acme"),
+        instance="jobhook",
+        on_unread=lambda namespace, failure: unread.append((namespace, str(failure))),
+        sleep=no_time_passes,
+    )
+    assert [each async for each in stopping] == [("j1", None)]
+    assert unread == [("elsewhere", "not yours")]

@@ -14,7 +14,7 @@ from jobhook.cli.options import AsJson, Database, settings_with
 from jobhook.cli.output import print_json, say, warn
 from jobhook.core.errors import HubError, JobHookError, SettingsError
 from jobhook.core.operations import Deed, Order
-from jobhook.flows.stopping import stop_all_jobs
+from jobhook.flows.stopping import stop_everywhere
 from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
 from jobhook.stores import open_reads
@@ -60,18 +60,21 @@ async def _stop_jobs(settings: Settings, *, as_json: bool) -> int:
 
 async def _stopped(settings: Settings, hub: AsyncHub) -> AsyncIterator[tuple[str, str | None]]:
     own = settings.namespace or (await hub.whoami()).name
-    unread: HubError | None = None
-    for namespace in (own, *sorted(await _others(settings) - {own})):
-        stopped = stop_all_jobs(hub, namespace=namespace, instance=settings.instance)
-        try:
-            async for job_id, failure in stopped:
-                yield job_id, failure
-        except HubError as exc:
-            # What runs elsewhere costs money as well.
-            warn(f"jobhook: jobs in {namespace} may still run: {exc}")
-            unread = unread or exc
+    unread: list[HubError] = []
+
+    def tell(namespace: str, failure: HubError) -> None:
+        warn(f"jobhook: jobs in {namespace} may still run: {failure}")
+        unread.append(failure)
+
+    async for each in stop_everywhere(
+        hub,
+        namespaces=(own, *sorted(await _others(settings) - {own})),
+        instance=settings.instance,
+        on_unread=tell,
+    ):
+        yield each
     if unread:
-        raise unread
+        raise unread[0]
 
 
 async def _others(settings: Settings) -> frozenset[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 from jobhook.core.errors import HubBusy, HubError, HubRefused, ListTooLong
 from jobhook.core.jobs import ACTIVE_STAGES
@@ -58,6 +58,29 @@ async def stop_all_jobs(
                 yield job_id, str(failure) if failure else None
         if clean_looks < _CLEAN_LOOKS:
             await sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def stop_everywhere(
+    hub: Hub,
+    *,
+    namespaces: Iterable[str],
+    instance: str,
+    on_unread: Callable[[str, HubError], None],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> AsyncIterator[tuple[str, str | None]]:
+    """
+    Do what `stop_all_jobs` does in one of *namespaces* after the other.
+
+    Where the Hub's list cannot be read, *on_unread* is told, and the next one is looked at: what
+    runs there costs money as well.
+    """
+    for namespace in namespaces:
+        stopped = stop_all_jobs(hub, namespace=namespace, instance=instance, sleep=sleep)
+        try:
+            async for each in stopped:
+                yield each
+        except HubError as exc:
+            on_unread(namespace, exc)
 
 
 async def _listed(
