@@ -39,7 +39,7 @@ from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import DAMAGED, Launch, LaunchState, moved
 from jobhook.core.operations import Deed, Order
 from jobhook.core.records import EVERYTHING, Pause
-from jobhook.flows import dispatch
+from jobhook.flows import dispatch, sending
 from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
 from jobhook.flows.operating import Operations
@@ -406,7 +406,7 @@ async def test_a_fault_of_ours_leaves_the_outcome_unknown(
 async def test_what_came_of_it_is_kept_even_if_the_disk_is_full_for_a_moment(
     dispatcher: Dispatcher, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "_KEEP_PAUSE", 0.001)
+    monkeypatch.setattr(sending, "_KEEP_PAUSE", 0.001)
     real, failures = store.replace, [StoreUnavailable("full"), StoreUnavailable("full")]
 
     async def full_at_first(old: Launch, new: Launch) -> None:
@@ -423,7 +423,7 @@ async def test_what_came_of_it_is_kept_even_if_the_disk_is_full_for_a_moment(
 async def test_a_job_that_is_told_too_late_is_kept_even_if_the_database_fails_for_a_moment(
     store: SqliteStore, clock: HandClock, bell: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "_KEEP_PAUSE", 0.001)
+    monkeypatch.setattr(sending, "_KEEP_PAUSE", 0.001)
     real, failures = store.launch, [StoreUnavailable("gone")]
 
     async def gone_at_first(launch_id: str) -> Launch | None:
@@ -446,7 +446,7 @@ async def test_a_disk_that_stays_full_ends_the_trying(
     async def full(*_: object) -> None:
         raise StoreUnavailable("full")
 
-    monkeypatch.setattr(dispatch, "_KEEP_PAUSE", 0.001)
+    monkeypatch.setattr(sending, "_KEEP_PAUSE", 0.001)
     monkeypatch.setattr(store, "replace", full)
     launch = await ready(store)
     await send(dispatcher)
