@@ -8,6 +8,7 @@ from typing import Any
 from jobhook.core.access import ApiToken, Role, digest_of
 from jobhook.core.audits import AuditEntry
 from jobhook.core.deliveries import DeliveryKey, DeliveryState
+from jobhook.core.direct import plan_run, request_id
 from jobhook.core.guards import Limits
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import Launch, LaunchState
@@ -145,4 +146,16 @@ def make_job(
         status=JobStatus(stage=stage, message=message),
         owner=JobOwner(id="o1", name="acme"),
         endpoint="https://hub.test",
+    )
+
+
+def make_direct(key: str = "k1", *, generation: int = 0, now: int = NOON, **given: Any) -> Launch:
+    """A job that a person asked for, not kept yet; *given* is of its spec."""
+    return plan_run(
+        make_spec(**given),
+        instance="test",
+        request=request_id(key),
+        generation=generation,
+        asked_by="ana",
+        now=now,
     )

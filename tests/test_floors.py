@@ -72,7 +72,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.health",
         "core.timeline",
     ),
-    ("core.advice", "core.cases"),
+    ("core.advice", "core.cases", "core.direct"),
     ("hub",),
     ("ports",),
     ("flows", "adapters", "devhub"),

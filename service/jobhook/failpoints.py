@@ -22,6 +22,7 @@ NAMES = frozenset(
         "enriching.begun",  # the look is counted, nothing is asked
         "enriching.found",  # the Hub has answered, nothing is decided
         "enriching.decided",
+        "direct.begun",  # C9: what a person asked for, committed as sending
         "dispatch.claimed",  # C9: committed as sending, no byte has left
         "dispatch.sending",  # F40: right before the request leaves
         "dispatch.answered",  # C12: the answer is in memory only

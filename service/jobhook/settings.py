@@ -84,7 +84,7 @@ SETTINGS = (
     Setting("RULE_REPO_PER_HOUR", "6", "Launches an hour for a rule and a repo."),
     Setting("RULE_REPO_PER_DAY", "30", "Launches a day for a rule and a repo."),
     Setting("RULE_USD_PER_DAY", "5", "US dollars a day for a rule."),
-    Setting("USD_PER_DAY", "20", "US dollars a day for all rules."),
+    Setting("USD_PER_DAY", "20", "US dollars a day for all rules and all that people ask for."),
     Setting("CHAIN_DEPTH", "3", "Launches that may set one another off, in a row."),
     Setting(
         "ROOT_FANOUT", "25", "Launches that one event may lead to, with those set off by them."

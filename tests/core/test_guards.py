@@ -69,7 +69,7 @@ def spent(**given: Any) -> Spent:
         pytest.param(
             spent(micro_usd=1_700_001),
             Wait(
-                "budget: $0.30 at most, $1.70 of the $2.00 a day for all rules are used",
+                "budget: $0.30 at most, $1.70 of the $2.00 a day for all launches are used",
                 NOON + 60_000,
             ),
             id="all dollars",

@@ -10,7 +10,7 @@ from factories import make_job, make_launch
 from fakes import ScriptedHub
 from jobhook.core.errors import HubBusy
 from jobhook.flows.finding import Finder, Found, found_among
-from jobhook.hub.models import JobInfo
+from jobhook.hub.models import JobInfo, JobInitiator
 
 pytestmark = pytest.mark.anyio
 
@@ -44,6 +44,18 @@ def test_jobs_without_a_date_are_ordered_by_their_ids() -> None:
     found = found_among([make_job("b", labels=labels), make_job("a", labels=labels)], FIRST)
     assert found is not None
     assert (found.job.id, [job.id for job in found.extra]) == ("a", ["b"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [("user", True), ("org", True), ("duplicated-job", False), ("scheduled-job", False)],
+)
+def test_what_the_hub_was_told_to_do_once_more_is_not_the_job_that_we_asked_for(
+    kind: str, found: bool
+) -> None:
+    initiator = JobInitiator(type=kind, id="x")
+    job = make_job("a", labels={"jobhook-launch": "l1"}, initiator=initiator)
+    assert bool(found_among([job], FIRST)) == found
 
 
 async def test_those_who_ask_while_a_list_is_on_its_way_share_the_next_one() -> None:

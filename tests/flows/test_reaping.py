@@ -1,21 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from factories import NOON, make_job, make_launch, make_received, make_spec
+from factories import NOON, make_direct, make_job, make_launch, make_received, make_spec
 from fakes import HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.deliveries import delivery_id
 from jobhook.core.errors import HubBusy
-from jobhook.core.launches import LaunchState, launch_id
+from jobhook.core.launches import Launch, LaunchState, launch_id
 from jobhook.flows.prices import Prices
 from jobhook.flows.reaping import Reaper
-from jobhook.hub.models import JobInfo
+from jobhook.hub.models import JobInfo, JobInitiator
 
 pytestmark = pytest.mark.anyio
 
@@ -312,3 +313,73 @@ async def test_a_job_of_a_launch_that_was_given_up_is_cancelled(
 ) -> None:
     await launched(store, state=state)
     assert await reap(reaper, hub, job("j1")) == ["j1"]
+
+
+# -- what people asked for --
+
+
+def as_known(launch: Launch, job_id: str = "j1", **given: Any) -> JobInfo:
+    """A job as the Hub tells of it that was started for *launch*."""
+    return make_job(
+        job_id,
+        "RUNNING",
+        docker_image=launch.spec.image,
+        command=list(launch.spec.command),
+        flavor=launch.spec.flavor,
+        timeout=launch.spec.timeout,
+        environment=dict(launch.spec.env),
+        secrets=list(launch.spec.secrets),
+        labels=dict(launch.spec.labels),
+        **given,
+    )
+
+
+async def test_a_job_of_a_person_that_no_database_knows_is_adopted(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = make_direct(secrets={"TOKEN": "x"}, generation=2, attempts=3)
+    job = as_known(launch, retry=2)
+    assert await reap(reaper, hub, job) == []
+    kept = await store.launch(launch.id)
+    assert kept is not None
+    assert (kept.state, kept.delivery, kept.rule, kept.generation, kept.job_id) == (
+        LaunchState.LAUNCHED,
+        launch.delivery,
+        "api.run",
+        2,
+        "j1",
+    )
+    assert kept.micro_usd == 3 * 5000
+    assert kept.spec == replace(launch.spec, namespace="acme")
+
+
+async def test_a_job_that_only_says_that_a_person_asked_for_it_is_left_alone(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = make_direct()
+    foreign = replace(launch, spec=replace(launch.spec, env={"JOBHOOK_RULE": "api.run"}))
+    assert await reap(reaper, hub, as_known(foreign)) == []
+    assert await store.launches(limit=0) == ()
+
+
+async def test_a_job_of_a_person_that_turns_up_after_it_was_given_up_is_cancelled(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    launch = make_direct()
+    await store.add(replace(launch, state=LaunchState.SKIPPED))
+    assert await reap(reaper, hub, as_known(launch)) == ["j1"]
+
+
+@pytest.mark.parametrize("kind", ["duplicated-job", "scheduled-job", "webhook"])
+@pytest.mark.parametrize("known", [True, False], ids=["of a known one", "of an unknown one"])
+async def test_what_somebody_had_the_hub_do_once_more_is_no_copy(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub, kind: str, known: bool
+) -> None:
+    launch = make_direct()
+    if known:
+        await store.add(replace(launch, state=LaunchState.RUNNING, job_id="j1"))
+    # The Hub has copied labels and environment.
+    again = as_known(launch, "j2", initiator=JobInitiator(type=kind, id="j1"))
+    assert await reap(reaper, hub, as_known(launch), again) == []
+    ((kept,),) = [await store.launches(limit=0)]
+    assert kept.job_id == "j1"

@@ -13,8 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from jobhook.adapters.postgres import Connection, Row
-from jobhook.adapters.postgres_launches import replace_launches
-from jobhook.adapters.rows import WHOLE_DELIVERY, is_damaged, launch_of
+from jobhook.adapters.postgres_launches import insert_launches, replace_launches
+from jobhook.adapters.rows import (
+    SAME_LAUNCH,
+    WHOLE_DELIVERY,
+    is_damaged,
+    launch_of,
+    same_launch,
+)
+from jobhook.core.direct import not_queued
 from jobhook.core.guards import (
     AHEAD_MS,
     CHILD_WINDOW_MS,
@@ -98,6 +105,20 @@ async def claim(
     return await _with_bodies(connection, claimed)
 
 
+async def begin_direct(connection: Connection, launch: Launch, guard: Guard) -> tuple[Launch, bool]:
+    """Keep *launch* as *guard* leaves it, unless it is known; return what is kept, and if new."""
+    await connection.execute(CLAIM_LOCK)
+    # The limits are counted by what is in the table; a lease is begun by whoever replaces.
+    if not await insert_launches(connection, [launch]):
+        return launch_of(await connection.fetchrow(SAME_LAUNCH, *same_launch(launch))), False
+    paused = {row["scope"] for row in await connection.fetch("SELECT scope FROM pause")}
+    until = await _until(connection, guard.now)
+    ((_, new),) = await _decided(connection, [launch], guard, until, paused, 1)
+    new = not_queued(new)
+    await replace_launches(connection, [(launch, new)])
+    return new, True
+
+
 async def _until(connection: Connection, now: int) -> int:
     """Return up to which date claims count; see `counted_until`."""
     if not await connection.fetchval(
@@ -126,6 +147,20 @@ async def _judge(
     """Keep what *guard* says of *page*, until *limit* are permitted; return these."""
     if not page:
         return []
+    decided = await _decided(connection, page, guard, until, paused, limit)
+    await replace_launches(connection, decided)
+    return [new for _, new in decided if new.state == LaunchState.SENDING]
+
+
+async def _decided(
+    connection: Connection,
+    page: Sequence[Launch],
+    guard: Guard,
+    until: int,
+    paused: set[str],
+    limit: int,
+) -> list[tuple[Launch, Launch]]:
+    """Return those of *page* that are judged until *limit* are permitted, each as it becomes."""
     now = guard.now
     micro_usd = await connection.fetchval(
         "SELECT coalesce(sum(micro_usd), 0)::bigint FROM launch"
@@ -146,8 +181,7 @@ async def _judge(
         decided.append((launch, new))
         if new.state == LaunchState.SENDING:
             reserved.add(new)
-    await replace_launches(connection, decided)
-    return reserved.launches
+    return decided
 
 
 @dataclass(slots=True)

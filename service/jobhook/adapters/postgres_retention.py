@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jobhook.adapters.postgres import Connection
-from jobhook.adapters.rows import FINAL_STATES, OPEN_STATES, UNDECIDED
+from jobhook.adapters.postgres import Connection, changed
+from jobhook.adapters.rows import FINAL_STATES, OPEN_STATES, PRUNE_LAUNCHES, UNDECIDED
 from jobhook.failpoints import failpoint
 
 # Nobody records meanwhile: whoever looked for a tombstone before there was one would store the
@@ -18,7 +18,7 @@ ORDER BY d.received_at LIMIT $2 FOR UPDATE SKIP LOCKED
 
 
 async def prune(connection: Connection, received_before: int, limit: int) -> int:
-    """Forget up to *limit* deliveries that are over; return how many."""
+    """Forget up to *limit* deliveries that are over, and launches without one; return how many."""
     await connection.execute(_LOCK)
     old = await connection.fetch(_OLD, received_before, limit)
     ids = [row["id"] for row in old]
@@ -36,4 +36,4 @@ async def prune(connection: Connection, received_before: int, limit: int) -> int
         ids,
     )
     await connection.execute("DELETE FROM delivery WHERE id = ANY($1::text[])", ids)
-    return len(ids)
+    return len(ids) + await changed(connection, PRUNE_LAUNCHES, received_before, limit - len(ids))

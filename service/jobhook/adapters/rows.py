@@ -40,6 +40,18 @@ NAMESPACES = (
     " AND namespace IS NOT NULL UNION SELECT namespace FROM launch"
     " WHERE state IN ('ready', 'held') AND namespace IS NOT NULL"
 )
+# The launch that stands where another would be kept.
+SAME_LAUNCH = (
+    "SELECT * FROM launch WHERE id = $1"
+    " OR (delivery = $2 AND rule = $3 AND action = $4 AND generation = $5)"
+)
+# Forgets launches of no delivery, which people asked for, or whose delivery no database has.
+PRUNE_LAUNCHES = (
+    "DELETE FROM launch WHERE id IN (SELECT l.id FROM launch l WHERE l.created_at < $1"  # noqa: S608
+    f" AND l.state IN {FINAL_STATES}"
+    " AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.id = l.delivery)"
+    " ORDER BY l.created_at LIMIT $2)"
+)
 # What never changes, which is what the digest is of.
 _FIXED = [name for name in LAUNCH_COLUMNS if name not in (*CHANGING, "digest")]
 _DIGEST_CHARACTERS = 16
@@ -154,6 +166,11 @@ def launch_row(launch: Launch) -> list[Any]:
     values = {name: getattr(launch, name, "") for name in LAUNCH_COLUMNS}
     values |= {"spec": spec_to_json(launch.spec)}
     return list({**values, "digest": _launch_digest(values)}.values())
+
+
+def same_launch(launch: Launch) -> tuple[Any, ...]:
+    """Return the values for `SAME_LAUNCH`."""
+    return launch.id, launch.delivery, launch.rule, launch.action, launch.generation
 
 
 def launch_of(row: Row) -> Launch:

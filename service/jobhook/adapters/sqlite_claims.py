@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from jobhook.adapters.rows import launch_of
 from jobhook.adapters.sqlite_rows import replace_launch
+from jobhook.core.direct import not_queued
 from jobhook.core.guards import (
     AHEAD_MS,
     CHILD_WINDOW_MS,
@@ -49,6 +50,15 @@ def claimed(connection: sqlite3.Connection, now: int, guard: Guard) -> Iterator[
         if new.state == LaunchState.SENDING:
             micro_usd += new.micro_usd
             yield new
+
+
+def begun(connection: sqlite3.Connection, launch: Launch, guard: Guard) -> Launch:
+    """Return *launch*, which is not kept yet, as *guard* leaves it."""
+    paused = {row["scope"] for row in connection.execute("SELECT scope FROM pause")}
+    until = _until(connection, guard.now)
+    micro_usd = _micro_usd(connection, guard.now, until)
+    spent = _spent(connection, launch, guard.now, until, micro_usd=micro_usd, paused=paused)
+    return not_queued(judged(launch, guard.permit(launch, spent), guard.now))
 
 
 def _due(connection: sqlite3.Connection, now: int) -> Iterator[Launch]:

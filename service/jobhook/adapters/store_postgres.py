@@ -9,7 +9,7 @@ from functools import partial
 
 from jobhook.adapters.grouping import Bounds, Grouping
 from jobhook.adapters.postgres import Connection, Database, changed
-from jobhook.adapters.postgres_claims import CLAIM_LOCK, claim
+from jobhook.adapters.postgres_claims import CLAIM_LOCK, begin_direct, claim
 from jobhook.adapters.postgres_deciding import begin_enriching, begin_routing, keep_decision
 from jobhook.adapters.postgres_launches import SERVER_NOW, insert_launches, replace_launches
 from jobhook.adapters.postgres_lead import LEAD_LOCK, leave, take_lead
@@ -76,6 +76,9 @@ class PostgresStore(PostgresReads):
         added = await self._database.transact(partial(insert_launches, launches=[launch]))
         self._notifier.post(LAUNCHES)
         return bool(added)
+
+    async def begin_direct(self, launch: Launch, guard: Guard) -> tuple[Launch, bool]:
+        return await self._database.transact(partial(begin_direct, launch=launch, guard=guard))
 
     async def replace(self, old: Launch, new: Launch) -> None:
         if not await self._database.transact(partial(replace_launches, pairs=[(old, new)])):

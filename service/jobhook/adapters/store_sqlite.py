@@ -13,11 +13,15 @@ from pathlib import Path
 from jobhook.adapters.page_sums import CHECKPOINT_PAGES
 from jobhook.adapters.rows import (
     OPEN_STATES,
+    PRUNE_LAUNCHES,
+    SAME_LAUNCH,
     UNDECIDED,
+    launch_of,
     launch_row,
+    same_launch,
 )
 from jobhook.adapters.sqlite import Reader, Writer
-from jobhook.adapters.sqlite_claims import claimed
+from jobhook.adapters.sqlite_claims import begun, claimed
 from jobhook.adapters.sqlite_deciding import begin_enriching, begin_routing, keep_decision
 from jobhook.adapters.sqlite_files import Connect, WriterLock, connect, open_reader, open_writer
 from jobhook.adapters.sqlite_reads import SqliteReads
@@ -74,6 +78,17 @@ class SqliteStore(SqliteReads):
     async def add(self, launch: Launch) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             return bool(connection.execute(INSERT_LAUNCH, launch_row(launch)).rowcount)
+
+        return await self._writer.submit(work)
+
+    async def begin_direct(self, launch: Launch, guard: Guard) -> tuple[Launch, bool]:
+        def work(connection: sqlite3.Connection) -> tuple[Launch, bool]:
+            kept = connection.execute(SAME_LAUNCH.replace("$", "?"), same_launch(launch)).fetchone()
+            if kept:
+                return launch_of(kept), False
+            new = begun(connection, launch, guard)
+            connection.execute(INSERT_LAUNCH, launch_row(new))
+            return new, True
 
         return await self._writer.submit(work)
 
@@ -190,7 +205,8 @@ class SqliteStore(SqliteReads):
             connection.executemany("DELETE FROM verdict WHERE delivery = ?", ids)
             connection.executemany("DELETE FROM launch WHERE delivery = ?", ids)
             connection.executemany("DELETE FROM delivery WHERE id = ?", ids)
-            return len(ids)
+            rest = (received_before, limit - len(ids))
+            return len(ids) + connection.execute(PRUNE_LAUNCHES.replace("$", "?"), rest).rowcount
 
         return await self._writer.submit(work)
 

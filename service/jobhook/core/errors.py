@@ -7,6 +7,9 @@ Everything jobhook raises on purpose, grouped by whose fault it is.
     * FilesTooLong             files do not fit one variable of a job
   * WaitTimeout              what was waited for has not come; a TimeoutError too
   * MissingSecret            the service lacks a secret that a rule hands to its job
+  * NotLaunched              what a person asked for was not started, and will not be
+    * LimitReached             a limit is used up, or nobody knows what it would cost
+    * Paused                   a person has paused it
   * SettingsError            whoever runs the service: a setting is missing or wrong
   * DeliveryError            the sender's
     * WrongSecret              -> 401
@@ -66,6 +69,29 @@ class MissingSecret(JobHookError):
     """The service lacks a secret that a rule wants to hand to its job."""
 
 
+class NotLaunched(JobHookError):
+    """
+    What a person asked for was not started, and is not going to be unless it is asked for again.
+
+    Attributes:
+        launch_id: The launch that says so.
+        retry_after: Seconds after which it may go, or None where nobody can tell.
+    """
+
+    def __init__(self, reason: str, *, launch_id: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.launch_id = launch_id
+        self.retry_after = retry_after
+
+
+class LimitReached(NotLaunched):
+    """A limit of the service is used up, or nothing can be reserved because there is no price."""
+
+
+class Paused(NotLaunched):
+    """A person, or a setting, lets nothing of the kind be started for now."""
+
+
 class SettingsError(JobHookError):
     """A setting is missing, misspelt or wrong."""
 
@@ -99,7 +125,16 @@ class NotAllowed(AccessError):
 
 
 class StillRunning(JobHookError):
-    """The same call came before and has no answer yet; nothing was done for this one."""
+    """
+    The same call came before and has no answer yet; nothing was done for this one.
+
+    Attributes:
+        launch_id: The launch that will say what came of it, if one is known.
+    """
+
+    def __init__(self, message: str, *, launch_id: str | None = None) -> None:
+        super().__init__(message)
+        self.launch_id = launch_id
 
 
 class KeyReused(JobHookError):

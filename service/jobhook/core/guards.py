@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from jobhook.core.events import OPENED
+from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import DAMAGED, LOOP_PRESUMED, PRICE_UNKNOWN, Launch, LaunchState, moved
 from jobhook.core.records import EVERYTHING
 
@@ -24,6 +25,8 @@ AHEAD_MS = HOUR_MS
 # The name under which the store keeps since when it has seen such claims.
 CLAIMS_AHEAD = "claims_ahead_since"
 _FOREVER = 2**62
+# How the reason begins where a person or a setting lets nothing go.
+PAUSED = "paused: "
 # What comes so soon after a launch has ended is presumed to come from it.
 CHILD_WINDOW_MS = 10 * 60_000
 
@@ -124,19 +127,22 @@ class Guard:
     Attributes:
         namespace: Where it is sent to, unless its rule says where; that is kept with the claim, to
             be looked into later.
+        paused: What keeps everything back that no pause of a person does.
     """
 
     limits: Limits
     usd_per_hour: Mapping[str, float]
     now: int
     namespace: str | None = None
+    paused: str | None = None
 
     def permit(self, launch: Launch, spent: Spent) -> Permission:
         """Decide on *launch*, given what was *spent* before it."""
         if launch.is_damaged:
             return Hold(DAMAGED)
-        if spent.paused:
-            return Wait(paused_reason(spent.paused), self.now + _ASK_AGAIN_MS)
+        paused = self.paused or spent.paused
+        if paused:
+            return Wait(paused_reason(paused), self.now + _ASK_AGAIN_MS)
         if spent.same_commit:
             return Skip(f"launch {spent.same_commit} was sent for {_same(launch)}")
         if spent.on_its_way:
@@ -151,8 +157,11 @@ class Guard:
         reason = None if launch.asked_by else self._run_away(spent)
         if reason:
             return Hold(reason)
-        cost = cost_of(price, launch.spec.seconds)
-        reason = self._used_up(spent, cost)
+        cost = most_of(price, launch.spec)
+        # Rates and a rule's dollars are against what runs away by itself. What people ask for, one
+        # by one and under their names, may use up the dollars of all, and no more.
+        rates = None if launch.is_direct else self._rates(spent)
+        reason = rates or self._dollars(spent, cost, of_rule=not launch.is_direct)
         if reason:
             return Wait(reason, self.now + _ASK_AGAIN_MS)
         return Go(cost, spent.link, launch.spec.namespace or self.namespace)
@@ -167,16 +176,19 @@ class Guard:
             return f"fan-out: delivery {spent.link.root} led to {spent.of_root} launches already"
         return None
 
-    def _used_up(self, spent: Spent, cost: int) -> str | None:
+    def _rates(self, spent: Spent) -> str | None:
         limits = self.limits
         if spent.rule_repo_hour >= limits.rule_repo_per_hour:
             return f"rate: {limits.rule_repo_per_hour} an hour for this rule and repo are used up"
         if spent.rule_repo_day >= limits.rule_repo_per_day:
             return f"rate: {limits.rule_repo_per_day} a day for this rule and repo are used up"
-        for whose, used, limit in (
-            ("this rule", spent.rule_micro_usd, limits.rule_usd_per_day),
-            ("all rules", spent.micro_usd, limits.usd_per_day),
-        ):
+        return None
+
+    def _dollars(self, spent: Spent, cost: int, *, of_rule: bool) -> str | None:
+        budgets = [("all launches", spent.micro_usd, self.limits.usd_per_day)]
+        if of_rule:
+            budgets.insert(0, ("this rule", spent.rule_micro_usd, self.limits.rule_usd_per_day))
+        for whose, used, limit in budgets:
             if used + cost > limit * 1_000_000:
                 return (
                     f"budget: ${cost / 1e6:.2f} at most, ${used / 1e6:.2f} of the ${limit:.2f} "
@@ -233,7 +245,7 @@ def no_price_for(launch: Launch) -> str:
 
 def paused_reason(scope: str) -> str:
     """Return why a launch waits whose *scope* is paused."""
-    return f"paused: {scope}"
+    return f"{PAUSED}{scope}"
 
 
 def shown_reason(launch: Launch, paused: Collection[str], *, by_setting: bool) -> str:
@@ -255,6 +267,11 @@ def link_after(parent: Link | None, launch: Launch) -> Link:
     if launch.root == launch.delivery and launch.depth <= 1:
         return Link(1, launch.root)
     return Link(parent.depth + 1, parent.root) if parent else Link(1, launch.delivery)
+
+
+def most_of(usd_per_hour: float, spec: JobSpec) -> int:
+    """Return the most that a job with *spec* can cost: each attempt may take all of its time."""
+    return cost_of(usd_per_hour, spec.seconds) * (spec.attempts or 1)
 
 
 def cost_of(usd_per_hour: float, seconds: float) -> int:

@@ -38,6 +38,10 @@ IDENTITY = "identity: "
 DAMAGED = "damaged: the database does not hold it, or its delivery, as it was written"
 
 
+# The rule of a job that a person or program asked for; see `core.direct`. No rule of the team has
+# a dot in its id.
+RUN = "api.run"
+_DIRECT = "."
 _LISTS = ("command", "args", "expose", "expose_public")
 _SELDOM = "namespace args volumes expose expose_public ssh resource_group_id network arch".split()
 
@@ -131,6 +135,10 @@ def next_step(launch: Launch) -> str | None:
         f"`jobhook launches cancel {launch.id}`, then `jobhook deliveries replay "
         f"{launch.delivery}` decides it anew"
     )
+    if launch.is_direct:
+        anew = f"{cancelled}; then ask for it anew"
+    if not launch.can_be_sent_again:
+        again, go = "ask for it anew", anew
     match launch.state:
         case LaunchState.HELD if launch.reason.startswith((DAMAGED, SOURCE_MISSING)):
             return anew
@@ -206,7 +214,8 @@ class Launch:
         unknown_since: The last moment at which a request for it may have left, while it is unknown.
         looks: Clean lists of jobs since then that did not hold it.
         waited_ms: How much of the quarantine is over, by looks and not by the clock alone.
-        repo: Where it happened, as `type:owner/name`.
+        repo: Where it happened, as `type:owner/name`; of what people ask for, what it is about, as
+            `job:<id>` or `schedule:<id>`, if it is about one.
         subject: The ref and the commit that it is for, as `ref@sha`, if it is for one.
         claimed_at: When it was claimed, while that counts towards the limits; else 0.
         micro_usd: What it reserves or did cost, in millionths of a US dollar.
@@ -246,6 +255,16 @@ class Launch:
     created_at: int
     updated_at: int
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether a person or program asked for it, and no rule did."""
+        return _DIRECT in self.rule
+
+    @property
+    def can_be_sent_again(self) -> bool:
+        """Whether it can go without whoever asked for it: nobody else has values of secrets."""
+        return not self.is_direct or (self.rule == RUN and not self.spec.secrets)
+
 
 def spec_to_json(spec: JobSpec) -> str:
     """Return *spec* for the database: names of secrets only, and nothing that it does not say."""
@@ -261,6 +280,7 @@ def spec_to_json(spec: JobSpec) -> str:
     seldom = {name: getattr(spec, name) for name in _SELDOM}
     seldom["volumes"] = [asdict(volume) for volume in spec.volumes]
     seldom["network"] = asdict(spec.network) if spec.network else None
+    seldom["attempts"] = spec.attempts if spec.attempts != 1 else None
     return json.dumps({**kept, **{name: value for name, value in seldom.items() if value}})
 
 

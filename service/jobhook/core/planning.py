@@ -12,7 +12,7 @@ from itertools import product
 
 from jobhook.core.actions import Action
 from jobhook.core.deliveries import delivery_id
-from jobhook.core.errors import MissingSecret
+from jobhook.core.errors import MissingSecret, UsageError
 from jobhook.core.events import Event, is_strangers
 from jobhook.core.findings import Findings
 from jobhook.core.jobs import JobSpec
@@ -165,6 +165,7 @@ def planned_again(launch: Launch, origin: Origin, *, asked_by: str, now: int) ->
         state=LaunchState.READY,
         repo=launch.repo,
         subject=launch.subject,
+        root=launch.delivery if launch.is_direct else "",
         asked_by=asked_by,
         created_at=now,
         updated_at=now,
@@ -217,10 +218,17 @@ def job_of(
 
     *url* is where the job can read all of a payload that is cut, if there is such a place.
 
+    What a person asked for is sent as it is: it has no payload, and gets no secret of the service.
+
     Raises:
         MissingSecret: If *secrets* lacks one that the job is to get.
+        UsageError: What it was to get was known only to whoever asked for it, or it cannot be sent.
     """
     spec = launch.spec
+    if launch.is_direct:
+        if not launch.can_be_sent_again:
+            raise UsageError("what it needs was never kept: ask for it anew")
+        return spec
     missing = [name for name in spec.secrets if name not in secrets]
     if missing:
         raise MissingSecret(f"set {setting_of(missing[0])} and start the service again")

@@ -58,6 +58,8 @@ def _is_found(launch: Launch) -> bool:
 def _planned(launch: Launch) -> str:
     if _is_found(launch):
         return "its job was found on the Hub, and nobody here knew of it"
+    if launch.is_direct:
+        return f"asked for by {launch.asked_by or 'nobody knows whom'}"
     if launch.generation:
         return f"planned again, asked for by {launch.asked_by or 'a replay of its delivery'}"
     return f"planned, as rule {launch.rule} fired on {launch.event}"

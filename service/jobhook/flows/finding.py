@@ -13,13 +13,17 @@ from jobhook.core.planning import LAUNCH_LABEL, LAUNCH_VARIABLE
 from jobhook.hub.models import JobInfo
 from jobhook.ports import Hub
 
+# What starts jobs on the Hub without a request of ours for a new job.
+_ELSEWHERE = {"duplicated-job", "scheduled-job", "webhook"}
+
 
 def is_of(launch: Launch, job: JobInfo) -> bool:
     """
     Whether *job* was started for *launch*.
 
     Its label or its environment says so: labels can be replaced by anybody, and a list can hold
-    jobs that do not carry the label that was asked for.
+    jobs that do not carry the label that was asked for. The Hub copies both to what somebody has
+    it do once more, which is another job.
     """
     return launch.id in _ids_on(job)
 
@@ -103,5 +107,12 @@ class _Round:
         return found
 
 
+def was_asked_for_elsewhere(job: JobInfo) -> bool:
+    """Whether the Hub made *job* from what it had: a job, a schedule or a webhook."""
+    return job.initiator is not None and job.initiator.type in _ELSEWHERE
+
+
 def _ids_on(job: JobInfo) -> set[str | None]:
+    if was_asked_for_elsewhere(job):
+        return set()
     return {job.label(LAUNCH_LABEL), job.variable(LAUNCH_VARIABLE)}

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 import structlog
 
 from jobhook.core.deliveries import Delivery, DeliveryState, read_delivery
+from jobhook.core.direct import SOURCE as API_SOURCE
 from jobhook.core.errors import HubError, LaunchMoved
 from jobhook.core.filters import LaunchFilter
 from jobhook.core.guards import no_price_for
@@ -32,6 +33,7 @@ from jobhook.ports import Clock, Hub, Store
 _STARTS_JOBS = {Deed.RELEASE, Deed.RETRY}
 _OF_SCOPES = {Deed.PAUSE, Deed.RESUME, Deed.LOOK_FIRST}
 _CANCELS_AT_ONCE = 8
+_ONLY_THEN = "what it needs was known when it was asked for, and is not kept: ask for it anew"
 
 log = structlog.get_logger()
 
@@ -161,6 +163,8 @@ class Operations:
             return _not(launch, "only what is held can be released")
         if launch.reason.startswith(SOURCE_MISSING):
             return _not(launch, "nobody knows what it runs: replay its delivery")
+        if not launch.can_be_sent_again:
+            return _not(launch, _ONLY_THEN)
         if launch.reason.startswith(IDENTITY):
             await self._trust(launch)
         ready = moved(launch, LaunchState.READY, now=self._clock(), reason=f"released by {by}")
@@ -175,6 +179,8 @@ class Operations:
     async def _retry(self, launch: Launch, by: str) -> Outcome:
         if not launch.state.is_final:
             return _not(launch, "only what is over can be launched again")
+        if not launch.can_be_sent_again:
+            return _not(launch, _ONLY_THEN)
         if launch.is_damaged:
             return _not(launch, "the database does not hold it as it was: replay its delivery")
         of_delivery = await self._store.launches(LaunchFilter(delivery=launch.delivery), limit=0)
@@ -191,6 +197,14 @@ class Operations:
         return Outcome(launch.id, done=True, told=f"launched again as {again.id}")
 
     async def _origin(self, launch: Launch, generation: int) -> Origin:
+        if launch.is_direct:
+            return Origin(
+                instance=self._instance,
+                source=API_SOURCE,
+                delivery=launch.delivery,
+                key=launch.delivery,
+                generation=generation,
+            )
         delivery = await self._store.delivery(launch.delivery)
         return Origin(
             instance=self._instance,

@@ -26,5 +26,5 @@ def settled(launch: Launch, job: JobInfo) -> Launch:
     # Starting is billed as well; whole minutes are.
     seconds = (job.finished_at - job.created_at).total_seconds()
     minutes = math.ceil(max(seconds, 1) / 60)
-    most = math.ceil(launch.spec.seconds / 60)
+    most = math.ceil(launch.spec.seconds / 60) * (launch.spec.attempts or 1)
     return replace(launch, micro_usd=launch.micro_usd * min(minutes, most) // most)

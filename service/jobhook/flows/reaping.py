@@ -12,13 +12,14 @@ from dataclasses import replace
 
 import structlog
 
+from jobhook.core.direct import orphaned_run
 from jobhook.core.errors import HubError, StoreError, UsageError
-from jobhook.core.guards import cost_of
+from jobhook.core.guards import most_of
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import MOVES, Launch, LaunchState
 from jobhook.core.planning import INSTANCE_LABEL, LAUNCH_LABEL, LAUNCH_VARIABLE, orphaned
 from jobhook.failpoints import failpoint
-from jobhook.flows.finding import by_age
+from jobhook.flows.finding import by_age, was_asked_for_elsewhere
 from jobhook.flows.intake import SOURCE
 from jobhook.flows.prices import Prices
 from jobhook.flows.resolving import adopted
@@ -78,7 +79,8 @@ class Reaper(Worker):
 
     async def _judge(self, namespace: str, job: JobInfo) -> None:
         # A list can hold what was not asked for: whose job it is, is checked here.
-        if job.label(INSTANCE_LABEL) != self._instance:
+        # What somebody had the Hub do once more carries the labels of the first, and is no copy.
+        if job.label(INSTANCE_LABEL) != self._instance or was_asked_for_elsewhere(job):
             return
         launch = await self._store.launch(_launch_of(job))
         if launch is None:
@@ -91,13 +93,20 @@ class Reaper(Worker):
     async def _adopt_orphan(self, namespace: str, job: JobInfo) -> None:
         """Take in a job of ours that this database never had, because an older one was lost."""
         spec = _spec_of(namespace, job)
-        launch = spec and orphaned(spec, instance=self._instance, source=SOURCE, now=self._clock())
+        launch = spec and self._launch_of(spec)
         if not (spec and launch):
             log.warning("job.unknown", job=job.id)
             return
         known = replace(launch, namespace=namespace, job_id=job.id, job_url=job.url)
         await self._store.add(await self._counted(known, job))
         log.error("job.adopted", launch=launch.id, rule=launch.rule, job=job.id)
+
+    def _launch_of(self, spec: JobSpec) -> Launch | None:
+        """Return the launch that a job with *spec* says it was started for, if that can be."""
+        instance, now = self._instance, self._clock()
+        return orphaned(spec, instance=instance, source=SOURCE, now=now) or orphaned_run(
+            spec, instance=instance, now=now
+        )
 
     async def _adopt_late(self, namespace: str, job: JobInfo, launch: Launch) -> None:
         """Give a launch the job that turned up after it was tried again, or held."""
@@ -118,7 +127,7 @@ class Reaper(Worker):
         return replace(
             launch,
             claimed_at=int(began.timestamp() * 1000) if began else self._clock(),
-            micro_usd=cost_of(price, spec.seconds),
+            micro_usd=most_of(price, spec),
         )
 
     async def _cancel_copy(self, namespace: str, job: JobInfo, launch: Launch) -> None:
@@ -152,7 +161,7 @@ class Reaper(Worker):
 def _spec_of(namespace: str, job: JobInfo) -> JobSpec | None:
     try:
         # Whoever launches it again means the same place.
-        return replace(spec_of(job), namespace=namespace)
+        return replace(spec_of(job), namespace=namespace, attempts=1 + (job.retry or 0))
     except UsageError:
         return None
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import structlog
 
+from jobhook.core.direct import not_queued
 from jobhook.core.errors import HubRefused, LaunchMoved, ListTooLong
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState, home_of, moved
 from jobhook.flows.finding import Finder, Found
@@ -216,6 +217,10 @@ class Resolver(Worker):
 
     async def _given_up(self, launch: Launch) -> Launch:
         now, flavor = self._clock(), launch.spec.flavor
+        if launch.is_direct:
+            # Should it turn up after all, it is cancelled: nobody waits for it any more.
+            reason = "no job was found, and what a person asked for is not started later"
+            return not_queued(moved(launch, LaunchState.READY, now=now, reason=reason))
         price = (await self._prices.usd_per_hour()).get(flavor)
         if price is None or price > _RETRY_UP_TO_USD_PER_HOUR:
             cost = "at a price nobody knows" if price is None else f"at ${price:.2f} an hour"

@@ -149,6 +149,16 @@ class Store(Reads, Protocol):
     async def add(self, launch: Launch) -> bool:
         """Keep a launch that no routing led to; return False if its id is known already."""
 
+    async def begin_direct(self, launch: Launch, guard: Guard) -> tuple[Launch, bool]:
+        """
+        Keep a launch that a person asked for, which is `ready`, as `sending` if *guard* permits.
+
+        What it permits is reserved in the same transaction, as in `claim`. What it does not permit
+        is kept as `skipped` for its reason: it is not queued. Returns what is kept, and True. One
+        that is known already, by its id or by delivery, rule, action and generation, is returned
+        as it is, with False, and nothing is changed.
+        """
+
     async def replace(self, old: Launch, new: Launch) -> None:
         """
         Keep *new* in place of *old*, if state, attempts and job are still those of *old*.
@@ -203,8 +213,8 @@ class Store(Reads, Protocol):
         """
         Forget up to *limit* old deliveries with their verdicts and launches; return how many.
 
-        Ids of deliveries stay known for good. What is not decided, or has a launch that is not
-        over, stays whole.
+        Launches without a delivery are forgotten as well, and count as one each. Ids of deliveries
+        stay known for good. What is not decided, or has a launch that is not over, stays whole.
         """
 
     async def lead(
