@@ -8,10 +8,10 @@ from typing import Any
 from jobhook.core.access import ApiToken, Role, digest_of
 from jobhook.core.audits import AuditEntry
 from jobhook.core.deliveries import DeliveryKey, DeliveryState
-from jobhook.core.direct import plan_run, request_id
+from jobhook.core.direct import Request, planned, request_id
 from jobhook.core.guards import Limits
 from jobhook.core.jobs import JobSpec
-from jobhook.core.launches import Launch, LaunchState
+from jobhook.core.launches import RUN, Launch, LaunchState
 from jobhook.core.records import Received, StoredDelivery
 from jobhook.core.rules import Rule
 from jobhook.hub.models import JobHardwareInfo, JobInfo, JobOwner, JobStatus
@@ -151,11 +151,7 @@ def make_job(
 
 def make_direct(key: str = "k1", *, generation: int = 0, now: int = NOON, **given: Any) -> Launch:
     """A job that a person asked for, not kept yet; *given* is of its spec."""
-    return plan_run(
-        make_spec(**given),
-        instance="test",
-        request=request_id(key),
-        generation=generation,
-        asked_by="ana",
-        now=now,
+    asked = Request(
+        rule=RUN, id=request_id(key), instance="test", spec=make_spec(**given), asked_by="ana"
     )
+    return planned(asked, generation=generation, now=now)

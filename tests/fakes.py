@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from factories import NOON, make_hardware, make_job
@@ -16,6 +17,8 @@ from jobhook.hub.models import (
     CommitInfo,
     JobHardwareInfo,
     JobInfo,
+    JobInitiator,
+    ScheduledJobInfo,
     WebhookInfo,
     WebhookWatchedItem,
 )
@@ -40,6 +43,10 @@ class ScriptedHub:
     def __init__(self) -> None:
         self.started: list[tuple[str, JobSpec]] = []
         self.jobs: dict[str, JobInfo] = {}
+        # What was done once more, where and of what, and when that is said to have been.
+        self.repeated: list[tuple[str, str]] = []
+        self.created_at = datetime.fromtimestamp(NOON / 1000, UTC)
+        self.schedules: dict[str, ScheduledJobInfo] = {}
         self.webhooks: list[WebhookInfo] = []
         self.commits: dict[str, CommitInfo | HubError] = {}
         # By new sha, `owner/name#num`, `owner/name` and `org/user`.
@@ -67,6 +74,35 @@ class ScriptedHub:
         self._maybe_fail()
         self.started.append((namespace, spec))
         job = make_job(f"j{len(self.started)}", labels=dict(spec.labels))
+        self.jobs[job.id] = job
+        return job
+
+    async def rerun_job(self, job_id: str, *, namespace: str) -> JobInfo:
+        self._maybe_fail()
+        return self._once_more("duplicated-job", job_id, namespace, self.jobs[job_id].labels)
+
+    async def inspect_scheduled_job(
+        self, scheduled_job_id: str, *, namespace: str
+    ) -> ScheduledJobInfo:
+        if scheduled_job_id not in self.schedules:
+            raise HubNotFound("there is no such scheduled job")
+        return self.schedules[scheduled_job_id]
+
+    async def trigger_scheduled_job(self, scheduled_job_id: str, *, namespace: str) -> JobInfo:
+        self._maybe_fail()
+        labels = self.schedules[scheduled_job_id].job_spec.labels
+        return self._once_more("scheduled-job", scheduled_job_id, namespace, labels)
+
+    def _once_more(
+        self, kind: str, source: str, namespace: str, labels: dict[str, str] | None
+    ) -> JobInfo:
+        self.repeated.append((namespace, source))
+        job = make_job(
+            f"r{len(self.repeated)}",
+            labels=labels,
+            initiator=JobInitiator(type=kind, id=source),
+            created_at=self.created_at,
+        )
         self.jobs[job.id] = job
         return job
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from factories import LEASE_MS, NOON, PLENTY, make_direct, make_job, make_spec
+from asking import dispatched, make_runs, order, resolved
+from factories import NOON, make_direct, make_job, make_spec
 from fakes import Bell, HandClock, ScriptedHub
 from jobhook import failpoints
 from jobhook.adapters.store_sqlite import SqliteStore
@@ -30,15 +30,10 @@ from jobhook.core.errors import (
 from jobhook.core.guards import Limits
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import Launch, LaunchState
-from jobhook.core.operations import Deed, Order
+from jobhook.core.operations import Deed
 from jobhook.core.records import EVERYTHING, Pause
 from jobhook.flows import sending
 from jobhook.flows.direct import DirectRun, DirectRuns
-from jobhook.flows.dispatch import Dispatcher
-from jobhook.flows.identity import Identity
-from jobhook.flows.operating import Operations
-from jobhook.flows.prices import Prices
-from jobhook.flows.resolving import Resolver, Visibility
 from jobhook.hub.models import JobInfo
 
 pytestmark = pytest.mark.anyio
@@ -49,34 +44,6 @@ SPEC = make_spec(secrets={"HF_TOKEN": "hf_canary"}, env={"AB": "c"}, labels={"na
 @pytest.fixture
 def runs(store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell) -> DirectRuns:
     return make_runs(store, hub, clock, bell)
-
-
-def make_runs(
-    store: SqliteStore,
-    hub: ScriptedHub,
-    clock: HandClock,
-    bell: Bell,
-    *,
-    limits: Limits = PLENTY,
-    namespace: str | None = "acme",
-    **given: Any,
-) -> DirectRuns:
-    keys = map(str, itertools.count())
-    return DirectRuns(
-        store,
-        hub,
-        clock,
-        monotonic=clock,
-        identity=Identity(hub, namespace),
-        instance="test",
-        prices=Prices(hub, clock),
-        limits=limits,
-        visibility=Visibility(),
-        lease_ms=LEASE_MS,
-        draw=lambda: next(keys),
-        on_launched=bell,
-        **given,
-    )
 
 
 async def ask(runs: DirectRuns, spec: JobSpec = SPEC, **given: Any) -> DirectRun:
@@ -468,48 +435,6 @@ async def test_a_caller_who_goes_away_breaks_nothing_off(
 
 class Died(BaseException):
     """In the place of the end of a process."""
-
-
-async def dispatched(store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell) -> None:
-    dispatcher = Dispatcher(
-        store,
-        hub,
-        clock,
-        monotonic=clock,
-        identity=Identity(hub, "acme"),
-        secrets={"HF_TOKEN": "of the service"},
-        visibility=Visibility(),
-        prices=Prices(hub, clock),
-        limits=PLENTY,
-        max_age_ms=10**12,
-        lease_ms=LEASE_MS,
-        on_launched=bell,
-    )
-    await dispatcher.step()
-    await dispatcher.finish()
-
-
-async def order(
-    store: SqliteStore, hub: ScriptedHub, clock: HandClock, deed: Deed, *ids: str
-) -> tuple[bool, str]:
-    operations = Operations(store, hub, clock, instance="test", on_change=Bell())
-    (outcome,) = await operations.carry_out(Order(deed=deed, by="bob", ids=ids))
-    return outcome.done, outcome.told
-
-
-async def resolved(store: SqliteStore, hub: ScriptedHub, clock: HandClock, *, hours: int) -> None:
-    resolver = Resolver(
-        store,
-        hub,
-        clock,
-        identity=Identity(hub, "acme"),
-        prices=Prices(hub, clock),
-        visibility=Visibility(),
-        lease_ms=LEASE_MS,
-    )
-    for _ in range(hours * 60):
-        await resolver.step()
-        clock.now += 60_000
 
 
 @pytest.mark.parametrize(

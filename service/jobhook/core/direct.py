@@ -10,7 +10,7 @@ once ends. Values of secrets are in the memory of the process that was asked, an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from jobhook.core.deliveries import delivery_id
 from jobhook.core.errors import LimitReached, NotLaunched, Paused
@@ -34,6 +34,9 @@ from jobhook.core.planning import (
 
 # Where requests come from, in the place of a webhook's source.
 SOURCE = "api"
+RERUN = "api.rerun"
+TRIGGER = "api.trigger"
+_INITIATORS = {RERUN: "duplicated-job", TRIGGER: "scheduled-job"}
 # The id of the request: with it a job tells which launch it is, and its key is not told.
 REQUEST_VARIABLE = "JOBHOOK_REQUEST"
 # So often may the same request be tried anew; also how far is looked for what a job says it is.
@@ -45,41 +48,74 @@ def request_id(key: str) -> str:
     return delivery_id(SOURCE, key)
 
 
-def plan_run(
-    spec: JobSpec, *, instance: str, request: str, generation: int, asked_by: str, now: int
-) -> Launch:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
     """
-    Return the launch of a job that *asked_by* asked for; its secrets are names.
+    What somebody asks for.
 
-    The job is what was asked for, with labels and variables by which it is known. What is left to
-    the Hub is said in the Hub's stead, so that the most that it costs is known.
+    Attributes:
+        id: See `request_id`.
+        spec: The job, with the values of its secrets if they are told.
+        about: What is to be done once more, as `job:<id>` or `schedule:<id>`.
     """
-    identity = launch_id(instance, SOURCE, request, RUN, 0, generation)
-    told = {LAUNCH_VARIABLE: identity, RULE_VARIABLE: RUN, REQUEST_VARIABLE: request}
-    labels = {LAUNCH_LABEL: identity, INSTANCE_LABEL: instance, RULE_LABEL: RUN}
+
+    rule: str
+    id: str
+    instance: str
+    spec: JobSpec
+    about: str = ""
+    asked_by: str
+
+
+def planned(asked: Request, *, generation: int, now: int) -> Launch:
+    """
+    Return the launch of what was asked for; its secrets are names.
+
+    What is left to the Hub is said in the Hub's stead, so that the most that it costs is known.
+    """
+    identity = launch_id(asked.instance, SOURCE, asked.id, asked.rule, 0, generation)
+    spec = replace(
+        asked.spec,
+        timeout=asked.spec.seconds,
+        attempts=asked.spec.attempts or 1,
+        secrets=dict.fromkeys(asked.spec.secrets, ""),
+    )
     return Launch(
         id=identity,
-        delivery=request,
-        rule=RUN,
+        delivery=asked.id,
+        rule=asked.rule,
         action=0,
         generation=generation,
         rule_hash="",
         event="",
-        spec=replace(
-            spec,
-            timeout=spec.seconds,
-            attempts=spec.attempts or 1,
-            env={**spec.env, **told},
-            secrets=dict.fromkeys(spec.secrets, ""),
-            labels={**spec.labels, **labels},
-        ),
+        spec=_known_by(spec, asked, identity),
         state=LaunchState.READY,
+        repo=asked.about,
         # Nothing of ours set it off.
-        root=request,
-        asked_by=asked_by,
+        root=asked.id,
+        asked_by=asked.asked_by,
         created_at=now,
         updated_at=now,
     )
+
+
+def _known_by(spec: JobSpec, asked: Request, identity: str) -> JobSpec:
+    """Return *spec* with what its job is found by, where the Hub takes that from us."""
+    if asked.rule != RUN:
+        return spec
+    told = {LAUNCH_VARIABLE: identity, RULE_VARIABLE: RUN, REQUEST_VARIABLE: asked.id}
+    labels = {LAUNCH_LABEL: identity, INSTANCE_LABEL: asked.instance, RULE_LABEL: RUN}
+    return replace(spec, env={**spec.env, **told}, labels={**spec.labels, **labels})
+
+
+def initiator_of(launch: Launch) -> tuple[str, str] | None:
+    """
+    Return what the Hub says has set off the job of *launch*, type and id.
+
+    None where the job carries the id of its launch: what is done once more carries nothing of ours.
+    """
+    kind = _INITIATORS.get(launch.rule)
+    return (kind, launch.repo.partition(":")[2]) if kind else None
 
 
 def with_secrets(launch: Launch, secrets: Mapping[str, str]) -> JobSpec:
@@ -89,7 +125,12 @@ def with_secrets(launch: Launch, secrets: Mapping[str, str]) -> JobSpec:
 
 def is_same(kept: Launch, asked: Launch) -> bool:
     """Whether both are the same request, as far as it is kept."""
-    return kept.rule == asked.rule and kept.spec == spec_from_json(spec_to_json(asked.spec))
+    if (kept.rule, kept.repo) != (asked.rule, asked.repo):
+        return False
+    if initiator_of(kept):
+        # What it is by now is not what was asked for.
+        return kept.spec.namespace == asked.spec.namespace
+    return kept.spec == spec_from_json(spec_to_json(asked.spec))
 
 
 def not_queued(launch: Launch) -> Launch:
@@ -115,10 +156,9 @@ def orphaned_run(spec: JobSpec, *, instance: str, now: int) -> Launch | None:
     """
     identity = spec.labels.get(LAUNCH_LABEL) or spec.env.get(LAUNCH_VARIABLE)
     request = spec.env.get(REQUEST_VARIABLE, "")
+    asked = Request(rule=RUN, id=request, instance=instance, spec=spec, asked_by="")
     for generation in range(GENERATIONS_MAX):
-        launch = plan_run(
-            spec, instance=instance, request=request, generation=generation, asked_by="", now=now
-        )
+        launch = planned(asked, generation=generation, now=now)
         if launch.id == identity:
             reason = "found on the Hub, and not in this database"
             return replace(launch, state=LaunchState.LAUNCHED, reason=reason)

@@ -18,7 +18,7 @@ from jobhook.core.findings import Findings
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import IDENTITY, SOURCE_MISSING, Launch, LaunchState, launch_id
 from jobhook.core.matching import Decision
-from jobhook.core.payloads import WEBHOOK_SECRET, Payload, payload_env
+from jobhook.core.payloads import PAYLOAD_VARIABLE, WEBHOOK_SECRET, Payload, payload_env
 from jobhook.core.rules import Rule, setting_of
 
 LAUNCH_LABEL = "jobhook-launch"
@@ -184,7 +184,7 @@ def orphaned(spec: JobSpec, *, instance: str, source: str, now: int) -> Launch |
         return None
     for generation, action in product(range(_GENERATIONS_MAX), range(_ACTIONS_MAX)):
         if identity == launch_id(instance, source, key, rule, action, generation):
-            kept = {k: v for k, v in spec.env.items() if not k.startswith("WEBHOOK_PAYLOAD")}
+            kept = without_payload(spec.env)
             kind, name = spec.env.get(TYPE_VARIABLE, ""), spec.env.get(REPO_VARIABLE, "")
             return Launch(
                 id=identity,
@@ -204,6 +204,11 @@ def orphaned(spec: JobSpec, *, instance: str, source: str, now: int) -> Launch |
                 updated_at=now,
             )
     return None
+
+
+def without_payload(env: Mapping[str, str]) -> dict[str, str]:
+    """Return *env* without the payload, which is long and kept with its delivery."""
+    return {k: v for k, v in env.items() if not k.startswith(PAYLOAD_VARIABLE)}
 
 
 def _small_number(text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,29 +11,36 @@ import structlog
 
 from jobhook.core.direct import (
     GENERATIONS_MAX,
+    RERUN,
+    TRIGGER,
+    Request,
     is_same,
     not_queued,
-    plan_run,
+    planned,
     refusal,
     request_id,
     with_secrets,
 )
 from jobhook.core.errors import (
     HubBusy,
+    HubRefused,
     KeyReused,
     OutcomeUnknown,
     StillRunning,
+    UsageError,
 )
 from jobhook.core.filters import LaunchFilter
 from jobhook.core.guards import Guard, Limits
 from jobhook.core.jobs import JobSpec
-from jobhook.core.launches import Launch, LaunchState, home_of
+from jobhook.core.launches import RUN, Launch, LaunchState, home_of
+from jobhook.core.planning import without_payload
 from jobhook.failpoints import failpoint
 from jobhook.flows.identity import Identity
 from jobhook.flows.prices import Prices
 from jobhook.flows.resolving import Visibility
 from jobhook.flows.sending import Lease, Sender, Sent, Start
-from jobhook.hub.models import JobInfo
+from jobhook.hub.models import JobInfo, JobSpecInfo
+from jobhook.hub.reading import spec_of
 from jobhook.ports import Clock, Hub, Store
 
 _AT_ONCE = 16
@@ -125,29 +132,80 @@ class DirectRuns:
             StoreUnavailable: Nothing was sent.
         """
         spec = replace(spec, namespace=namespace or spec.namespace)
-        request = request_id(self._draw() if key is None else key)
-
-        def plan(generation: int) -> Launch:
-            return plan_run(
-                spec,
-                instance=self._instance,
-                request=request,
-                generation=generation,
-                asked_by=asked_by,
-                now=self._clock(),
-            )
 
         def prepare(launch: Launch) -> Start:
             job = with_secrets(launch, spec.secrets)
             return lambda home: self._hub.start_job(home, job)
 
-        return await self._to_the_end(plan, prepare)
+        return await self._to_the_end(self._request(RUN, spec, asked_by, key), prepare)
 
-    async def _to_the_end(
-        self, plan: Callable[[int], Launch], prepare: Callable[[Launch], Start]
+    async def rerun(
+        self, job_id: str, *, namespace: str | None, asked_by: str, key: str | None = None
     ) -> DirectRun:
+        """
+        Have the Hub run a job once more, with its secrets; it is asked once.
+
+        Raises as `run` does; `HubNotFound` if there is no such job.
+        """
+        home = self._home(namespace)
+        job = await self._hub.inspect_job(job_id, namespace=home)
+        spec = self._repeated(job, job_id, home)
+
+        def prepare(launch: Launch) -> Start:
+            return lambda home: self._hub.rerun_job(job_id, namespace=home)
+
+        asked = self._request(RERUN, spec, asked_by, key, about=f"job:{job_id}")
+        return await self._to_the_end(asked, prepare)
+
+    async def trigger(
+        self, schedule_id: str, *, namespace: str | None, asked_by: str, key: str | None = None
+    ) -> DirectRun:
+        """
+        Have the Hub start the job of a schedule now; it is asked once.
+
+        Raises as `run` does; `HubNotFound` if there is no such schedule.
+        """
+        home = self._home(namespace)
+        found = await self._hub.inspect_scheduled_job(schedule_id, namespace=home)
+        spec = self._repeated(found.job_spec, schedule_id, home)
+
+        def prepare(launch: Launch) -> Start:
+            return lambda home: self._hub.trigger_scheduled_job(schedule_id, namespace=home)
+
+        asked = self._request(TRIGGER, spec, asked_by, key, about=f"schedule:{schedule_id}")
+        return await self._to_the_end(asked, prepare)
+
+    def _repeated(self, told: JobInfo | JobSpecInfo, source: str, home: str) -> JobSpec:
+        """Return what is run once more, as far as the Hub tells: what it costs is in it."""
+        try:
+            spec = spec_of(told)
+        except UsageError as exc:
+            raise HubRefused(f"{source} cannot be repeated: {exc}") from exc
+        attempts = 1 + (told.retry or 0)
+        return replace(spec, env=without_payload(spec.env), namespace=home, attempts=attempts)
+
+    def _home(self, namespace: str | None) -> str:
+        home = namespace or self._identity.namespace
+        if not home:
+            raise HubBusy("the Hub has not told yet whose token this is: try again")
+        return home
+
+    def _request(
+        self, rule: str, spec: JobSpec, asked_by: str, key: str | None, *, about: str = ""
+    ) -> Request:
+        request = request_id(self._draw() if key is None else key)
+        return Request(
+            rule=rule,
+            id=request,
+            instance=self._instance,
+            spec=spec,
+            about=about,
+            asked_by=asked_by,
+        )
+
+    async def _to_the_end(self, asked: Request, prepare: Callable[[Launch], Start]) -> DirectRun:
         """Let nothing that happens to the caller break off what was begun."""
-        task = asyncio.create_task(self._launched(plan, prepare), name="direct")
+        task = asyncio.create_task(self._launched(asked, prepare), name="direct")
         self._on_their_way.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
@@ -158,44 +216,52 @@ class DirectRuns:
         if not task.cancelled() and (failure := task.exception()):
             log.info("direct.not_launched", error=str(failure))
 
-    async def _launched(
-        self, plan: Callable[[int], Launch], prepare: Callable[[Launch], Start]
-    ) -> DirectRun:
+    async def _launched(self, asked: Request, prepare: Callable[[Launch], Start]) -> DirectRun:
         # Whoever has to wait for room has claimed nothing yet.
         async with self._room:
-            generation = 0
-            for kept in await self._kept(plan(0)):
-                if kept.job_id or kept.state not in _GIVEN_UP:
-                    return await self._known(kept, plan)
-                _check_same(kept, plan)
-                generation = kept.generation + 1
-            if generation >= GENERATIONS_MAX:
-                raise KeyReused(f"this was tried {GENERATIONS_MAX} times: ask with another key")
-            asked = plan(generation)
-            if not home_of(asked, self._identity.namespace):
-                raise HubBusy("the Hub has not told yet whose token this is: try again")
+            kept = await self._kept(asked)
+            if kept and (kept.job_id or kept.state not in _GIVEN_UP):
+                return await self._known(kept, asked)
+            launch = self._planned(asked, after=kept)
             guard, lease = await self._guard()
-            launch, is_new = await self._store.begin_direct(asked, guard)
+            begun, is_new = await self._store.begin_direct(launch, guard)
             if not is_new:
-                return await self._known(launch, plan)
+                return await self._known(begun, asked)
             failpoint("direct.begun")
-            if launch.state != LaunchState.SENDING:
-                raise refusal(launch)
-            return self._told(await self._sender.send(launch, partial(prepare, launch), lease))
+            if begun.state != LaunchState.SENDING:
+                raise refusal(begun)
+            return self._told(await self._sender.send(begun, partial(prepare, begun), lease))
 
-    async def _kept(self, asked: Launch) -> Sequence[Launch]:
+    async def _kept(self, asked: Request) -> Launch | None:
         """Return the launch that the same request led to last, if it led to one."""
-        wanted = LaunchFilter(delivery=asked.delivery, rule=asked.rule)
-        return await self._store.launches(wanted, limit=1)
+        wanted = LaunchFilter(delivery=asked.id, rule=asked.rule)
+        return next(iter(await self._store.launches(wanted, limit=1)), None)
 
-    async def _known(self, kept: Launch, plan: Callable[[int], Launch]) -> DirectRun:
+    def _planned(self, asked: Request, *, after: Launch | None) -> Launch:
+        """Return the launch of *asked*, which has led to nothing *after* this one, if any."""
+        if after:
+            self._check_same(after, asked)
+        generation = after.generation + 1 if after else 0
+        if generation >= GENERATIONS_MAX:
+            raise KeyReused(f"this was tried {GENERATIONS_MAX} times: ask with another key")
+        launch = planned(asked, generation=generation, now=self._clock())
+        self._home(launch.spec.namespace)
+        return launch
+
+    async def _known(self, kept: Launch, asked: Request) -> DirectRun:
         """Return what the same request has led to already."""
-        _check_same(kept, plan)
+        self._check_same(kept, asked)
         if not kept.job_id:
             told = f"launch {kept.id} of the same request is {kept.state}"
             raise StillRunning(f"{told}: look at what becomes of it", launch_id=kept.id)
         home = home_of(kept, self._identity.namespace)
         return DirectRun(kept.id, await self._hub.inspect_job(kept.job_id, namespace=home))
+
+    def _check_same(self, kept: Launch, asked: Request) -> None:
+        if not is_same(kept, planned(asked, generation=kept.generation, now=self._clock())):
+            raise KeyReused(
+                f"this key was used for something else, with launch {kept.id}: take a new one"
+            )
 
     async def _guard(self) -> tuple[Guard, Lease]:
         prices = await self._prices.usd_per_hour()
@@ -214,8 +280,3 @@ class DirectRuns:
             unknown = OutcomeUnknown(launch.reason)
             raise unknown.with_clue(launch=launch.id, namespace=home)
         raise sent.failure or refusal(launch)
-
-
-def _check_same(kept: Launch, plan: Callable[[int], Launch]) -> None:
-    if not is_same(kept, plan(kept.generation)):
-        raise KeyReused(f"this key was used for another job, with launch {kept.id}: take a new one")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from jobhook.core.direct import initiator_of
 from jobhook.core.errors import HubBusy, HubError
 from jobhook.core.launches import Launch
 from jobhook.core.planning import LAUNCH_LABEL, LAUNCH_VARIABLE
@@ -14,6 +15,7 @@ from jobhook.hub.models import JobInfo
 from jobhook.ports import Hub
 
 # What starts jobs on the Hub without a request of ours for a new job.
+_CLOCKS_DIFFER_MS = 60_000
 _ELSEWHERE = {"duplicated-job", "scheduled-job", "webhook"}
 
 
@@ -79,6 +81,24 @@ class Finder:
                 await self._list(mine, namespace, {})
         return mine.answer(launch)
 
+    async def repeated(
+        self, launch: Launch, namespace: str, *, besides: Collection[str | None], wholly: bool
+    ) -> Found | None:
+        """
+        Look for the job of a *launch* that the Hub makes from what it has, by what set it off.
+
+        Those *besides* belong to others. The newest stand first: unless *wholly*, the list is read
+        no further than to where all is older than the launch.
+        """
+        since = (launch.claimed_at - _CLOCKS_DIFFER_MS) / 1000
+        found: list[JobInfo] = []
+        async for page in self._hub.job_pages(namespace=namespace, labels={}):
+            young = [job for job in page if job.created_at and job.created_at.timestamp() >= since]
+            found += [job for job in young if _is_repeated(launch, job) and job.id not in besides]
+            if not (young or wholly):
+                break
+        return Found(min(found, key=by_age), ()) if found else None
+
     async def _list(self, round_: _Round, namespace: str, labels: Mapping[str, str]) -> None:
         try:
             # Page by page: of a long list only ours have to be kept.
@@ -110,6 +130,11 @@ class _Round:
 def was_asked_for_elsewhere(job: JobInfo) -> bool:
     """Whether the Hub made *job* from what it had: a job, a schedule or a webhook."""
     return job.initiator is not None and job.initiator.type in _ELSEWHERE
+
+
+def _is_repeated(launch: Launch, job: JobInfo) -> bool:
+    told = job.initiator
+    return told is not None and (told.type, told.id) == initiator_of(launch)
 
 
 def _ids_on(job: JobInfo) -> set[str | None]:

@@ -16,8 +16,9 @@ from dataclasses import replace
 
 import structlog
 
-from jobhook.core.direct import not_queued
+from jobhook.core.direct import initiator_of, not_queued
 from jobhook.core.errors import HubRefused, LaunchMoved, ListTooLong
+from jobhook.core.filters import LaunchFilter
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState, home_of, moved
 from jobhook.flows.finding import Finder, Found
 from jobhook.flows.identity import Identity
@@ -38,6 +39,8 @@ _ATTEMPTS_MAX = 5
 _AT_ONCE = 1000
 # So many are looked for one by one, which is a call each.
 _FEW = 10
+# Of so many launches that repeat the same, the newest, the jobs are told apart.
+_OTHERS = 1000
 _LAGS_KEPT = 10_000
 # The name under which the store keeps it.
 _WORST_LAG = "worst_lag_ms"
@@ -137,6 +140,7 @@ class Resolver(Worker):
         self._visibility = visibility
         self._lease_ms = lease_ms
         self._worst_kept: int | None = None
+        self._turns = asyncio.Lock()
 
     async def step(self) -> bool:
         now = self._clock()
@@ -164,6 +168,11 @@ class Resolver(Worker):
             self._worst_kept = worst
 
     async def _resolve(self, launch: Launch, *, many: bool) -> None:
+        # Two that repeat the same are told apart by what the other one has been given.
+        async with self._turns if initiator_of(launch) else contextlib.nullcontext():
+            await self._look_for(launch, many=many)
+
+    async def _look_for(self, launch: Launch, *, many: bool) -> None:
         # Both may change while the list is on its way, and what it is asked for depends on them.
         began, quarantine_ms = self._clock(), self._visibility.quarantine_ms
         over = waited_ms(launch, began) >= quarantine_ms
@@ -185,6 +194,10 @@ class Resolver(Worker):
 
     async def _look(self, launch: Launch, *, over: bool, many: bool) -> Found | None:
         namespace = home_of(launch, self._identity.namespace)
+        if initiator_of(launch):
+            others = await self._store.launches(LaunchFilter(repos=[launch.repo]), limit=_OTHERS)
+            besides = {other.job_id for other in others}
+            return await self._finder.repeated(launch, namespace, besides=besides, wholly=over)
         if many:
             # One list serves all who wait for it; a call for each would use up the quota.
             with contextlib.suppress(ListTooLong):

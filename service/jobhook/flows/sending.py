@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from jobhook.core.direct import initiator_of
 from jobhook.core.errors import (
     HubBusy,
     HubRefused,
@@ -220,7 +221,8 @@ class Sender:
     async def _started_earlier(self, launch: Launch) -> Sent | None:
         """Look for the job of *launch* while this database is too young to know what was done."""
         now = self._clock()
-        if now - await self._store.began_at() > LOOK_FIRST_MS:
+        if now - await self._store.began_at() > LOOK_FIRST_MS or initiator_of(launch):
+            # What the Hub does once more carries no id of ours by which it could be found.
             return None
         namespace = home_of(launch, self._identity.namespace)
         try:

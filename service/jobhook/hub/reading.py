@@ -187,9 +187,9 @@ def _volumes(wire: Any) -> list[Volume] | None:
     ]
 
 
-def spec_of(job: JobInfo) -> JobSpec:
+def spec_of(job: JobInfo | JobSpecInfo) -> JobSpec:
     """
-    Return what *job* was asked to run, as far as it can be asked for again.
+    Return what *job* was or is asked to run, as far as it can be asked for again.
 
     The Hub tells of its secrets by name only; its volumes and ports are left out.
 

@@ -9,7 +9,14 @@ from jobhook.core.accounts import Account
 from jobhook.core.findings import ChangedFile, Discussion, Repo
 from jobhook.core.jobs import JobSpec, JobStage
 from jobhook.core.pacing import Quota
-from jobhook.hub.models import CommitInfo, JobHardwareInfo, JobInfo, WebhookInfo, WebhookWatchedItem
+from jobhook.hub.models import (
+    CommitInfo,
+    JobHardwareInfo,
+    JobInfo,
+    ScheduledJobInfo,
+    WebhookInfo,
+    WebhookWatchedItem,
+)
 
 
 class Hub(Protocol):
@@ -43,6 +50,17 @@ class Hub(Protocol):
 
     async def inspect_job(self, job_id: str, *, namespace: str) -> JobInfo:
         """Return one job; `HubNotFound` if there is none."""
+
+    async def rerun_job(self, job_id: str, *, namespace: str) -> JobInfo:
+        """Start a job like another, with its secrets; fails as `start_job` does."""
+
+    async def inspect_scheduled_job(
+        self, scheduled_job_id: str, *, namespace: str
+    ) -> ScheduledJobInfo:
+        """Return one scheduled job; `HubNotFound` if there is none."""
+
+    async def trigger_scheduled_job(self, scheduled_job_id: str, *, namespace: str) -> JobInfo:
+        """Start the job of a schedule now; fails as `start_job` does."""
 
     async def job_spec(self, job_id: str, *, namespace: str) -> JobSpec:
         """Return what a job was asked to run; `HubRefused` if it cannot be asked for again."""
