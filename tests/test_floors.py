@@ -45,6 +45,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.timeouts",
     ),
     (
+        "core.cron",
         "core.events",
         "core.job_names",
         "core.findings",
@@ -86,7 +87,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("__main__",),
 ]
 EVERYWHERE = ("jobhook.__init__", "jobhook.core.__init__")
-CORE_MAY_IMPORT = {"cel_expr_python", "google", "pydantic", "pydantic_core"}
+CORE_MAY_IMPORT = {"cel_expr_python", "cronsim", "google", "pydantic", "pydantic_core"}
 CORE_MAY_NOT_IMPORT = {
     "asyncio", "http", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "socket",
     "ssl", "subprocess", "tempfile", "threading", "time", "urllib", "uuid",

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints, model_validator
 
+from jobhook.core.cron import Schedule
 from jobhook.core.errors import UsageError
 
 from .accounts import Namespace
-from .cron import Schedule
 from .jobspec import Body, JobBody
 from .wire import stamp
 

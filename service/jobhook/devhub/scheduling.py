@@ -7,7 +7,8 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .cron import Schedule
+from jobhook.core.cron import Schedule
+
 from .jobs import Initiator
 from .schedules import LastJob, ScheduledJob
 from .wire import Refusal, new_id

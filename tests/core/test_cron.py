@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from jobhook.core.cron import Schedule
 from jobhook.core.errors import UsageError
-from jobhook.devhub.cron import Schedule
 
 # A Monday.
 MOMENT = datetime(2026, 3, 2, 12, 30, 15, tzinfo=UTC)
