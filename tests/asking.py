@@ -15,10 +15,11 @@ from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.identity import Identity
 from jobhook.flows.operating import Operations
 from jobhook.flows.prices import Prices
+from jobhook.flows.requests import Requests
 from jobhook.flows.resolving import Resolver, Visibility
 
 
-def make_runs(
+def make_requests(
     store: SqliteStore,
     hub: ScriptedHub,
     clock: HandClock,
@@ -27,9 +28,9 @@ def make_runs(
     limits: Limits = PLENTY,
     namespace: str | None = "acme",
     **given: Any,
-) -> DirectRuns:
+) -> Requests:
     keys = map(str, itertools.count())
-    return DirectRuns(
+    return Requests(
         store,
         hub,
         clock,
@@ -44,6 +45,12 @@ def make_runs(
         on_launched=bell,
         **given,
     )
+
+
+def make_runs(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell, **given: Any
+) -> DirectRuns:
+    return DirectRuns(make_requests(store, hub, clock, bell, **given))
 
 
 async def dispatched(store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell) -> None:

@@ -14,7 +14,15 @@ from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import RUN, Launch, LaunchState
 from jobhook.core.records import Received, StoredDelivery
 from jobhook.core.rules import Rule
-from jobhook.hub.models import JobHardwareInfo, JobInfo, JobOwner, JobStatus
+from jobhook.hub.models import (
+    JobHardwareInfo,
+    JobInfo,
+    JobOwner,
+    JobSpecInfo,
+    JobStatus,
+    ScheduledJobInfo,
+    ScheduledJobStatus,
+)
 
 ROOT = Path(__file__).parent.parent
 DELIVERIES = Path(__file__).parent / "data" / "deliveries"
@@ -155,3 +163,21 @@ def make_direct(key: str = "k1", *, generation: int = 0, now: int = NOON, **give
         rule=RUN, id=request_id(key), instance="test", spec=make_spec(**given), asked_by="ana"
     )
     return planned(asked, generation=generation, now=now)
+
+
+def make_schedule(schedule_id: str = "s1", **given: Any) -> ScheduledJobInfo:
+    """A schedule as the Hub tells of it; what is of its job goes into that."""
+    of_job = {name: given.pop(name) for name in list(given) if name in JobSpecInfo.__slots__}
+    default: dict[str, Any] = {
+        "docker_image": "python:3.12",
+        "command": ["python", "-V"],
+        "flavor": "cpu-basic",
+        "timeout": 1800,
+    }
+    return ScheduledJobInfo(
+        id=schedule_id,
+        job_spec=JobSpecInfo(**default | of_job),
+        status=ScheduledJobStatus(),
+        owner=JobOwner(id="o1", name="acme"),
+        **given,
+    )

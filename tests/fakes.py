@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from factories import NOON, make_hardware, make_job
+from factories import NOON, make_hardware, make_job, make_schedule
 from jobhook.core.accounts import Account
 from jobhook.core.errors import HubError, HubNotFound, ListTooLong
 from jobhook.core.findings import ChangedFile, Discussion, Repo
@@ -87,6 +88,40 @@ class ScriptedHub:
         if scheduled_job_id not in self.schedules:
             raise HubNotFound("there is no such scheduled job")
         return self.schedules[scheduled_job_id]
+
+    async def start_schedule(
+        self,
+        namespace: str,
+        spec: JobSpec,
+        *,
+        schedule: str,
+        suspend: bool | None,
+        concurrency: bool | None,
+    ) -> ScheduledJobInfo:
+        self._maybe_fail()
+        self.started.append((namespace, spec))
+        made = make_schedule(
+            f"s{len(self.started)}",
+            labels=dict(spec.labels),
+            schedule=schedule,
+            suspend=suspend,
+            concurrency=concurrency,
+        )
+        self.schedules[made.id] = made
+        return made
+
+    async def list_scheduled_jobs(
+        self, *, namespace: str, labels: Mapping[str, str]
+    ) -> list[ScheduledJobInfo]:
+        # The Hub may list what was not asked for.
+        return list(self.schedules.values())
+
+    async def update_scheduled_job_schedule(
+        self, scheduled_job_id: str, *, schedule: str, namespace: str
+    ) -> ScheduledJobInfo:
+        changed = replace(self.schedules[scheduled_job_id], schedule=schedule)
+        self.schedules[scheduled_job_id] = changed
+        return changed
 
     async def trigger_scheduled_job(self, scheduled_job_id: str, *, namespace: str) -> JobInfo:
         self._maybe_fail()

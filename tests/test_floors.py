@@ -73,7 +73,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.health",
         "core.timeline",
     ),
-    ("core.advice", "core.cases", "core.direct"),
+    ("core.advice", "core.cases", "core.direct", "core.recurring"),
     ("hub",),
     ("ports",),
     ("flows", "adapters", "devhub"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from asking import dispatched, make_runs, order, resolved
+from asking import dispatched, make_requests, make_runs, order, resolved
 from factories import NOON, make_direct, make_job, make_spec
 from fakes import Bell, HandClock, ScriptedHub
 from jobhook import failpoints
@@ -418,14 +418,15 @@ async def test_a_caller_who_goes_away_breaks_nothing_off(
 ) -> None:
     hub = SlowHub()
     hub.failures += [failure] if failure else []
-    runs = make_runs(store, hub, clock, bell)
+    requests = make_requests(store, hub, clock, bell)
+    runs = DirectRuns(requests)
     caller = asyncio.create_task(ask(runs))
     await hub.asked.wait()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
     hub.may_answer.set()
-    await runs.finish()
+    await requests.finish()
     launch = await only(store)
     assert launch.state == (LaunchState.UNKNOWN if failure else LaunchState.LAUNCHED)
 

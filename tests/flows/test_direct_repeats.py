@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asking import dispatched, make_runs, order, resolved
-from factories import NOON, PLENTY, make_job
+from factories import NOON, PLENTY, make_job, make_schedule
 from fakes import Bell, HandClock, ScriptedHub
 from jobhook import failpoints
 from jobhook.adapters.store_sqlite import SqliteStore
@@ -26,8 +26,7 @@ from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.operations import Deed
 from jobhook.core.records import Pause
 from jobhook.flows.direct import DirectRun, DirectRuns
-from jobhook.hub.models import JobInitiator, JobOwner, JobSpecInfo, ScheduledJobInfo
-from jobhook.hub.models import ScheduledJobStatus as Status
+from jobhook.hub.models import JobInitiator
 
 pytestmark = pytest.mark.anyio
 
@@ -50,13 +49,7 @@ def hub() -> ScriptedHub:
         "retry": 1,
     }
     hub.jobs["src"] = make_job("src", "COMPLETED", **told)
-    hub.schedules["src"] = ScheduledJobInfo(
-        id="src",
-        job_spec=JobSpecInfo(**told),
-        schedule="@daily",
-        status=Status(),
-        owner=JobOwner(id="o1", name="acme"),
-    )
+    hub.schedules["src"] = make_schedule("src", schedule="@daily", **told)
     return hub
 
 

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from factories import make_job, make_launch
+from factories import NOON, make_job, make_launch
 from fakes import ScriptedHub
 from jobhook.core.errors import HubBusy
 from jobhook.flows.finding import Finder, Found, found_among
@@ -56,6 +57,24 @@ def test_what_the_hub_was_told_to_do_once_more_is_not_the_job_that_we_asked_for(
     initiator = JobInitiator(type=kind, id="x")
     job = make_job("a", labels={"jobhook-launch": "l1"}, initiator=initiator)
     assert bool(found_among([job], FIRST)) == found
+
+
+@pytest.mark.parametrize(("wholly", "found"), [(False, False), (True, True)])
+async def test_a_list_is_read_on_behind_what_is_older_only_if_all_of_it_counts(
+    wholly: bool, found: bool
+) -> None:
+    early, late = (datetime.fromtimestamp(NOON / 1000 + s, UTC) for s in (-600, 1))
+    initiator = JobInitiator(type="duplicated-job", id="j0")
+
+    class Pages(ScriptedHub):
+        async def job_pages(self, **_: Any) -> AsyncGenerator[list[JobInfo], None]:
+            yield [make_job("new", created_at=late)]
+            yield [make_job("old", created_at=early)]
+            yield [make_job("j1", created_at=late, initiator=initiator)]
+
+    launch = make_launch(rule="api.rerun", repo="job:j0", claimed_at=NOON)
+    job = await Finder(Pages()).repeated(launch, "acme", besides=(), wholly=wholly)
+    assert (job is not None) == found
 
 
 async def test_those_who_ask_while_a_list_is_on_its_way_share_the_next_one() -> None:

@@ -383,3 +383,89 @@ async def test_what_somebody_had_the_hub_do_once_more_is_no_copy(
     assert await reap(reaper, hub, as_known(launch), again) == []
     ((kept,),) = [await store.launches(limit=0)]
     assert kept.job_id == "j1"
+
+
+def of_schedule(job_id: str = "j1", launch: str = "made", **given: Any) -> JobInfo:
+    """A job that a schedule of ours has started."""
+    labels = {
+        "jobhook-launch": launch,
+        "jobhook-instance": "test",
+        "jobhook-rule": "api.schedule",
+    }
+    told: dict[str, Any] = {
+        "docker_image": "python:3.12",
+        "command": ["true"],
+        "flavor": "cpu-basic",
+        "timeout": 3600,
+        "labels": labels,
+        "initiator": JobInitiator(type="scheduled-job", id="s1"),
+        "created_at": datetime.fromtimestamp(NOON / 1000, UTC),
+    }
+    return make_job(job_id, "RUNNING", **told | given)
+
+
+async def test_what_a_schedule_of_ours_starts_is_entered_once_and_its_dollars_count(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    await store.add(make_launch(id="made", rule="api.schedule", asked_by="ana", job_id="s1"))
+    for _ in range(2):
+        assert await reap(reaper, hub, of_schedule()) == []
+    run, _ = await store.launches(limit=0)
+    assert (run.rule, run.repo, run.asked_by, run.state, run.job_id, run.namespace) == (
+        "api.scheduled",
+        "schedule:s1",
+        "ana",
+        LaunchState.LAUNCHED,
+        "j1",
+        "acme",
+    )
+    assert (run.claimed_at, run.micro_usd) == (NOON, 10_000)
+    assert await store.followed() == (run,)
+
+
+async def test_what_was_started_by_a_schedule_that_nobody_here_made_is_entered_as_well(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    assert await reap(reaper, hub, of_schedule()) == []
+    ((run,),) = [await store.launches(limit=0)]
+    assert (run.asked_by, run.job_id) == ("", "j1")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"state": LaunchState.RUNNING, "job_id": "j1"}, id="it is that one's"),
+        pytest.param({"state": LaunchState.UNKNOWN}, id="it may be that one's"),
+    ],
+)
+async def test_a_job_that_a_person_had_a_schedule_start_is_not_entered_twice(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub, given: dict[str, Any]
+) -> None:
+    await store.add(make_launch(rule="api.trigger", repo="schedule:s1", **given))
+    assert await reap(reaper, hub, of_schedule()) == []
+    assert len(await store.launches(limit=0)) == 1
+
+
+async def test_a_run_beside_one_that_was_asked_for_is_entered(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub
+) -> None:
+    earlier = {"rule": "api.trigger", "repo": "schedule:s1", "state": LaunchState.COMPLETED}
+    await store.add(make_launch(**earlier, job_id="j0"))
+    assert await reap(reaper, hub, of_schedule()) == []
+    assert len(await store.launches(limit=0)) == 2
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"command": []}, id="it cannot be read"),
+        pytest.param(
+            {"initiator": JobInitiator(type="duplicated-job", id="j0")}, id="run once more"
+        ),
+    ],
+)
+async def test_what_is_no_run_of_a_schedule_is_left_alone(
+    reaper: Reaper, store: SqliteStore, hub: ScriptedHub, given: dict[str, Any]
+) -> None:
+    assert await reap(reaper, hub, of_schedule(**given)) == []
+    assert await store.launches(limit=0) == ()

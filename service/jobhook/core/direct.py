@@ -18,6 +18,7 @@ from jobhook.core.guards import PAUSED
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import (
     RUN,
+    SCHEDULE,
     Launch,
     LaunchState,
     launch_id,
@@ -30,12 +31,17 @@ from jobhook.core.planning import (
     LAUNCH_VARIABLE,
     RULE_LABEL,
     RULE_VARIABLE,
+    without_payload,
 )
 
 # Where requests come from, in the place of a webhook's source.
 SOURCE = "api"
 RERUN = "api.rerun"
 TRIGGER = "api.trigger"
+# The rule of what a schedule of ours starts on the Hub by itself.
+SCHEDULED = "api.scheduled"
+# Where its runs come from: each is a request that the schedule makes.
+_RUNS_SOURCE = "schedule"
 _INITIATORS = {RERUN: "duplicated-job", TRIGGER: "scheduled-job"}
 # The id of the request: with it a job tells which launch it is, and its key is not told.
 REQUEST_VARIABLE = "JOBHOOK_REQUEST"
@@ -57,6 +63,7 @@ class Request:
         id: See `request_id`.
         spec: The job, with the values of its secrets if they are told.
         about: What is to be done once more, as `job:<id>` or `schedule:<id>`.
+        when: When it is due, if it is a schedule.
     """
 
     rule: str
@@ -64,6 +71,7 @@ class Request:
     instance: str
     spec: JobSpec
     about: str = ""
+    when: str = ""
     asked_by: str
 
 
@@ -87,7 +95,7 @@ def planned(asked: Request, *, generation: int, now: int) -> Launch:
         action=0,
         generation=generation,
         rule_hash="",
-        event="",
+        event=asked.when,
         spec=_known_by(spec, asked, identity),
         state=LaunchState.READY,
         repo=asked.about,
@@ -101,10 +109,10 @@ def planned(asked: Request, *, generation: int, now: int) -> Launch:
 
 def _known_by(spec: JobSpec, asked: Request, identity: str) -> JobSpec:
     """Return *spec* with what its job is found by, where the Hub takes that from us."""
-    if asked.rule != RUN:
+    if asked.rule not in {RUN, SCHEDULE}:
         return spec
-    told = {LAUNCH_VARIABLE: identity, RULE_VARIABLE: RUN, REQUEST_VARIABLE: asked.id}
-    labels = {LAUNCH_LABEL: identity, INSTANCE_LABEL: asked.instance, RULE_LABEL: RUN}
+    told = {LAUNCH_VARIABLE: identity, RULE_VARIABLE: asked.rule, REQUEST_VARIABLE: asked.id}
+    labels = {LAUNCH_LABEL: identity, INSTANCE_LABEL: asked.instance, RULE_LABEL: asked.rule}
     return replace(spec, env={**spec.env, **told}, labels={**spec.labels, **labels})
 
 
@@ -125,7 +133,7 @@ def with_secrets(launch: Launch, secrets: Mapping[str, str]) -> JobSpec:
 
 def is_same(kept: Launch, asked: Launch) -> bool:
     """Whether both are the same request, as far as it is kept."""
-    if (kept.rule, kept.repo) != (asked.rule, asked.repo):
+    if (kept.rule, kept.repo, kept.event) != (asked.rule, asked.repo, asked.event):
         return False
     if initiator_of(kept):
         # What it is by now is not what was asked for.
@@ -138,6 +146,39 @@ def not_queued(launch: Launch) -> Launch:
     if launch.state not in {LaunchState.READY, LaunchState.HELD}:
         return launch
     return replace(launch, state=LaunchState.SKIPPED, due_at=0)
+
+
+def made(launch: Launch) -> Launch:
+    """Return *launch*, which is over once there is what was asked for if that is a schedule."""
+    if launch.rule == SCHEDULE and launch.state == LaunchState.LAUNCHED:
+        return replace(launch, state=LaunchState.COMPLETED)
+    return launch
+
+
+def run_of(
+    schedule_id: str, job_id: str, spec: JobSpec, *, instance: str, asked_by: str, now: int
+) -> Launch:
+    """Return the launch of a job that a schedule of ours has started; *asked_by* had that made."""
+    request = delivery_id(_RUNS_SOURCE, job_id)
+    return Launch(
+        id=launch_id(instance, _RUNS_SOURCE, request, SCHEDULED, 0, 0),
+        delivery=request,
+        rule=SCHEDULED,
+        action=0,
+        generation=0,
+        rule_hash="",
+        event="",
+        spec=replace(spec, env=without_payload(spec.env)),
+        state=LaunchState.LAUNCHED,
+        reason="started by its schedule",
+        repo=f"schedule:{schedule_id}",
+        depth=1,
+        root=request,
+        asked_by=asked_by,
+        job_id=job_id,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 def refusal(launch: Launch) -> NotLaunched:

@@ -74,11 +74,13 @@ class NotLaunched(JobHookError):
     What a person asked for was not started, and is not going to be unless it is asked for again.
 
     Attributes:
-        launch_id: The launch that says so.
+        launch_id: The launch that says so, if there is one.
         retry_after: Seconds after which it may go, or None where nobody can tell.
     """
 
-    def __init__(self, reason: str, *, launch_id: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, launch_id: str | None = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.launch_id = launch_id
         self.retry_after = retry_after

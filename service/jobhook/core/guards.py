@@ -13,7 +13,15 @@ from dataclasses import dataclass, replace
 
 from jobhook.core.events import OPENED
 from jobhook.core.jobs import JobSpec
-from jobhook.core.launches import DAMAGED, LOOP_PRESUMED, PRICE_UNKNOWN, Launch, LaunchState, moved
+from jobhook.core.launches import (
+    DAMAGED,
+    LOOP_PRESUMED,
+    PRICE_UNKNOWN,
+    SCHEDULE,
+    Launch,
+    LaunchState,
+    moved,
+)
 from jobhook.core.records import EVERYTHING
 
 HOUR_MS = 3_600_000
@@ -157,7 +165,7 @@ class Guard:
         reason = None if launch.asked_by else self._run_away(spent)
         if reason:
             return Hold(reason)
-        cost = most_of(price, launch.spec)
+        cost = 0 if launch.rule == SCHEDULE else most_of(price, launch.spec)
         # Rates and a rule's dollars are against what runs away by itself. What people ask for, one
         # by one and under their names, may use up the dollars of all, and no more.
         rates = None if launch.is_direct else self._rates(spent)

@@ -41,6 +41,8 @@ DAMAGED = "damaged: the database does not hold it, or its delivery, as it was wr
 # The rule of a job that a person or program asked for; see `core.direct`. No rule of the team has
 # a dot in its id.
 RUN = "api.run"
+# That of a schedule which somebody had made: what it starts is counted when it is seen.
+SCHEDULE = "api.schedule"
 _DIRECT = "."
 _LISTS = ("command", "args", "expose", "expose_public")
 _SELDOM = "namespace args volumes expose expose_public ssh resource_group_id network arch".split()
@@ -209,7 +211,7 @@ class Launch:
         delivery: Our id of the delivery that caused it.
         action: Which job of the rule's `run`, from 0.
         rule_hash: `Rule.fingerprint` of the rule as it was.
-        event: The semantic event that set the rule off.
+        event: The semantic event that set the rule off; of a schedule, when it is due.
         spec: The frozen job; its secrets have names only, and the payload is added when it is sent.
         unknown_since: The last moment at which a request for it may have left, while it is unknown.
         looks: Clean lists of jobs since then that did not hold it.
@@ -223,6 +225,7 @@ class Launch:
         root: The delivery at the beginning of that chain; empty until claimed.
         asked_by: The person who let it go in spite of a guard, or asked for it again.
         is_damaged: Whether it is not as it was written, so that nothing may be started from it.
+        job_id: Its job, once there is one; of a schedule that was made, that one.
         created_at: Milliseconds since 1970, UTC; so is *updated_at*.
     """
 

@@ -11,12 +11,13 @@ from jobhook.core.direct import initiator_of
 from jobhook.core.errors import HubBusy, HubError
 from jobhook.core.launches import Launch
 from jobhook.core.planning import LAUNCH_LABEL, LAUNCH_VARIABLE
-from jobhook.hub.models import JobInfo
+from jobhook.hub.models import JobInfo, ScheduledJobInfo
 from jobhook.ports import Hub
 
 # What starts jobs on the Hub without a request of ours for a new job.
 _CLOCKS_DIFFER_MS = 60_000
-_ELSEWHERE = {"duplicated-job", "scheduled-job", "webhook"}
+SCHEDULES = "scheduled-job"
+_ELSEWHERE = {"duplicated-job", SCHEDULES, "webhook"}
 
 
 def is_of(launch: Launch, job: JobInfo) -> bool:
@@ -98,6 +99,14 @@ class Finder:
             if not (young or wholly):
                 break
         return Found(min(found, key=by_age), ()) if found else None
+
+    async def schedule(self, launch: Launch, namespace: str) -> ScheduledJobInfo | None:
+        """Look for the schedule that was made for *launch*, by its label."""
+        labels = {LAUNCH_LABEL: launch.id}
+        listed = await self._hub.list_scheduled_jobs(namespace=namespace, labels=labels)
+        # A list can hold what was not asked for.
+        ours = (each for each in listed if (each.job_spec.labels or {}).items() >= labels.items())
+        return next(ours, None)
 
     async def _list(self, round_: _Round, namespace: str, labels: Mapping[str, str]) -> None:
         try:

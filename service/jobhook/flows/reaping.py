@@ -12,14 +12,21 @@ from dataclasses import replace
 
 import structlog
 
-from jobhook.core.direct import orphaned_run
+from jobhook.core.direct import orphaned_run, run_of
 from jobhook.core.errors import HubError, StoreError, UsageError
+from jobhook.core.filters import LaunchFilter
 from jobhook.core.guards import most_of
 from jobhook.core.jobs import JobSpec
-from jobhook.core.launches import MOVES, Launch, LaunchState
-from jobhook.core.planning import INSTANCE_LABEL, LAUNCH_LABEL, LAUNCH_VARIABLE, orphaned
+from jobhook.core.launches import MOVES, SCHEDULE, Launch, LaunchState
+from jobhook.core.planning import (
+    INSTANCE_LABEL,
+    LAUNCH_LABEL,
+    LAUNCH_VARIABLE,
+    RULE_LABEL,
+    orphaned,
+)
 from jobhook.failpoints import failpoint
-from jobhook.flows.finding import by_age, was_asked_for_elsewhere
+from jobhook.flows.finding import SCHEDULES, by_age, was_asked_for_elsewhere
 from jobhook.flows.intake import SOURCE
 from jobhook.flows.prices import Prices
 from jobhook.flows.resolving import adopted
@@ -29,6 +36,8 @@ from jobhook.hub.reading import spec_of
 from jobhook.ports import Clock, Hub, Store
 
 # Who sends it or looks for its job takes it in by itself.
+# Of so many launches about one schedule, the newest, the jobs are known.
+_OTHERS = 1000
 _LOOKED_AFTER = {LaunchState.SENDING, LaunchState.UNKNOWN}
 
 log = structlog.get_logger()
@@ -79,8 +88,12 @@ class Reaper(Worker):
 
     async def _judge(self, namespace: str, job: JobInfo) -> None:
         # A list can hold what was not asked for: whose job it is, is checked here.
-        # What somebody had the Hub do once more carries the labels of the first, and is no copy.
-        if job.label(INSTANCE_LABEL) != self._instance or was_asked_for_elsewhere(job):
+        if job.label(INSTANCE_LABEL) != self._instance:
+            return
+        if was_asked_for_elsewhere(job):
+            # It carries the labels of what the Hub made it from, and is no copy.
+            if job.label(RULE_LABEL) == SCHEDULE:
+                await self._enter_run(namespace, job)
             return
         launch = await self._store.launch(_launch_of(job))
         if launch is None:
@@ -100,6 +113,29 @@ class Reaper(Worker):
         known = replace(launch, namespace=namespace, job_id=job.id, job_url=job.url)
         await self._store.add(await self._counted(known, job))
         log.error("job.adopted", launch=launch.id, rule=launch.rule, job=job.id)
+
+    async def _enter_run(self, namespace: str, job: JobInfo) -> None:
+        """Enter what a schedule of ours has started, so that its dollars count."""
+        spec, initiator = _spec_of(namespace, job), job.initiator
+        if not (spec and initiator and initiator.type == SCHEDULES):
+            return
+        about = LaunchFilter(repos=[f"schedule:{initiator.id}"])
+        for other in await self._store.launches(about, limit=_OTHERS):
+            # Somebody had it run now, or may have.
+            if other.job_id == job.id or other.state in _LOOKED_AFTER:
+                return
+        made = await self._store.launch(_launch_of(job))
+        run = run_of(
+            initiator.id,
+            job.id,
+            spec,
+            instance=self._instance,
+            asked_by=made.asked_by if made else "",
+            now=self._clock(),
+        )
+        run = replace(run, namespace=namespace, job_url=job.url)
+        await self._store.add(await self._counted(run, job))
+        log.info("job.of_schedule", launch=run.id, schedule=initiator.id, job=job.id)
 
     def _launch_of(self, spec: JobSpec) -> Launch | None:
         """Return the launch that a job with *spec* says it was started for, if that can be."""

@@ -16,16 +16,23 @@ from dataclasses import replace
 
 import structlog
 
-from jobhook.core.direct import initiator_of, not_queued
+from jobhook.core.direct import initiator_of, made, not_queued
 from jobhook.core.errors import HubRefused, LaunchMoved, ListTooLong
 from jobhook.core.filters import LaunchFilter
-from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch, LaunchState, home_of, moved
+from jobhook.core.launches import (
+    LONGEST_LOOK_PAUSE_MS,
+    SCHEDULE,
+    Launch,
+    LaunchState,
+    home_of,
+    moved,
+)
 from jobhook.flows.finding import Finder, Found
 from jobhook.flows.identity import Identity
 from jobhook.flows.outcomes import as_job_says
 from jobhook.flows.prices import Prices
 from jobhook.flows.worker import Worker
-from jobhook.hub.models import JobInfo
+from jobhook.hub.models import JobInfo, ScheduledJobInfo
 from jobhook.ports import Clock, Hub, Store
 
 # A claim is left to its sender for so many times the deadline of a request. In the first half of
@@ -85,10 +92,18 @@ class Visibility:
         return max(self._floor, 10 * self.worst_ms)
 
 
-def adopted(launch: Launch, job: JobInfo, *, namespace: str, now: int) -> Launch:
-    """Return *launch* with the job that was found for it."""
-    launched = moved(launch, LaunchState.LAUNCHED, now=now, reason="found by its label")
-    return replace(launched, namespace=namespace, job_id=job.id, job_url=job.url)
+def adopted(
+    launch: Launch, found: JobInfo | ScheduledJobInfo, *, namespace: str, now: int
+) -> Launch:
+    """Return *launch* with the job or schedule that was found for it."""
+    reason = "found by what set it off" if initiator_of(launch) else "found by its label"
+    launched = moved(launch, LaunchState.LAUNCHED, now=now, reason=reason)
+    return made(replace(launched, namespace=namespace, job_id=found.id, job_url=url_of(found)))
+
+
+def url_of(found: JobInfo | ScheduledJobInfo) -> str | None:
+    """Return the page of what was found, if it has one."""
+    return found.url if isinstance(found, JobInfo) else None
 
 
 def looked_in_vain(launch: Launch, *, began: int, now: int, quarantine_ms: int) -> Launch | None:
@@ -186,14 +201,23 @@ class Resolver(Worker):
             now = self._clock()
             await self._keep(launch, replace(launch, due_at=now + _LOOK_EVERY_MS, updated_at=now))
             raise
+        if isinstance(found, ScheduledJobInfo):
+            namespace = home_of(launch, self._identity.namespace)
+            new = adopted(launch, found, namespace=namespace, now=self._clock())
+            await self._keep(launch, new)
+            return
         if found:
             await self._adopt(launch, found)
             return
         again = looked_in_vain(launch, began=began, now=self._clock(), quarantine_ms=quarantine_ms)
         await self._keep(launch, again or await self._given_up(launch))
 
-    async def _look(self, launch: Launch, *, over: bool, many: bool) -> Found | None:
+    async def _look(
+        self, launch: Launch, *, over: bool, many: bool
+    ) -> Found | ScheduledJobInfo | None:
         namespace = home_of(launch, self._identity.namespace)
+        if launch.rule == SCHEDULE:
+            return await self._finder.schedule(launch, namespace)
         if initiator_of(launch):
             others = await self._store.launches(LaunchFilter(repos=[launch.repo]), limit=_OTHERS)
             besides = {other.job_id for other in others}

@@ -26,6 +26,7 @@ from jobhook.core.launches import (
     DAMAGED,
     LOOK_FIRST_MS,
     MOVES,
+    SCHEDULE,
     Launch,
     LaunchState,
     home_of,
@@ -35,9 +36,9 @@ from jobhook.failpoints import failpoint
 from jobhook.flows.answers import after_look, after_sending, put_off
 from jobhook.flows.finding import Finder
 from jobhook.flows.identity import Identity
-from jobhook.flows.resolving import Visibility, adopted
+from jobhook.flows.resolving import Visibility, adopted, url_of
 from jobhook.flows.worker import backoff
-from jobhook.hub.models import JobInfo
+from jobhook.hub.models import JobInfo, ScheduledJobInfo
 from jobhook.ports import Clock, Hub, Store
 
 # About half a minute, which is what a process gets to end.
@@ -45,8 +46,9 @@ _KEEP_ATTEMPTS = 10
 _KEEP_PAUSE = 4.0
 _OF_ITS_JOB = ("namespace", "job_id", "job_url", "claimed_at", "micro_usd")
 
-# Starts the job of a launch in the namespace that it is given.
-Start = Callable[[str], Awaitable[JobInfo]]
+Made = JobInfo | ScheduledJobInfo
+# Has the Hub make what a launch is for, in the namespace that it is given.
+Start = Callable[[str], Awaitable[Made]]
 Answer = HubBusy | HubRefused | OutcomeUnknown
 
 log = structlog.get_logger()
@@ -71,12 +73,12 @@ class Sent:
     What came of a launch that was to be sent.
 
     Attributes:
-        job: Its job, if it is known to have one.
+        made: Its job, or the schedule that it is for, if that is known to be there.
         failure: The Hub's words, if it has said something else.
     """
 
     launch: Launch
-    job: JobInfo | None = None
+    made: Made | None = None
     failure: Answer | None = None
 
 
@@ -190,7 +192,7 @@ class Sender:
             return unsent
         try:
             home = home_of(launch, self._identity.namespace)
-            job = await start(home)
+            made = await start(home)
             failpoint("dispatch.answered")
         except (HubBusy, HubRefused, OutcomeUnknown) as exc:
             self._on_answer(exc)
@@ -198,7 +200,7 @@ class Sender:
         self._on_answer(None)
         launched = moved(launch, LaunchState.LAUNCHED, now=self._clock())
         self._visibility.started(launch.id, launched.updated_at)
-        return Sent(replace(launched, namespace=home, job_id=job.id, job_url=job.url), job)
+        return Sent(replace(launched, namespace=home, job_id=made.id, job_url=url_of(made)), made)
 
     async def _unsent(self, launch: Launch, lease: Lease) -> Sent | None:
         """Return what becomes of *launch* without its being sent, or None: it is to go now."""
@@ -225,6 +227,11 @@ class Sender:
             # What the Hub does once more carries no id of ours by which it could be found.
             return None
         namespace = home_of(launch, self._identity.namespace)
+        if launch.rule == SCHEDULE:
+            schedule = await self._finder.schedule(launch, namespace)
+            if not schedule:
+                return None
+            return Sent(adopted(launch, schedule, namespace=namespace, now=now), schedule)
         try:
             found = await self._finder.anywhere(launch, namespace)
         except ListTooLong:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any
 
 from jobhook.core.errors import OutcomeUnknown
-from jobhook.core.jobs import label_problems
+from jobhook.core.jobs import JobSpec, label_problems
 from jobhook.core.schedules import check_schedule
 from jobhook.hub.arguments import a_deadline, a_flag, an_id, no_problem, texts, texts_to_set
 from jobhook.hub.asking import spec_from
@@ -75,17 +75,37 @@ class SchedulesApi(HubCalls):
             expose_public=expose_public,
             resource_group_id=resource_group_id,
         )
-        body: dict[str, Any] = {"jobSpec": spec.to_wire(), "schedule": check_schedule(schedule)}
-        options = {"concurrency": concurrency, "suspend": suspend}
-        body |= {key: a_flag(key, value) for key, value in options.items() if value is not None}
+        body = _body(spec, schedule, suspend, concurrency)
         home, since = await self._namespace(namespace, token), now()
-        path = f"/api/scheduled-jobs/{segment(home)}"
         try:
-            answer = await self.transport.change("POST", path, json_body=body, token=token)
-            with unreadable("the Hub's answer names no scheduled job", changed=True):
-                return read_scheduled_job(answer.body)
+            return await self._make(home, body, token)
         except OutcomeUnknown as exc:
             raise exc.with_clue(namespace=home, labels=dict(spec.labels), since=since) from exc
+
+    async def start_schedule(
+        self,
+        namespace: str,
+        spec: JobSpec,
+        *,
+        schedule: str,
+        suspend: bool | None = None,
+        concurrency: bool | None = None,
+        token: CallToken = None,
+    ) -> ScheduledJobInfo:
+        """
+        Have *spec* started in *namespace* at the times of *schedule*; the request is sent once.
+
+        Raises as `create_scheduled_job` does.
+        """
+        return await self._make(namespace, _body(spec, schedule, suspend, concurrency), token)
+
+    async def _make(
+        self, namespace: str, body: Mapping[str, Any], token: CallToken
+    ) -> ScheduledJobInfo:
+        path = f"/api/scheduled-jobs/{segment(namespace)}"
+        answer = await self.transport.change("POST", path, json_body=body, token=token)
+        with unreadable("the Hub's answer names no scheduled job", changed=True):
+            return read_scheduled_job(answer.body)
 
     def list_scheduled_jobs(
         self,
@@ -217,6 +237,14 @@ class SchedulesApi(HubCalls):
     ) -> str:
         checked = an_id("scheduled job", scheduled_job_id)
         return f"/api/scheduled-jobs/{segment(await self._namespace(namespace, token))}/{checked}"
+
+
+def _body(
+    spec: JobSpec, schedule: str, suspend: bool | None, concurrency: bool | None
+) -> dict[str, Any]:
+    body: dict[str, Any] = {"jobSpec": spec.to_wire(), "schedule": check_schedule(schedule)}
+    options = {"concurrency": concurrency, "suspend": suspend}
+    return body | {key: a_flag(key, value) for key, value in options.items() if value is not None}
 
 
 def _scheduled(wire: Any) -> ScheduledJobInfo:

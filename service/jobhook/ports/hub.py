@@ -59,6 +59,27 @@ class Hub(Protocol):
     ) -> ScheduledJobInfo:
         """Return one scheduled job; `HubNotFound` if there is none."""
 
+    async def start_schedule(
+        self,
+        namespace: str,
+        spec: JobSpec,
+        *,
+        schedule: str,
+        suspend: bool | None,
+        concurrency: bool | None,
+    ) -> ScheduledJobInfo:
+        """Have a job started at set times; fails as `start_job` does."""
+
+    def list_scheduled_jobs(
+        self, *, namespace: str, labels: Mapping[str, str]
+    ) -> Awaitable[list[ScheduledJobInfo]]:
+        """Return the scheduled jobs that carry all *labels*."""
+
+    async def update_scheduled_job_schedule(
+        self, scheduled_job_id: str, *, schedule: str, namespace: str
+    ) -> ScheduledJobInfo:
+        """Give a scheduled job another schedule."""
+
     async def trigger_scheduled_job(self, scheduled_job_id: str, *, namespace: str) -> JobInfo:
         """Start the job of a schedule now; fails as `start_job` does."""
 
