@@ -22,17 +22,21 @@ def guard(usd_per_day: float) -> Guard:
     [
         pytest.param("@hourly", True, 24, id="every hour"),
         pytest.param("@daily", True, 1, id="every day"),
-        pytest.param("@yearly", True, 1, id="not these 24 hours"),
+        pytest.param("@yearly", True, 1, id="some day"),
+        pytest.param("*/10 3 1 1 *", True, 6, id="often, some day"),
         pytest.param("*/10 * * * *", True, 144, id="at the same time"),
         pytest.param("*/10 * * * *", False, 25, id="one after the other"),
         pytest.param("0 */2 * * *", False, 12, id="seldom, one after the other"),
     ],
 )
 def test_the_dollars_of_a_day_must_do(schedule: str, concurrency: bool, cents: int) -> None:
-    enough = objection(schedule, HOUR, guard(cents / 100), concurrency=concurrency)
-    assert enough is None
-    told = objection(schedule, HOUR, guard(cents / 100 - 0.001), concurrency=concurrency)
-    assert (told is None) == (schedule == "@yearly")
+    enough, too_little = guard(cents / 100), guard(cents / 100 - 0.001)
+    assert objection(schedule, HOUR, enough, concurrency=concurrency) is None
+    assert objection(schedule, HOUR, too_little, concurrency=concurrency) is not None
+
+
+def test_what_never_comes_again_costs_nothing() -> None:
+    assert objection("0 0 0 1 1 * 2020", HOUR, guard(0), concurrency=True) is None
 
 
 def test_the_sentence_names_the_figures() -> None:

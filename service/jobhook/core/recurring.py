@@ -16,8 +16,9 @@ def objection(schedule: str, spec: JobSpec, guard: Guard, *, concurrency: bool) 
     """
     Return why *spec* may not be run at all the times of *schedule*, or None.
 
-    The dollars of a day, all of them, must do for the 24 hours to come; what they are used for
-    beside that is not known yet. A flavor without a price is for the *guard* to refuse.
+    The dollars of a day, all of them, must do for the 24 hours that begin with its next run; what
+    they are used for beside that is not known yet. A flavor without a price is for the *guard* to
+    refuse.
     """
     price = guard.usd_per_hour.get(spec.flavor)
     if price is None:
@@ -40,9 +41,9 @@ def objection(schedule: str, spec: JobSpec, guard: Guard, *, concurrency: bool) 
 
 
 def _runs(schedule: Schedule, now: int) -> int:
-    """Return how often *schedule* is due in the 24 hours after *now*, counted to `RUNS_MAX` + 1."""
-    begins = datetime.fromtimestamp(now / 1000, UTC)
-    runs, due = 0, schedule.after(begins)
-    while due and due <= begins + timedelta(days=1) and runs <= RUNS_MAX:
+    """Return how often *schedule* is due in a day from its next run, up to `RUNS_MAX` + 1."""
+    due = first = schedule.after(datetime.fromtimestamp(now / 1000, UTC))
+    runs = 0
+    while due and first and due < first + timedelta(days=1) and runs <= RUNS_MAX:
         runs, due = runs + 1, schedule.after(due)
     return runs
