@@ -217,6 +217,25 @@ async def test_of_many_at_once_with_one_key_one_is_sent(
     assert all(isinstance(end, DirectRun | StillRunning) for end in ends)
 
 
+async def test_whoever_asks_at_the_same_moment_is_told_what_the_first_is_told(
+    store: SqliteStore,
+    hub: ScriptedHub,
+    clock: HandClock,
+    bell: Bell,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def nothing_yet(*_: object, **__: object) -> tuple[Launch, ...]:
+        return ()
+
+    runs = make_runs(store, hub, clock, bell, limits=Limits(usd_per_day=0))
+    with pytest.raises(LimitReached) as first:
+        await ask(runs, key="k")
+    monkeypatch.setattr(store, "launches", nothing_yet)
+    with pytest.raises(LimitReached) as second:
+        await ask(runs, key="k")
+    assert second.value.launch_id == first.value.launch_id
+
+
 # -- what may not go --
 
 

@@ -203,6 +203,8 @@ class Requests:
     async def _known(self, kept: Launch, asked: Request) -> Done:
         """Return what the same request has led to already."""
         self._check_same(kept, asked)
+        if not kept.job_id and kept.state in _GIVEN_UP:
+            raise refusal(kept)
         if not kept.job_id:
             told = f"launch {kept.id} of the same request is {kept.state}"
             raise StillRunning(f"{told}: look at what becomes of it", launch_id=kept.id)
