@@ -14,8 +14,9 @@ from jobhook.core.planning import LAUNCH_LABEL, LAUNCH_VARIABLE
 from jobhook.hub.models import JobInfo, ScheduledJobInfo
 from jobhook.ports import Hub
 
-# What starts jobs on the Hub without a request of ours for a new job.
+# By so much the Hub's clock and ours may differ.
 _CLOCKS_DIFFER_MS = 60_000
+# What starts jobs on the Hub without a request of ours for a new job.
 SCHEDULES = "scheduled-job"
 _ELSEWHERE = {"duplicated-job", SCHEDULES, "webhook"}
 

@@ -35,9 +35,9 @@ from jobhook.hub.models import JobInfo
 from jobhook.hub.reading import spec_of
 from jobhook.ports import Clock, Hub, Store
 
-# Who sends it or looks for its job takes it in by itself.
 # Of so many launches about one schedule, the newest, the jobs are known.
 _OTHERS = 1000
+# Who sends it or looks for its job takes it in by itself.
 _LOOKED_AFTER = {LaunchState.SENDING, LaunchState.UNKNOWN}
 
 log = structlog.get_logger()
