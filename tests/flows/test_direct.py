@@ -450,6 +450,39 @@ async def test_a_caller_who_goes_away_breaks_nothing_off(
     assert launch.state == (LaunchState.UNKNOWN if failure else LaunchState.LAUNCHED)
 
 
+async def test_whoever_waits_for_room_and_goes_away_has_asked_for_nothing(
+    store: SqliteStore, clock: HandClock, bell: Bell
+) -> None:
+    hub = SlowHub()
+    requests = make_requests(store, hub, clock, bell)
+    runs = DirectRuns(requests)
+    callers = [asyncio.create_task(ask(runs)) for _ in range(17)]
+    await hub.asked.wait()
+    callers[-1].cancel()
+    hub.may_answer.set()
+    ends = await asyncio.gather(*callers, return_exceptions=True)
+    await requests.finish()
+    assert isinstance(ends[-1], asyncio.CancelledError)
+    assert (len(hub.started), len(await store.launches(limit=0))) == (16, 16)
+
+
+async def test_nothing_more_is_begun_once_the_service_stops(
+    store: SqliteStore, clock: HandClock, bell: Bell
+) -> None:
+    hub = SlowHub()
+    requests = make_requests(store, hub, clock, bell)
+    runs = DirectRuns(requests)
+    callers = [asyncio.create_task(ask(runs)) for _ in range(17)]
+    await hub.asked.wait()
+    stopped = asyncio.create_task(requests.finish())
+    await asyncio.sleep(0)
+    hub.may_answer.set()
+    ends = await asyncio.gather(*callers, return_exceptions=True)
+    await stopped
+    assert [type(end) for end in ends] == [DirectRun] * 16 + [HubBusy]
+    assert len(await store.launches(limit=0)) == 16
+
+
 # -- after a crash, and afterwards --
 
 

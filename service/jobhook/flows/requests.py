@@ -52,9 +52,10 @@ class Requests:
     """
     Carries out what people ask for.
 
-    A request is kept before it is sent, and sent once. Whoever asks may go away meanwhile: what is
-    on its way goes on, and what came of it is kept. *draw* gives a key to a request that comes
-    without one; *paused* names what keeps everything back, if a setting does.
+    A request is kept before it is sent, and sent once. Few are on their way at a time: whoever
+    waits for room and goes away has asked for nothing. What is on its way goes on without its
+    caller, and what came of it is kept. *draw* gives a key to a request that comes without one;
+    *paused* names what keeps everything back, if a setting does.
 
     Attributes:
         hub: Who is asked.
@@ -99,9 +100,11 @@ class Requests:
         )
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._on_their_way: set[asyncio.Task[Done]] = set()
+        self._is_stopping = False
 
     async def finish(self) -> None:
-        """Wait for everything that is on its way."""
+        """Take nothing more, and wait for everything that is on its way."""
+        self._is_stopping = True
         await asyncio.gather(*self._on_their_way, return_exceptions=True)
 
     def home(self, namespace: str | None) -> str:
@@ -150,12 +153,18 @@ class Requests:
         *prepare* returns what has the Hub do it. Nothing that happens to the caller breaks off what
         was begun. The errors are those of `DirectRuns.run`.
         """
+        await self._room.acquire()
+        # Also for whoever has waited for room meanwhile: nothing of it is kept.
+        if self._is_stopping:
+            self._room.release()
+            raise HubBusy("the service is stopping, and nothing was asked of the Hub: try again")
         task = asyncio.create_task(self._launched(asked, prepare, objection), name="direct")
         self._on_their_way.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
     def _ended(self, task: asyncio.Task[Done]) -> None:
+        self._room.release()
         self._on_their_way.discard(task)
         # Nobody may be there any more to be told.
         if not task.cancelled() and (failure := task.exception()):
@@ -164,25 +173,23 @@ class Requests:
     async def _launched(
         self, asked: Request, prepare: Callable[[Launch], Start], objection: Objection
     ) -> Done:
-        # Whoever has to wait for room has claimed nothing yet.
-        async with self._room:
-            kept = await self._kept(asked)
-            if kept and (kept.job_id or kept.state not in _GIVEN_UP):
-                return await self._known(kept, asked)
-            launch = self._planned(asked, after=kept)
-            guard, lease = await self._guard()
-            why_not = objection(guard)
-            if why_not:
-                launch = replace(launch, state=LaunchState.SKIPPED, reason=why_not)
-                await self._store.add(launch)
-                raise refusal(launch)
-            begun, is_new = await self._store.begin_direct(launch, guard)
-            if not is_new:
-                return await self._known(begun, asked)
-            failpoint("direct.begun")
-            if begun.state != LaunchState.SENDING:
-                raise refusal(begun)
-            return self._told(await self._sender.send(begun, partial(prepare, begun), lease))
+        kept = await self._kept(asked)
+        if kept and (kept.job_id or kept.state not in _GIVEN_UP):
+            return await self._known(kept, asked)
+        launch = self._planned(asked, after=kept)
+        guard, lease = await self._guard()
+        why_not = objection(guard)
+        if why_not:
+            launch = replace(launch, state=LaunchState.SKIPPED, reason=why_not)
+            await self._store.add(launch)
+            raise refusal(launch)
+        begun, is_new = await self._store.begin_direct(launch, guard)
+        if not is_new:
+            return await self._known(begun, asked)
+        failpoint("direct.begun")
+        if begun.state != LaunchState.SENDING:
+            raise refusal(begun)
+        return self._told(await self._sender.send(begun, partial(prepare, begun), lease))
 
     async def _kept(self, asked: Request) -> Launch | None:
         """Return the launch that the same request led to last, if it led to one."""
