@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,19 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from factories import PLENTY, make_spec
-from jobhook.adapters.clocks import monotonic_ms, now_ms
+from factories import make_spec
 from jobhook.core import pacing
-from jobhook.core.errors import OutcomeUnknown
+from jobhook.core.errors import HubBusy, OutcomeUnknown, Paused
 from jobhook.core.filters import LaunchFilter
 from jobhook.core.jobs import JobStage
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.flows import tracking
 from jobhook.flows.direct import DirectRuns
-from jobhook.flows.identity import Identity
-from jobhook.flows.prices import Prices
-from jobhook.flows.requests import Requests
-from jobhook.flows.resolving import Visibility
 from jobhook.flows.schedules import Schedules
 from jobhook.hub.client import AsyncHub
 from jobhook.ports import Store
@@ -80,24 +74,10 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 
 
 @asynccontextmanager
-async def door(town: Town) -> AsyncIterator[Door]:
-    async with town.service() as service, town.hub() as hub:
-        requests = Requests(
-            service.store,
-            hub,
-            now_ms,
-            monotonic=monotonic_ms,
-            identity=Identity(hub, "dev"),
-            instance="jobhook",
-            prices=Prices(hub, now_ms),
-            limits=PLENTY,
-            visibility=Visibility(),
-            lease_ms=120_000,
-            draw=lambda: secrets.token_hex(8),
-            on_launched=lambda: None,
-        )
-        yield Door(service.store, hub, DirectRuns(requests), Schedules(requests))
-        await requests.finish()
+async def door(town: Town, **environ: str) -> AsyncIterator[Door]:
+    async with town.service(**environ) as service, town.hub() as hub:
+        assert service.direct is not None
+        yield Door(service.store, hub, service.direct.runs, service.direct.schedules)
 
 
 async def test_a_job_that_was_asked_for_is_followed_to_its_end_and_its_secret_stays_out(
@@ -175,3 +155,18 @@ async def test_what_a_schedule_of_ours_starts_is_seen_and_followed(town: Town) -
         await opened.launch(asked.launch_id, LaunchState.RUNNING)
         runs = await opened.store.launches(LaunchFilter(rule="api.scheduled"), limit=0)
     assert (run.job_id, run.asked_by, run.micro_usd > 0, len(runs)) == (job.id, "ana", True, 1)
+
+
+async def test_a_setting_that_pauses_the_service_keeps_people_back_too(town: Town) -> None:
+    async with door(town, JOBHOOK_PAUSE="on") as opened:
+        with pytest.raises(Paused, match="paused: JOBHOOK_PAUSE"):
+            await opened.runs.run(QUICK, namespace=None, asked_by="ana")
+
+
+async def test_a_service_that_has_stopped_takes_nothing_more(town: Town) -> None:
+    async with door(town) as opened:
+        pass
+    with pytest.raises(HubBusy, match="the service is stopping"):
+        await opened.runs.run(QUICK, namespace=None, asked_by="ana")
+    async with town.hub() as hub:
+        assert await hub.list_jobs() == []

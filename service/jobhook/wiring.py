@@ -40,7 +40,7 @@ from jobhook.web.app import create_app
 from jobhook.web.limits import BoundedProtocol
 from jobhook.web.receive import Receiver
 from jobhook.web.serving import OpenProtocol, serving, url_of
-from jobhook.workers import reloader_of, workers_of
+from jobhook.workers import Direct, crew_of, reloader_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -68,11 +68,13 @@ class Service:
 
     Attributes:
         reload: Reads the rules at once, in the background.
+        direct: What may be asked of it, unless it has no Hub token.
     """
 
     url: str
     store: Store
     reload: Callable[[], None]
+    direct: Direct | None
 
 
 @asynccontextmanager
@@ -109,13 +111,14 @@ async def running_service(
         )
         await stack.enter_async_context(_serving(app, listener, readiness))
         reloader = reloader_of(settings, rulebook, state, bells)
+        direct = None
         if role != Role.RECEIVER:
             dispatching = _dispatching(settings, rulebook, links, store, intake, bells, reloader)
-            await stack.enter_async_context(dispatching)
+            direct = await stack.enter_async_context(dispatching)
         else:
             stack.callback(intake.drain)
         _announce(settings, rulebook.rules, url_of(listener), role)
-        yield Service(url_of(listener), store, reloader.ask)
+        yield Service(url_of(listener), store, reloader.ask, direct)
 
 
 @asynccontextmanager
@@ -159,16 +162,17 @@ async def _dispatching(
     intake: Intake,
     bells: Bells,
     reloader: Reloader,
-) -> AsyncIterator[None]:
-    """Run everything behind the receiver, and take orders from this machine."""
+) -> AsyncIterator[Direct]:
+    """Run everything behind the doors, and take orders from this machine."""
     async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(_hub(settings))
         identity = Identity(hub, settings.namespace)
-        workers = workers_of(settings, rulebook, links, store, hub, identity, bells)
+        crew = crew_of(settings, rulebook, links, store, hub, identity, bells)
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        leader = Leader(store, workers, rulebook=rulebook, holder=holder)
+        leader = Leader(store, crew.workers, rulebook=rulebook, holder=holder)
         bells.on_rules = [*bells.on_rules, leader.wake]
-        await stack.enter_async_context(_working(settings, store, intake, identity, leader))
+        working = _working(settings, store, intake, identity, leader, crew.direct)
+        await stack.enter_async_context(working)
         await stack.enter_async_context(_reloading(reloader))
         if settings.database.path:
             operations = Operations(
@@ -176,7 +180,7 @@ async def _dispatching(
             )
             orders = taking_orders(settings.database.path, operations.carry_out)
             await stack.enter_async_context(orders)
-        yield
+        yield crew.direct
 
 
 async def carry_out(settings: Settings, order: Order) -> tuple[Outcome, ...]:
@@ -262,7 +266,12 @@ async def _reloading(reloader: Reloader) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _working(
-    settings: Settings, store: Store, intake: Intake, identity: Identity, leader: Leader
+    settings: Settings,
+    store: Store,
+    intake: Intake,
+    identity: Identity,
+    leader: Leader,
+    direct: Direct,
 ) -> AsyncIterator[None]:
     if settings.database.path:
         # This process alone writes to the store: whatever is being sent, its sender is dead.
@@ -278,7 +287,8 @@ async def _working(
         intake.drain()
         for worker in (identity, leader):
             worker.stop()
-        await task
+        # One grace is for both.
+        await asyncio.gather(task, direct.finish())
         log.info("service.drained")
 
 

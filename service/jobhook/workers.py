@@ -1,7 +1,8 @@
-"""Make the workers of a service, and tell each whom it wakes."""
+"""Make what works behind the doors of a service, and tell each whom it wakes."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +14,10 @@ from jobhook.adapters.folders import state_of
 from jobhook.adapters.rulefiles import load_rules
 from jobhook.adapters.signing import PayloadLinks
 from jobhook.core.errors import SettingsError
+from jobhook.core.guards import PAUSING_SETTING
 from jobhook.flows.acquitting import Acquitter
 from jobhook.flows.deciding import Decider
+from jobhook.flows.direct import DirectRuns
 from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.enriching import Enricher
 from jobhook.flows.identity import Identity
@@ -24,9 +27,11 @@ from jobhook.flows.pruning import Pruner
 from jobhook.flows.reaping import Reaper
 from jobhook.flows.registration import Registrar
 from jobhook.flows.reloading import Reloader
+from jobhook.flows.requests import Requests
 from jobhook.flows.resolving import LEASE_DEADLINES, Resolver, Visibility
 from jobhook.flows.routing import Router
 from jobhook.flows.rulebook import Rulebook
+from jobhook.flows.schedules import Schedules
 from jobhook.flows.tracking import Tracker
 from jobhook.flows.worker import Worker
 from jobhook.ports import Hub, Store
@@ -55,7 +60,29 @@ class Shared:
         return self.settings.hub_deadline * 1000 * LEASE_DEADLINES
 
 
-def workers_of(
+class Direct:
+    """
+    What people and programs may have a service start, past its rules.
+
+    Attributes:
+        finish: Takes nothing more, and waits for what is on its way.
+    """
+
+    def __init__(self, requests: Requests) -> None:
+        self.runs = DirectRuns(requests)
+        self.schedules = Schedules(requests)
+        self.finish = requests.finish
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who works behind the doors: by themselves, and when people ask."""
+
+    workers: tuple[Worker, ...]
+    direct: Direct
+
+
+def crew_of(
     settings: Settings,
     rulebook: Rulebook,
     links: PayloadLinks,
@@ -63,9 +90,9 @@ def workers_of(
     hub: Hub,
     identity: Identity,
     bells: Bells,
-) -> tuple[Worker, ...]:
+) -> Crew:
     """
-    Return everything that works behind the receiver; *bells* wakes whom it concerns.
+    Return everything that works behind the doors; *bells* wakes whom it concerns.
 
     Raises:
         SettingsError: The webhook is to be registered, and nobody said where or with what secret.
@@ -95,12 +122,12 @@ def workers_of(
     bells.on_changed = [router.wake, dispatcher.wake, resolver.wake]
     workers = [router, enricher, tracker, resolver, reaper, acquitter, pruner]
     if settings.pause:
-        log.warning("service.paused", set="JOBHOOK_PAUSE")
+        log.warning("service.paused", set=PAUSING_SETTING)
     else:
         workers.append(dispatcher)
     registrars = tuple(_registrars(shared))
     bells.on_rules = [registrar.wake for registrar in registrars]
-    return (*workers, *registrars)
+    return Crew((*workers, *registrars), Direct(_requests(shared, tracker)))
 
 
 def reloader_of(settings: Settings, rulebook: Rulebook, state: int, bells: Bells) -> Reloader:
@@ -157,6 +184,24 @@ def _dispatcher(shared: Shared, tracker: Tracker) -> Dispatcher:
         limits=shared.settings.limits,
         max_age_ms=shared.settings.launch_max_age * 1000,
         lease_ms=shared.lease_ms,
+        on_launched=tracker.wake,
+    )
+
+
+def _requests(shared: Shared, tracker: Tracker) -> Requests:
+    return Requests(
+        shared.store,
+        shared.hub,
+        now_ms,
+        monotonic=monotonic_ms,
+        identity=shared.identity,
+        instance=shared.settings.instance,
+        prices=shared.prices,
+        limits=shared.settings.limits,
+        visibility=shared.visibility,
+        lease_ms=shared.lease_ms,
+        draw=partial(secrets.token_hex, 16),
+        paused=PAUSING_SETTING if shared.settings.pause else None,
         on_launched=tracker.wake,
     )
 

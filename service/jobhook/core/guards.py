@@ -35,6 +35,8 @@ CLAIMS_AHEAD = "claims_ahead_since"
 _FOREVER = 2**62
 # How the reason begins where a person or a setting lets nothing go.
 PAUSED = "paused: "
+# The setting that does.
+PAUSING_SETTING = "JOBHOOK_PAUSE"
 # What comes so soon after a launch has ended is presumed to come from it.
 CHILD_WINDOW_MS = 10 * 60_000
 
@@ -260,7 +262,7 @@ def shown_reason(launch: Launch, paused: Collection[str], *, by_setting: bool) -
     """Return why *launch* is where it is; while all is *paused* nothing is claimed that says so."""
     if launch.state != LaunchState.READY:
         return launch.reason
-    scope = "JOBHOOK_PAUSE" if by_setting else paused_by(launch, paused)
+    scope = PAUSING_SETTING if by_setting else paused_by(launch, paused)
     return paused_reason(scope) if scope else launch.reason
 
 
