@@ -142,6 +142,29 @@ async def test_people_at_the_same_moment_do_not_overspend(store: Store) -> None:
     assert states.count(LaunchState.SENDING) == 10
 
 
+@pytest.mark.parametrize(
+    ("room", "oldest"),
+    [
+        pytest.param(2 * COST, 0, id="one is enough"),
+        pytest.param(2 * COST - 1, 1, id="two"),
+        pytest.param(0, 2, id="all"),
+    ],
+)
+async def test_there_is_room_when_the_oldest_claims_are_a_day_old(
+    store: Store, room: int, oldest: int
+) -> None:
+    for number in range(3):
+        await begin(store, make_direct(key=f"k{number}"), guard(NOON + number * 1000))
+    # What counts no more, and what does not count at all, make no difference.
+    await begin(store, make_direct(key="old"), guard(NOON - DAY_MS))
+    await store.add(make_direct(key="waits"))
+    assert await store.room_at(NOON + 5000, room) == NOON + oldest * 1000 + DAY_MS
+
+
+async def test_where_nothing_counts_nobody_knows_when_there_is_room(store: Store) -> None:
+    assert await store.room_at(NOON, 0) is None
+
+
 async def test_rates_and_the_dollars_of_a_rule_are_not_for_people(store: Store) -> None:
     tight = replace(PLENTY, rule_repo_per_hour=1, rule_repo_per_day=1, rule_usd_per_day=0.001)
     for number in range(3):

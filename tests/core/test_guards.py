@@ -256,3 +256,18 @@ def test_claims_that_lie_ahead_count_for_a_day(hours: int, forever: bool) -> Non
     now = NOON + hours * 3_600_000
     assert (counted_until(now, NOON) > now + AHEAD_MS) is forever
     assert counted_until(now, NOON) >= now + AHEAD_MS
+
+
+@pytest.mark.parametrize(
+    ("rule", "attempts", "room"),
+    [
+        pytest.param("api.run", 1, 1_700_000, id="a job"),
+        pytest.param("api.run", 10, -1_000_000, id="a job that can never go"),
+        pytest.param("api.schedule", 1, 2_000_000, id="a schedule, which costs nothing yet"),
+    ],
+)
+def test_beside_a_launch_there_is_room_for_what_it_does_not_reserve(
+    rule: str, attempts: int, room: int
+) -> None:
+    launch = replace(LAUNCH, rule=rule, spec=make_spec(timeout=1800, attempts=attempts))
+    assert GUARD.room_beside(launch) == room

@@ -247,7 +247,44 @@ async def test_over_a_limit_the_caller_is_told_and_nothing_is_queued(
         await ask(runs)
     launch = await only(store)
     assert (told.value.launch_id, launch.state) == (launch.id, LaunchState.SKIPPED)
+    # Nobody has to wait for what costs more than a day has.
+    assert (told.value.limit, told.value.retry_after) == ("usd_per_day", None)
     assert hub.started == []
+
+
+async def test_over_a_limit_the_caller_is_told_when_to_ask_again(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell
+) -> None:
+    runs = make_runs(store, hub, clock, bell, limits=Limits(usd_per_day=0.006))
+    await ask(runs)
+    clock.now += 3_600_000
+    with pytest.raises(LimitReached) as told:
+        await ask(runs)
+    assert told.value.retry_after == 23 * 3600
+    clock.now += 23 * 3_600_000 - 1
+    with pytest.raises(LimitReached):
+        await ask(runs)
+    clock.now += 1
+    await ask(runs)
+    assert len(hub.started) == 2
+
+
+async def test_whoever_is_refused_while_all_is_freed_is_told_no_time(
+    store: SqliteStore,
+    hub: ScriptedHub,
+    clock: HandClock,
+    bell: Bell,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def freed_meanwhile(now: int, micro_usd: int) -> None:
+        return None
+
+    runs = make_runs(store, hub, clock, bell, limits=Limits(usd_per_day=0.006))
+    await ask(runs)
+    monkeypatch.setattr(store, "room_at", freed_meanwhile)
+    with pytest.raises(LimitReached) as told:
+        await ask(runs)
+    assert told.value.retry_after is None
 
 
 @pytest.mark.parametrize("scope", [EVERYTHING, "rule:api.run"])
@@ -255,8 +292,9 @@ async def test_while_it_is_paused_the_caller_is_told(
     runs: DirectRuns, store: SqliteStore, hub: ScriptedHub, scope: str
 ) -> None:
     await store.pause(Pause(scope=scope, since=NOON, by="eve"))
-    with pytest.raises(Paused, match=f"paused: {scope}"):
+    with pytest.raises(Paused, match=f"paused: {scope}") as told:
         await ask(runs)
+    assert (told.value.scope, told.value.retry_after) == (scope, None)
     assert hub.started == []
 
 
@@ -269,8 +307,9 @@ async def test_a_setting_pauses_as_well(
 
 
 async def test_a_flavor_without_a_price_is_refused(runs: DirectRuns, hub: ScriptedHub) -> None:
-    with pytest.raises(LimitReached, match="the Hub names no price for h100"):
+    with pytest.raises(LimitReached, match="the Hub names no price for h100") as told:
         await ask(runs, make_spec(flavor="h100"))
+    assert told.value.limit == "price"
     assert hub.started == []
 
 

@@ -88,6 +88,7 @@ async def test_a_schedule_that_could_cost_more_than_a_day_has_is_refused_and_not
     with pytest.raises(LimitReached, match=r"24 runs .* can cost \$0.12, and \$0.10") as told:
         await create(schedules, schedule="@hourly", concurrency=True)
     launch = await only(store)
+    assert (told.value.limit, told.value.retry_after) == ("schedule", None)
     assert (told.value.launch_id, launch.state, launch.reason) == (
         launch.id,
         LaunchState.SKIPPED,
@@ -178,8 +179,9 @@ async def test_a_schedule_gets_other_times_if_the_day_has_the_dollars(
     limits = replace(PLENTY, usd_per_day=0.1)
     schedules = Schedules(make_requests(store, hub, clock, bell, limits=limits))
     hub.schedules["s1"] = make_schedule(schedule="@daily", concurrency=True)
-    with pytest.raises(LimitReached, match="can cost"):
+    with pytest.raises(LimitReached, match="can cost") as told:
         await schedules.reschedule("s1", schedule="@hourly", namespace=None)
+    assert told.value.limit == "schedule"
     with pytest.raises(UsageError):
         await schedules.reschedule("s1", schedule="now and then", namespace=None)
     assert hub.schedules["s1"].schedule == "@daily"
@@ -193,3 +195,13 @@ async def test_while_nobody_knows_where_schedules_are_none_is_made(
 ) -> None:
     with pytest.raises(HubBusy, match="whose token"):
         await create(Schedules(make_requests(store, hub, clock, bell, namespace=None)))
+
+
+async def test_a_schedule_whose_runs_have_no_price_gets_no_other_times(
+    schedules: Schedules, hub: ScriptedHub
+) -> None:
+    hub.schedules["s1"] = make_schedule(flavor="h100")
+    with pytest.raises(LimitReached, match="the Hub names no price for h100") as told:
+        await schedules.reschedule("s1", schedule="@daily", namespace=None)
+    assert told.value.limit == "price"
+    assert hub.schedules["s1"].schedule != "@daily"

@@ -10,6 +10,7 @@ from typing import Any
 
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import UsageError
+from jobhook.core.guards import AHEAD_MS, DAY_MS
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import Launch, LaunchState, spec_from_json, spec_to_json
 from jobhook.core.records import StoredDelivery, Verdict
@@ -44,6 +45,13 @@ NAMESPACES = (
 SAME_LAUNCH = (
     "SELECT * FROM launch WHERE id = $1"
     " OR (delivery = $2 AND rule = $3 AND action = $4 AND generation = $5)"
+)
+# The claim with which, as the oldest first stop counting, no more than $3 is left of those counted.
+LEAVES_ROOM = (
+    "SELECT min(claimed_at) AS claimed_at FROM (SELECT claimed_at,"
+    " sum(micro_usd) OVER (ORDER BY claimed_at) AS freed, sum(micro_usd) OVER () AS used"
+    " FROM launch WHERE claimed_at > $1 AND claimed_at > 0 AND claimed_at <= $2) AS claims"
+    " WHERE used - freed <= CAST($3 AS BIGINT)"
 )
 # Forgets launches of no delivery, which people asked for, or whose delivery no database has.
 PRUNE_LAUNCHES = (
@@ -171,6 +179,17 @@ def launch_row(launch: Launch) -> list[Any]:
 def same_launch(launch: Launch) -> tuple[Any, ...]:
     """Return the values for `SAME_LAUNCH`."""
     return launch.id, launch.delivery, launch.rule, launch.action, launch.generation
+
+
+def leaves_room(now: int, micro_usd: int) -> tuple[int, int, int]:
+    """Return the values for `LEAVES_ROOM`."""
+    return now - DAY_MS, now + AHEAD_MS, micro_usd
+
+
+def room_at(row: Row) -> int | None:
+    """Return when there is room, by what `LEAVES_ROOM` has found."""
+    claimed_at: int | None = row["claimed_at"]
+    return None if claimed_at is None else claimed_at + DAY_MS
 
 
 def launch_of(row: Row) -> Launch:

@@ -18,7 +18,7 @@ from jobhook.adapters.postgres_reads import PostgresReads
 from jobhook.adapters.postgres_record import RECORD_LOCK, record
 from jobhook.adapters.postgres_retention import prune
 from jobhook.adapters.postgres_schema import open_database, open_existing
-from jobhook.adapters.rows import OPEN_STATES, UNDECIDED
+from jobhook.adapters.rows import LEAVES_ROOM, OPEN_STATES, UNDECIDED, leaves_room, room_at
 from jobhook.core.errors import LaunchMoved
 from jobhook.core.events import Event
 from jobhook.core.guards import Guard, paused_reason
@@ -79,6 +79,10 @@ class PostgresStore(PostgresReads):
 
     async def begin_direct(self, launch: Launch, guard: Guard) -> tuple[Launch, bool]:
         return await self._database.transact(partial(begin_direct, launch=launch, guard=guard))
+
+    async def room_at(self, now: int, micro_usd: int) -> int | None:
+        (row,) = await self._database.fetch(LEAVES_ROOM, *leaves_room(now, micro_usd))
+        return room_at(row)
 
     async def replace(self, old: Launch, new: Launch) -> None:
         if not await self._database.transact(partial(replace_launches, pairs=[(old, new)])):

@@ -12,12 +12,15 @@ from pathlib import Path
 
 from jobhook.adapters.page_sums import CHECKPOINT_PAGES
 from jobhook.adapters.rows import (
+    LEAVES_ROOM,
     OPEN_STATES,
     PRUNE_LAUNCHES,
     SAME_LAUNCH,
     UNDECIDED,
     launch_of,
     launch_row,
+    leaves_room,
+    room_at,
     same_launch,
 )
 from jobhook.adapters.sqlite import Reader, Writer
@@ -91,6 +94,11 @@ class SqliteStore(SqliteReads):
             return new, True
 
         return await self._writer.submit(work)
+
+    async def room_at(self, now: int, micro_usd: int) -> int | None:
+        asked = LEAVES_ROOM.replace("$", "?")
+        (row,) = await self._reader.fetch(asked, leaves_room(now, micro_usd))
+        return room_at(row)
 
     async def replace(self, old: Launch, new: Launch) -> None:
         def work(connection: sqlite3.Connection) -> None:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 
 from jobhook.core.deliveries import delivery_id
 from jobhook.core.errors import LimitReached, NotLaunched, Paused
-from jobhook.core.guards import PAUSED
+from jobhook.core.guards import BUDGET, PAUSED
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import (
+    PRICE_UNKNOWN,
     RUN,
     SCHEDULE,
     Launch,
@@ -47,6 +48,11 @@ _INITIATORS = {RERUN: "duplicated-job", TRIGGER: "scheduled-job"}
 REQUEST_VARIABLE = "JOBHOOK_REQUEST"
 # So often may the same request be tried anew; also how far is looked for what a job says it is.
 GENERATIONS_MAX = 16
+# What limits are called in `LimitReached`, and how the reasons begin that tell of them.
+USD_PER_DAY = "usd_per_day"
+OF_SCHEDULE = "schedule"
+NO_PRICE = "price"
+_LIMITS = {BUDGET: USD_PER_DAY, PRICE_UNKNOWN: NO_PRICE}
 
 
 def request_id(key: str) -> str:
@@ -184,9 +190,14 @@ def run_of(
 def refusal(launch: Launch) -> NotLaunched:
     """Return the error for whoever asked for *launch*, which was not sent."""
     if launch.reason.startswith(PAUSED):
-        return Paused(launch.reason, launch_id=launch.id)
-    kind = NotLaunched if launch.attempts else LimitReached
-    return kind(launch.reason, launch_id=launch.id)
+        scope = launch.reason.removeprefix(PAUSED)
+        return Paused(launch.reason, scope=scope, launch_id=launch.id)
+    if launch.attempts:
+        return NotLaunched(launch.reason, launch_id=launch.id)
+    # Besides these, only what a schedule can cost keeps something from being claimed.
+    told = (limit for begins, limit in _LIMITS.items() if launch.reason.startswith(begins))
+    limit = next(told, OF_SCHEDULE)
+    return LimitReached(launch.reason, limit=limit, launch_id=launch.id)
 
 
 def orphaned_run(spec: JobSpec, *, instance: str, now: int) -> Launch | None:

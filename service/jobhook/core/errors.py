@@ -78,20 +78,37 @@ class NotLaunched(JobHookError):
         retry_after: Seconds after which it may go, or None where nobody can tell.
     """
 
-    def __init__(
-        self, reason: str, *, launch_id: str | None = None, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, reason: str, *, launch_id: str | None = None) -> None:
         super().__init__(reason)
         self.launch_id = launch_id
-        self.retry_after = retry_after
+        self.retry_after: float | None = None
 
 
 class LimitReached(NotLaunched):
-    """A limit of the service is used up, or nothing can be reserved because there is no price."""
+    """
+    A limit of the service is used up, or nothing can be reserved because there is no price.
+
+    Attributes:
+        limit: `usd_per_day`, `schedule` (what one can cost in a day) or `price` (there is none).
+    """
+
+    def __init__(self, reason: str, *, limit: str, launch_id: str | None = None) -> None:
+        super().__init__(reason, launch_id=launch_id)
+        self.limit = limit
 
 
 class Paused(NotLaunched):
-    """A person, or a setting, lets nothing of the kind be started for now."""
+    """
+    A person, or a setting, lets nothing of the kind be started for now.
+
+    Attributes:
+        scope: What is paused: `everything`, `rule:<id>`, `repo:<type:owner/name>`, or the name of
+            the setting.
+    """
+
+    def __init__(self, reason: str, *, scope: str, launch_id: str | None = None) -> None:
+        super().__init__(reason, launch_id=launch_id)
+        self.scope = scope
 
 
 class SettingsError(JobHookError):

@@ -35,6 +35,8 @@ CLAIMS_AHEAD = "claims_ahead_since"
 _FOREVER = 2**62
 # How the reason begins where a person or a setting lets nothing go.
 PAUSED = "paused: "
+# How it begins where the dollars of a day are used up.
+BUDGET = "budget: "
 # The setting that does.
 PAUSING_SETTING = "JOBHOOK_PAUSE"
 # What comes so soon after a launch has ended is presumed to come from it.
@@ -162,12 +164,12 @@ class Guard:
         price = self.usd_per_hour.get(launch.spec.flavor)
         if price is None:
             # Nothing can be reserved, whoever asked for it.
-            return Hold(f"{PRICE_UNKNOWN}{no_price_for(launch)}")
+            return Hold(f"{PRICE_UNKNOWN}{no_price_for(launch.spec.flavor)}")
         # What a person asked for was looked at by that person.
         reason = None if launch.asked_by else self._run_away(spent)
         if reason:
             return Hold(reason)
-        cost = 0 if launch.rule == SCHEDULE else most_of(price, launch.spec)
+        cost = _reserved(launch, price)
         # Rates and a rule's dollars are against what runs away by itself. What people ask for, one
         # by one and under their names, may use up the dollars of all, and no more.
         rates = None if launch.is_direct else self._rates(spent)
@@ -175,6 +177,15 @@ class Guard:
         if reason:
             return Wait(reason, self.now + _ASK_AGAIN_MS)
         return Go(cost, spent.link, launch.spec.namespace or self.namespace)
+
+    def room_beside(self, launch: Launch) -> int:
+        """
+        Return how much of a day's dollars may be used when *launch* goes, in millionths of one.
+
+        Less than nothing if it never can; its flavor must have a price.
+        """
+        price = self.usd_per_hour[launch.spec.flavor]
+        return int(self.limits.usd_per_day * 1_000_000) - _reserved(launch, price)
 
     def _run_away(self, spent: Spent) -> str | None:
         if spent.link.depth > self.limits.chain_depth:
@@ -201,10 +212,15 @@ class Guard:
         for whose, used, limit in budgets:
             if used + cost > limit * 1_000_000:
                 return (
-                    f"budget: ${cost / 1e6:.2f} at most, ${used / 1e6:.2f} of the ${limit:.2f} "
+                    f"{BUDGET}${cost / 1e6:.2f} at most, ${used / 1e6:.2f} of the ${limit:.2f} "
                     f"a day for {whose} are used"
                 )
         return None
+
+
+def _reserved(launch: Launch, price: float) -> int:
+    # What a schedule starts is counted when it is started.
+    return 0 if launch.rule == SCHEDULE else most_of(price, launch.spec)
 
 
 def _same(launch: Launch) -> str:
@@ -248,9 +264,9 @@ def counted_until(now: int, ahead_since: int) -> int:
     return now + AHEAD_MS if now - ahead_since >= DAY_MS else _FOREVER
 
 
-def no_price_for(launch: Launch) -> str:
-    """Return why *launch* cannot go while its flavor has no price."""
-    return f"the Hub names no price for {launch.spec.flavor}"
+def no_price_for(flavor: str) -> str:
+    """Return why nothing can go while its *flavor* has no price."""
+    return f"the Hub names no price for {flavor}"
 
 
 def paused_reason(scope: str) -> str:

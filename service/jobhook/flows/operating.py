@@ -146,7 +146,9 @@ class Operations:
             told = "there is no launch with this id: `jobhook launches ls` lists them"
             return Outcome(launch_id, done=False, told=told)
         if prices and launch.spec.flavor not in prices:
-            return _not(launch, f"{no_price_for(launch)}, and without one nothing is launched")
+            return _not(
+                launch, f"{no_price_for(launch.spec.flavor)}, and without one nothing is launched"
+            )
         try:
             if order.deed == Deed.RELEASE:
                 return await self._release(launch, order.by)

@@ -11,6 +11,7 @@ import structlog
 
 from jobhook.core.direct import (
     GENERATIONS_MAX,
+    USD_PER_DAY,
     Request,
     is_same,
     made,
@@ -19,7 +20,14 @@ from jobhook.core.direct import (
     refusal,
     request_id,
 )
-from jobhook.core.errors import HubBusy, KeyReused, OutcomeUnknown, StillRunning
+from jobhook.core.errors import (
+    HubBusy,
+    KeyReused,
+    LimitReached,
+    NotLaunched,
+    OutcomeUnknown,
+    StillRunning,
+)
 from jobhook.core.filters import LaunchFilter
 from jobhook.core.guards import Guard, Limits
 from jobhook.core.jobs import JobSpec
@@ -188,8 +196,18 @@ class Requests:
             return await self._known(begun, asked)
         failpoint("direct.begun")
         if begun.state != LaunchState.SENDING:
-            raise refusal(begun)
+            raise await self._refusal(begun, guard)
         return self._told(await self._sender.send(begun, partial(prepare, begun), lease))
+
+    async def _refusal(self, launch: Launch, guard: Guard) -> NotLaunched:
+        """Return the error for whoever asked for *launch*, with when it may go if time will do."""
+        error = refusal(launch)
+        if isinstance(error, LimitReached) and error.limit == USD_PER_DAY:
+            room = guard.room_beside(launch)
+            free_at = await self._store.room_at(guard.now, room) if room >= 0 else None
+            if free_at:
+                error.retry_after = (free_at - guard.now) / 1000
+        return error
 
     async def _kept(self, asked: Request) -> Launch | None:
         """Return the launch that the same request led to last, if it led to one."""

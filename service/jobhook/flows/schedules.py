@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
-from jobhook.core.direct import with_secrets
+from jobhook.core.direct import NO_PRICE, OF_SCHEDULE, with_secrets
 from jobhook.core.errors import LimitReached
+from jobhook.core.guards import no_price_for
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import SCHEDULE, Launch
 from jobhook.core.recurring import objection
@@ -72,16 +73,19 @@ class Schedules:
         Give a schedule other times.
 
         Raises:
-            LimitReached: At these times it could cost more than all launches of a day may.
+            LimitReached: At these times it could cost more than all launches of a day may, or
+                nobody knows what it would cost.
             HubError: The Hub does not do it.
         """
         check_schedule(schedule)
         home, hub = self._requests.home(namespace), self._requests.hub
         found = await hub.inspect_scheduled_job(schedule_id, namespace=home)
         spec, guard = repeated(found.job_spec, schedule_id, home), await self._requests.guard()
+        if spec.flavor not in guard.usd_per_hour:
+            raise LimitReached(no_price_for(spec.flavor), limit=NO_PRICE)
         why_not = objection(schedule, spec, guard, concurrency=bool(found.concurrency))
         if why_not:
-            raise LimitReached(why_not)
+            raise LimitReached(why_not, limit=OF_SCHEDULE)
         return await hub.update_scheduled_job_schedule(
             schedule_id, schedule=schedule, namespace=home
         )

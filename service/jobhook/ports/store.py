@@ -159,6 +159,14 @@ class Store(Reads, Protocol):
         as it is, with False, and nothing is changed.
         """
 
+    async def room_at(self, now: int, micro_usd: int) -> int | None:
+        """
+        Return when no more than *micro_usd* will count in the dollars of a day, if more does *now*.
+
+        That is when the oldest claims are a day old; what ends for less than it reserved frees the
+        rest sooner. None if nothing counts.
+        """
+
     async def replace(self, old: Launch, new: Launch) -> None:
         """
         Keep *new* in place of *old*, if state, attempts and job are still those of *old*.
