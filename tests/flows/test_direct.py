@@ -427,6 +427,17 @@ async def test_a_young_database_looks_before_it_sends(
     assert (run.launch_id, run.job.id, hub.started) == (launch.id, "old", [])
 
 
+async def test_what_has_no_key_is_not_looked_for_because_nobody_can_have_sent_it(
+    runs: DirectRuns, store: SqliteStore, hub: ScriptedHub, clock: HandClock
+) -> None:
+    await store.begin_anew(clock.now)
+    hub.list_failures.append(HubBusy("nobody may look"))
+    await ask(runs)
+    with pytest.raises(HubBusy, match="nobody may look"):
+        await ask(runs, key="k")
+    assert len(hub.started) == 1
+
+
 async def test_a_database_that_fails_before_anything_was_sent_ends_it(
     runs: DirectRuns, store: SqliteStore, hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

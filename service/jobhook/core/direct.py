@@ -70,6 +70,7 @@ class Request:
         spec: The job, with the values of its secrets if they are told.
         about: What is to be done once more, as `job:<id>` or `schedule:<id>`.
         when: When it is due, if it is a schedule.
+        is_unheard_of: Whether its key was drawn just now, so that nobody can have asked before.
     """
 
     rule: str
@@ -79,6 +80,7 @@ class Request:
     about: str = ""
     when: str = ""
     asked_by: str
+    is_unheard_of: bool = False
 
 
 def planned(asked: Request, *, generation: int, now: int) -> Launch:

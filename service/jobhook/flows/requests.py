@@ -141,6 +141,7 @@ class Requests:
             about=about,
             when=when,
             asked_by=asked_by,
+            is_unheard_of=key is None,
         )
 
     async def guard(self) -> Guard:
@@ -197,7 +198,9 @@ class Requests:
         failpoint("direct.begun")
         if begun.state != LaunchState.SENDING:
             raise await self._refusal(begun, guard)
-        return self._told(await self._sender.send(begun, partial(prepare, begun), lease))
+        prepared = partial(prepare, begun)
+        sent = await self._sender.send(begun, prepared, lease, is_unheard_of=asked.is_unheard_of)
+        return self._told(sent)
 
     async def _refusal(self, launch: Launch, guard: Guard) -> NotLaunched:
         """Return the error for whoever asked for *launch*, with when it may go if time will do."""

@@ -117,15 +117,23 @@ class Sender:
         """Return the lease of what is claimed after this, as of its wall clock or later."""
         return Lease(self._lease_ms, self._clock(), self._monotonic())
 
-    async def send(self, launch: Launch, prepare: Callable[[], Start], lease: Lease) -> Sent:
+    async def send(
+        self,
+        launch: Launch,
+        prepare: Callable[[], Start],
+        lease: Lease,
+        *,
+        is_unheard_of: bool = False,
+    ) -> Sent:
         """
         Send *launch*, which was claimed under *lease*, and keep what comes of it.
 
         *prepare* returns what starts its job, or raises `MissingSecret` or `UsageError`; nothing
-        is asked of the Hub before. This does not raise: a database that fails is tried again.
+        is asked of the Hub before. What *is_unheard_of* was asked for just now, and no database
+        that is lost can have known it. This does not raise: a database that fails is tried again.
         """
         try:
-            sent = await self._outcome(launch, prepare, lease)
+            sent = await self._outcome(launch, prepare, lease, is_unheard_of=is_unheard_of)
         except Exception as exc:
             # A fault of ours, and nobody can tell how far it came.
             log.exception("launch.broken", launch=launch.id)
@@ -177,7 +185,9 @@ class Sender:
             with contextlib.suppress(LaunchMoved):
                 await self._store.replace(current, replace(launched, **job))
 
-    async def _outcome(self, launch: Launch, prepare: Callable[[], Start], lease: Lease) -> Sent:
+    async def _outcome(
+        self, launch: Launch, prepare: Callable[[], Start], lease: Lease, *, is_unheard_of: bool
+    ) -> Sent:
         now = self._clock()
         if launch.is_damaged:
             return Sent(moved(launch, LaunchState.HELD, now=now, reason=DAMAGED))
@@ -187,7 +197,7 @@ class Sender:
             return Sent(moved(launch, LaunchState.HELD, now=now, reason=f"secret: {exc}"))
         except UsageError as exc:
             return Sent(moved(launch, LaunchState.REJECTED, now=now, reason=str(exc)))
-        unsent = await self._unsent(launch, lease)
+        unsent = await self._unsent(launch, lease, is_unheard_of=is_unheard_of)
         if unsent:
             return unsent
         try:
@@ -202,10 +212,10 @@ class Sender:
         self._visibility.started(launch.id, launched.updated_at)
         return Sent(replace(launched, namespace=home, job_id=made.id, job_url=url_of(made)), made)
 
-    async def _unsent(self, launch: Launch, lease: Lease) -> Sent | None:
+    async def _unsent(self, launch: Launch, lease: Lease, *, is_unheard_of: bool) -> Sent | None:
         """Return what becomes of *launch* without its being sent, or None: it is to go now."""
         try:
-            earlier = await self._started_earlier(launch)
+            earlier = None if is_unheard_of else await self._started_earlier(launch)
             if earlier:
                 return earlier
             failpoint("dispatch.sending")
