@@ -182,7 +182,7 @@ class Requests:
     async def _launched(
         self, asked: Request, prepare: Callable[[Launch], Start], objection: Objection
     ) -> Done:
-        kept = await self._kept(asked)
+        kept = None if asked.is_unheard_of else await self._kept(asked)
         if kept and (kept.job_id or kept.state not in _GIVEN_UP):
             return await self._known(kept, asked)
         launch = self._planned(asked, after=kept)
