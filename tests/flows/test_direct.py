@@ -161,6 +161,16 @@ async def test_the_same_key_for_something_else_is_refused(
     assert len(hub.started) == 1
 
 
+async def test_a_key_is_for_one_thing_whatever_kind_that_is(
+    runs: DirectRuns, hub: ScriptedHub
+) -> None:
+    hub.jobs["other"] = make_job("other", docker_image="python:3.12", command=["true"])
+    await ask(runs, key="k")
+    with pytest.raises(KeyReused):
+        await runs.rerun("other", namespace=None, asked_by="ana", key="k")
+    assert (len(hub.started), hub.repeated) == (1, [])
+
+
 async def test_while_nobody_knows_the_same_key_starts_nothing(
     runs: DirectRuns, store: SqliteStore, hub: ScriptedHub
 ) -> None:

@@ -213,8 +213,8 @@ class Requests:
         return error
 
     async def _kept(self, asked: Request) -> Launch | None:
-        """Return the launch that the same request led to last, if it led to one."""
-        wanted = LaunchFilter(delivery=asked.id, rule=asked.rule)
+        """Return the launch that the same key led to last, if it led to one."""
+        wanted = LaunchFilter(delivery=asked.id)
         return next(iter(await self._store.launches(wanted, limit=1)), None)
 
     def _planned(self, asked: Request, *, after: Launch | None) -> Launch:
