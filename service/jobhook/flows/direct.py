@@ -38,15 +38,18 @@ class DirectRuns:
         Start the job that *spec* describes, with the values of its secrets; it is sent once.
 
         *key* makes a request the same as another one, and belongs to the caller: the same key gives
-        the same job, and starts another only where the first ended without one.
+        the same job, and starts another only where the first ended without one. Without a key each
+        request is another one.
 
         Raises:
+            UsageError: It is no job that the Hub would take; nothing is kept.
             Paused: Nothing may be started for now.
             LimitReached: It would cost too much, or nobody knows what it would cost.
             NotLaunched: It was called back before it was sent.
             StillRunning: Nobody knows yet what came of the same request.
             KeyReused: The key was used for something else.
-            HubRefused: The Hub said no; nothing runs.
+            HubRefused: The Hub said no; nothing runs. `HubNotFound` if the same request has led to
+                a job that the Hub no longer knows.
             HubBusy: Nothing runs, and it may be tried again.
             OutcomeUnknown: It may run; *look_for* names the launch that will say so.
             StoreUnavailable: Nothing was sent.

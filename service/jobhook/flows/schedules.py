@@ -73,6 +73,7 @@ class Schedules:
         Give a schedule other times.
 
         Raises:
+            UsageError: That is no schedule.
             LimitReached: At these times it could cost more than all launches of a day may, or
                 nobody knows what it would cost.
             HubError: The Hub does not do it.
