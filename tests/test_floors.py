@@ -17,7 +17,6 @@ PACKAGE = ROOT / "service" / "jobhook"
 # except within a folder, whose own order is not this test's business.
 FLOORS: list[tuple[str, ...]] = [
     (
-        "core.access",
         "core.accounts",
         "core.codes",
         "core.errors",
@@ -30,7 +29,7 @@ FLOORS: list[tuple[str, ...]] = [
         "failpoints",
     ),
     (
-        "core.audits",
+        "core.access",
         "core.deliveries",
         "core.dotenv",
         "core.durations",
@@ -39,6 +38,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.job_ids",
         "core.jobs",
         "core.pacing",
+        "core.repeats",
         "core.samples",
         "core.schedules",
         "core.script_headers",
@@ -46,6 +46,7 @@ FLOORS: list[tuple[str, ...]] = [
     ),
     (
         "core.cron",
+        "core.audits",
         "core.events",
         "core.job_names",
         "core.findings",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from jobhook.adapters.access_rows import AUDITS, TOKENS, entry_of, token_of, wanted_audits
 from jobhook.adapters.postgres import Database
 from jobhook.adapters.postgres_launches import SERVER_NOW
 from jobhook.adapters.rows import (
@@ -16,6 +17,8 @@ from jobhook.adapters.rows import (
     verdicts_of,
     whole_delivery_of,
 )
+from jobhook.core.access import ApiToken
+from jobhook.core.audits import ANY_ENTRY, AuditEntry, AuditFilter
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
 from jobhook.core.records import Backlog, Pause, StoredDelivery, Verdict
@@ -144,6 +147,18 @@ class PostgresReads:
             "SELECT * FROM launch WHERE state IN ('launched', 'running') ORDER BY seq"
         )
         return tuple(map(launch_of, rows))
+
+    async def tokens(self) -> tuple[ApiToken, ...]:
+        return tuple(map(token_of, await self._database.fetch(f"{TOKENS} ORDER BY seq DESC")))
+
+    async def audits(
+        self, wanted: AuditFilter = ANY_ENTRY, *, limit: int, before: int | None = None
+    ) -> tuple[AuditEntry, ...]:
+        where, values = _where(*wanted_audits(wanted, before, "{}"))
+        rows = await self._database.fetch(
+            f"{AUDITS} {where} ORDER BY seq DESC {_limit(limit)}", *values
+        )
+        return tuple(map(entry_of, rows))
 
 
 def _where(*conditions: tuple[str, object]) -> tuple[str, list[object]]:

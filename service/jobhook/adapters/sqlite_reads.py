@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from jobhook.adapters.access_rows import AUDITS, TOKENS, entry_of, token_of, wanted_audits
 from jobhook.adapters.rows import (
     BACKLOG,
     DELIVERY_COLUMNS,
@@ -20,6 +21,8 @@ from jobhook.adapters.rows import (
 )
 from jobhook.adapters.sqlite import Reader
 from jobhook.adapters.sqlite_files import open_reader
+from jobhook.core.access import ApiToken
+from jobhook.core.audits import ANY_ENTRY, AuditEntry, AuditFilter
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
 from jobhook.core.records import Backlog, Pause, StoredDelivery, Verdict
@@ -140,6 +143,19 @@ class SqliteReads:
             "SELECT * FROM launch WHERE state IN ('launched', 'running') ORDER BY seq"
         )
         return tuple(map(launch_of, rows))
+
+    async def tokens(self) -> tuple[ApiToken, ...]:
+        rows = await self._reader.fetch(f"{TOKENS} ORDER BY seq DESC")
+        return tuple(map(token_of, rows))
+
+    async def audits(
+        self, wanted: AuditFilter = ANY_ENTRY, *, limit: int, before: int | None = None
+    ) -> tuple[AuditEntry, ...]:
+        where, values = _where(*wanted_audits(wanted, before, "?"))
+        rows = await self._reader.fetch(
+            f"{AUDITS} {where} ORDER BY seq DESC LIMIT ?", (*values, limit or _NO_LIMIT)
+        )
+        return tuple(map(entry_of, rows))
 
 
 @asynccontextmanager

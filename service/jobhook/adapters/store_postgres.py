@@ -9,6 +9,7 @@ from functools import partial
 
 from jobhook.adapters.grouping import Bounds, Grouping
 from jobhook.adapters.postgres import Connection, Database, changed
+from jobhook.adapters.postgres_access import PostgresAccess
 from jobhook.adapters.postgres_claims import CLAIM_LOCK, begin_direct, claim
 from jobhook.adapters.postgres_deciding import begin_enriching, begin_routing, keep_decision
 from jobhook.adapters.postgres_launches import SERVER_NOW, insert_launches, replace_launches
@@ -27,7 +28,7 @@ from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdi
 from jobhook.failpoints import failpoint
 
 
-class PostgresStore(PostgresReads):
+class PostgresStore(PostgresReads, PostgresAccess):
     """The store that each process of a running service has."""
 
     def __init__(self, database: Database, notifier: Notifier) -> None:

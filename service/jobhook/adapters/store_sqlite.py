@@ -24,6 +24,7 @@ from jobhook.adapters.rows import (
     same_launch,
 )
 from jobhook.adapters.sqlite import Reader, Writer
+from jobhook.adapters.sqlite_access import SqliteAccess
 from jobhook.adapters.sqlite_claims import begun, claimed
 from jobhook.adapters.sqlite_deciding import begin_enriching, begin_routing, keep_decision
 from jobhook.adapters.sqlite_files import Connect, WriterLock, connect, open_reader, open_writer
@@ -44,7 +45,7 @@ from jobhook.failpoints import failpoint
 _OPEN = f"l.state IN {OPEN_STATES}"
 
 
-class SqliteStore(SqliteReads):
+class SqliteStore(SqliteReads, SqliteAccess):
     """The store that a running service has."""
 
     def __init__(self, reader: Reader, writer: Writer) -> None:

@@ -8,8 +8,14 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jobhook.core.errors import UsageError
+from jobhook.core.texts import shown
+
 _TOKEN = re.compile(r"jh_[A-Za-z0-9_-]{43}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 TOKEN_BYTES = 32
+# To within what it is known when a token was last used.
+USED_EVERY_MS = 60_000
 
 
 class Role(StrEnum):
@@ -79,6 +85,15 @@ class Caller:
     who: str
     role: Role
     token_id: str | None = None
+
+
+def check_name(name: str) -> None:
+    """Raise `UsageError` unless *name* can be a token's."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{shown(name)} is no name for a token: write letters, digits, `.`, `_`, `@` and `-`, "
+            "64 at most, and begin with a letter or digit"
+        )
 
 
 def token_from(drawn: bytes) -> str:

@@ -41,6 +41,26 @@ class AuditEntry:
     seq: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """
+    Which entries are meant; what is None is not looked at.
+
+    Attributes:
+        since: Noted at this time or later, in milliseconds since 1970.
+        until: Noted before it.
+    """
+
+    who: str | None = None
+    did: str | None = None
+    about: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+ANY_ENTRY = AuditFilter()
+
+
 def refused(code: str) -> str:
     """Return the outcome of what was not done because of *code*."""
     return f"refused: {code}"
@@ -48,7 +68,16 @@ def refused(code: str) -> str:
 
 def fitted(entry: AuditEntry) -> AuditEntry:
     """Return *entry* as it is kept: no text is over 200 characters, and none spans lines."""
-    texts = ("who", "source", "did", "about", "outcome", "request_id")
     return replace(
-        entry, **{name: without_controls(getattr(entry, name)[:_TEXT_MAX]) for name in texts}
+        entry,
+        who=_fit(entry.who),
+        source=_fit(entry.source),
+        did=_fit(entry.did),
+        about=_fit(entry.about),
+        outcome=_fit(entry.outcome),
+        request_id=_fit(entry.request_id),
     )
+
+
+def _fit(text: str) -> str:
+    return without_controls(text[:_TEXT_MAX])

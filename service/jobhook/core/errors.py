@@ -20,6 +20,7 @@ Everything jobhook raises on purpose, grouped by whose fault it is.
     * NotAllowed               the token's role may not do this
   * StillRunning             the same call is being answered already; ask again later
   * KeyReused                an Idempotency-Key was used for something else before
+  * NameTaken                something else has that name
   * RulesError               the rule author's; carries every problem found
   * StoreError               our database's
     * StoreUnavailable         nothing was stored; try again
@@ -158,6 +159,10 @@ class StillRunning(JobHookError):
 
 class KeyReused(JobHookError):
     """An Idempotency-Key came before with another call; nothing was done for this one."""
+
+
+class NameTaken(JobHookError):
+    """Something else has the name already; nothing was made."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

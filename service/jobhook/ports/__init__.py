@@ -4,8 +4,9 @@ What the flows need from the world, in their own words, with what may fail.
 Whoever implements one of these keeps the promises written here; the contract suite checks it.
 """
 
+from jobhook.ports.access import AccessReads, AccessStore
 from jobhook.ports.clock import Clock
 from jobhook.ports.hub import Hub
 from jobhook.ports.store import Reads, Store
 
-__all__ = ["Clock", "Hub", "Reads", "Store"]
+__all__ = ["AccessReads", "AccessStore", "Clock", "Hub", "Reads", "Store"]

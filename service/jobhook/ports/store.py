@@ -10,9 +10,10 @@ from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, Launc
 from jobhook.core.guards import Guard
 from jobhook.core.launches import Launch
 from jobhook.core.records import Backlog, Pause, Receipt, Received, StoredDelivery, Verdict
+from jobhook.ports.access import AccessReads, AccessStore
 
 
-class Reads(Protocol):
+class Reads(AccessReads, Protocol):
     """What can be asked of the store, beside whoever writes to it."""
 
     async def recall(self, name: str) -> int | None:
@@ -77,7 +78,7 @@ class Reads(Protocol):
         """Return the id by which *repo* (`type:owner/name`) is known, or None."""
 
 
-class Store(Reads, Protocol):
+class Store(Reads, AccessStore, Protocol):
     """
     Remembers deliveries, what was decided about them and the launches they led to.
 

@@ -1,0 +1,47 @@
+-- Who may call: of a token's value only the digest is kept, with which nobody can call.
+CREATE TABLE api_token (
+    seq          INTEGER PRIMARY KEY,
+    id           TEXT    NOT NULL UNIQUE,
+    name         TEXT    NOT NULL,
+    role         TEXT    NOT NULL,
+    digest       TEXT    NOT NULL UNIQUE,
+    created_at   INTEGER NOT NULL,
+    created_by   TEXT    NOT NULL,
+    expires_at   INTEGER,
+    last_used_at INTEGER,
+    revoked_at   INTEGER
+);
+-- Whoever reads a name in the audit log must know who that was.
+CREATE UNIQUE INDEX api_token_name ON api_token (name) WHERE revoked_at IS NULL;
+
+-- Who changed what, when and from where; a number is never given twice.
+CREATE TABLE audit (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    at         INTEGER NOT NULL,
+    who        TEXT    NOT NULL,
+    role       TEXT    NOT NULL,
+    source     TEXT    NOT NULL,
+    did        TEXT    NOT NULL,
+    about      TEXT    NOT NULL,
+    outcome    TEXT    NOT NULL,
+    request_id TEXT    NOT NULL
+);
+CREATE INDEX audit_at ON audit (at);
+CREATE INDEX audit_who ON audit (who, seq);
+CREATE INDEX audit_did ON audit (did, seq);
+CREATE INDEX audit_about ON audit (about, seq);
+
+-- Calls that carry a key, and what they were answered with.
+CREATE TABLE api_request (
+    caller    TEXT    NOT NULL,
+    key       TEXT    NOT NULL,
+    digest    TEXT    NOT NULL,
+    began_at  INTEGER NOT NULL,
+    -- Who last began with it: whoever was there before keeps no answer any more.
+    holder    TEXT    NOT NULL,
+    status    INTEGER,
+    body      BLOB,
+    PRIMARY KEY (caller, key)
+);
+CREATE INDEX api_request_began ON api_request (began_at);
+CREATE INDEX api_request_of ON api_request (caller, began_at);
