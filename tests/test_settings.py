@@ -124,7 +124,7 @@ def test_a_setting_is_read(environ: dict[str, str], field: str, value: Any) -> N
             "no setting JOBHOOK_RULE; did you mean `JOBHOOK_RULES`",
             id="name",
         ),
-        pytest.param({"JOBHOOK_ADMIN_TOKEN": "1"}, "no setting JOBHOOK_ADMIN", id="not built yet"),
+        pytest.param({"JOBHOOK_CONSOLE": "1"}, "no setting JOBHOOK_CONSOLE", id="not built yet"),
         pytest.param({"JOBHOOK_USD_PER_DAY": "lots"}, "write a number", id="dollars"),
         pytest.param({"JOBHOOK_USD_PER_DAY": "-1"}, "write a number", id="negative dollars"),
         pytest.param({"JOBHOOK_RULE_REPO_PER_HOUR": "1.5"}, "write a number", id="half a launch"),
@@ -230,10 +230,36 @@ def test_secrets_may_lie_in_files(tmp_path: Path) -> None:
         JOBHOOK_WEBHOOK_SECRETS_FILE=str(tmp_path / "webhook"),
         JOBHOOK_SECRET_HF_TOKEN_FILE=str(tmp_path / "token"),
         JOBHOOK_SIGNING_KEYS_FILE=str(tmp_path / "keys"),
+        JOBHOOK_ADMIN_TOKEN_FILE=str(tmp_path / "keys"),
     )
     assert settings.webhook_secrets == (SECRET,)
     assert settings.job_secrets == {"HF_TOKEN": "value"}
     assert settings.signing_keys == (KEY,)
+    assert settings.admin_token == KEY
+
+
+def test_there_is_no_admin_token_by_default_and_one_that_is_set_is_kept_out_of_sight() -> None:
+    assert read().admin_token is None
+    settings = read(JOBHOOK_ADMIN_TOKEN=KEY)
+    assert settings.admin_token in settings.secrets
+    assert KEY not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param(KEY[:31], id="short"),
+        pytest.param(KEY * 17, id="long"),
+        pytest.param(f"{KEY} {KEY}", id="with a space"),
+        pytest.param(f"{KEY}ü", id="no ASCII"),
+    ],
+)
+def test_an_admin_token_that_is_weak_or_fits_no_header_is_refused_and_not_repeated(
+    token: str,
+) -> None:
+    with pytest.raises(SettingsError, match="must have 32 to 512 characters") as caught:
+        read(JOBHOOK_ADMIN_TOKEN=token)
+    assert token not in str(caught.value)
 
 
 def test_keys_are_told_apart_by_commas_and_kept_out_of_sight() -> None:

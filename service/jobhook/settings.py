@@ -29,6 +29,7 @@ JOB_SECRET_PREFIX = "JOBHOOK_SECRET_"  # noqa: S105 - a name
 _WHOLE = re.compile("[0-9]{1,9}")
 _DOLLARS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _SIGNING_KEY_MIN = 32
+_ADMIN_TOKEN = re.compile(r"[\x21-\x7e]{32,512}")
 _RETENTION_MIN = 2 * 86_400
 # Kubernetes gives every container variables that are named after its services.
 _NOT_OURS = re.compile(r"JOBHOOK_(SERVICE|PORT)_.*")
@@ -71,6 +72,13 @@ SETTINGS = (
         "",
         "Comma-separated keys for links to payloads; the first signs (default: one that is made "
         "and kept in the database).",
+        secret=True,
+    ),
+    Setting(
+        "ADMIN_TOKEN",
+        "",
+        "A token for the API that may do everything, to begin with where there is no shell: 32 "
+        "characters or more.",
         secret=True,
     ),
     Setting("NAMESPACE", "", "The user or org that jobs run in (default: the token's user)."),
@@ -120,6 +128,7 @@ class Settings:
     webhook_secrets: tuple[str, ...] = field(repr=False)
     query_secret: bool
     signing_keys: tuple[str, ...] = field(repr=False)
+    admin_token: str | None = field(repr=False)
     namespace: str | None
     public_url: str | None
     register: bool | None
@@ -141,12 +150,12 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every value that must not be seen in any output."""
-        token = (self.hf_token,) if self.hf_token else ()
+        tokens = (self.hf_token, self.admin_token)
         return (
             *self.webhook_secrets,
             *self.signing_keys,
             *self.job_secrets.values(),
-            *token,
+            *(token for token in tokens if token),
             *self.database.passwords,
         )
 
@@ -180,6 +189,7 @@ class Settings:
             webhook_secrets=_webhook_secrets(ours["WEBHOOK_SECRETS"], environ),
             query_secret=_switch("QUERY_SECRET", ours["QUERY_SECRET"]),
             signing_keys=_signing_keys(ours["SIGNING_KEYS"]),
+            admin_token=_admin_token(ours["ADMIN_TOKEN"]),
             namespace=_namespace(ours["NAMESPACE"]),
             public_url=_public_url(ours["PUBLIC_URL"], environ),
             register=_switch("REGISTER", ours["REGISTER"]) if ours["REGISTER"] else None,
@@ -272,6 +282,15 @@ def _signing_keys(text: str) -> tuple[str, ...]:
             "make one with `jobhook secret new`"
         )
     return keys
+
+
+def _admin_token(text: str) -> str | None:
+    if text and not _ADMIN_TOKEN.fullmatch(text):
+        raise SettingsError(
+            "JOBHOOK_ADMIN_TOKEN must have 32 to 512 characters of printable ASCII, without "
+            "spaces: make one with `jobhook secret new`"
+        )
+    return text or None
 
 
 def _public_url(text: str, environ: Mapping[str, str]) -> str | None:

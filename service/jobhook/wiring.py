@@ -21,14 +21,17 @@ from jobhook.adapters.control import NoService, give_order, taking_orders
 from jobhook.adapters.folders import state_of
 from jobhook.adapters.rulefiles import load_rules
 from jobhook.adapters.signing import PayloadLinks
+from jobhook.core.access import digest_of
 from jobhook.core.deliveries import AcceptedSecrets
 from jobhook.core.errors import SettingsError, StoreError
 from jobhook.core.operations import Order, Outcome
 from jobhook.core.rules import RuleSet
+from jobhook.flows.access import Access
 from jobhook.flows.identity import Identity
 from jobhook.flows.intake import Intake
 from jobhook.flows.leading import Leader
 from jobhook.flows.operating import Operations
+from jobhook.flows.ordering import Orders
 from jobhook.flows.readiness import Readiness
 from jobhook.flows.reloading import Reloader, warn_of
 from jobhook.flows.rulebook import Rulebook
@@ -113,7 +116,10 @@ async def running_service(
         reloader = reloader_of(settings, rulebook, state, bells)
         direct = None
         if role != Role.RECEIVER:
-            dispatching = _dispatching(settings, rulebook, links, store, intake, bells, reloader)
+            access = _access(settings, store)
+            dispatching = _dispatching(
+                settings, rulebook, links, store, access, intake, bells, reloader
+            )
             direct = await stack.enter_async_context(dispatching)
         else:
             stack.callback(intake.drain)
@@ -142,6 +148,11 @@ def _receiver(
     return Receiver(intake, accepted, secret_in_query=settings.query_secret)
 
 
+def _access(settings: Settings, store: Store) -> Access:
+    digest = digest_of(settings.admin_token) if settings.admin_token else None
+    return Access(store, now_ms, admin_digest=digest)
+
+
 async def _links(settings: Settings, store: Store) -> PayloadLinks:
     # Every process on this store must read what any of them signed.
     keys = settings.signing_keys or (await store.signing_key(secrets.token_urlsafe(32)),)
@@ -159,6 +170,7 @@ async def _dispatching(
     rulebook: Rulebook,
     links: PayloadLinks,
     store: Store,
+    access: Access,
     intake: Intake,
     bells: Bells,
     reloader: Reloader,
@@ -178,8 +190,8 @@ async def _dispatching(
             operations = Operations(
                 store, hub, now_ms, instance=settings.instance, on_change=bells.changed
             )
-            orders = taking_orders(settings.database.path, operations.carry_out)
-            await stack.enter_async_context(orders)
+            orders = Orders(operations, access, store, now_ms)
+            await stack.enter_async_context(taking_orders(settings.database.path, orders.carry_out))
         yield crew.direct
 
 
@@ -207,7 +219,8 @@ async def carry_out(settings: Settings, order: Order) -> tuple[Outcome, ...]:
         operations = Operations(
             store, hub, now_ms, instance=settings.instance, on_change=bells.changed
         )
-        return await operations.carry_out(order)
+        orders = Orders(operations, _access(settings, store), store, now_ms)
+        return await orders.carry_out(order)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from jobhook import __version__
 from jobhook.devhub import FAULT_KEYS
 
 COMMANDS = (
-    "demo serve devhub apply rules deliveries launches secret jobs schedules webhooks"
+    "demo serve devhub apply rules deliveries launches secret token audit jobs schedules webhooks"
 ).split()
 
 

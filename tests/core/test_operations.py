@@ -1,9 +1,20 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 
+from factories import NOON, make_token
 from jobhook.core.errors import UsageError
 from jobhook.core.operations import Deed, Order, order_from_json, order_to_json
+
+TOKEN = asdict(make_token())
+
+
+def told_of(token: object) -> bytes:
+    """An order to make what is no token."""
+    return json.dumps({"deed": "create-token", "by": "a", "ids": [], "token": token}).encode()
 
 
 @pytest.mark.parametrize(
@@ -12,6 +23,12 @@ from jobhook.core.operations import Deed, Order, order_from_json, order_to_json
         pytest.param(Order(deed=Deed.RETRY, by="ana", ids=("l1", "l2")), id="about launches"),
         pytest.param(
             Order(deed=Deed.PAUSE, by="ana", scope="rule:x", reason="ü\n\ud800"), id="odd text"
+        ),
+        pytest.param(
+            Order(deed=Deed.CREATE_TOKEN, by="ana", token=make_token(expires_at=NOON)), id="a token"
+        ),
+        pytest.param(
+            Order(deed=Deed.CREATE_TOKEN, by="ana", token=make_token()), id="a token for good"
         ),
     ],
 )
@@ -36,6 +53,11 @@ def test_an_order_arrives_as_it_was_given_on_one_line(order: Order) -> None:
         pytest.param(b'{"deed": "retry", "by": "a", "ids": [1]}', id="an id that is no text"),
         pytest.param(b'{"deed": "pause", "by": {}, "ids": []}', id="a name that is no text"),
         pytest.param(b'{"deed": "retry", "by": "a", "ids": [], "new": 1}', id="a newer field"),
+        pytest.param(told_of("jh_x"), id="a token that is a text"),
+        pytest.param(told_of({**TOKEN, "role": "king"}), id="a token of no role"),
+        pytest.param(told_of({**TOKEN, "name": 1}), id="a token whose name is a number"),
+        pytest.param(told_of({**TOKEN, "expires_at": "2027"}), id="a token until a text"),
+        pytest.param(told_of({**TOKEN, "created_at": None}), id="a token of no time"),
     ],
 )
 def test_anything_else_is_no_order(line: bytes) -> None:

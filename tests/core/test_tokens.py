@@ -11,6 +11,7 @@ from jobhook.core.tokens import holds_token, looks_secret
 A = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 TOKENS = {
     "hub": f"hf_{A}",
+    "jobhook": f"jh_{A}-_{A[:5]}",
     "github": f"ghp_{A}",
     "github-app": f"ghs_{A}",
     "github-fine": f"github_pat_{A}_{A}",

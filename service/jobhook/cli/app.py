@@ -22,6 +22,7 @@ from jobhook.cli import (
     schedules,
     service,
     stopping,
+    tokens,
     webhooks,
 )
 from jobhook.cli.output import say
@@ -51,6 +52,8 @@ app.command("apply")(registration.apply)
 app.add_typer(records.deliveries_app, name="deliveries")
 app.add_typer(records.launches_app, name="launches")
 app.add_typer(secret_app, name="secret")
+app.add_typer(tokens.token_app, name="token")
+app.add_typer(tokens.audit_app, name="audit")
 records.deliveries_app.command("replay")(orders.replay)
 records.launches_app.command("retry")(orders.retry)
 records.launches_app.command("release")(orders.release)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from jobhook.adapters.clocks import now_ms
+from jobhook.core.audits import AuditFilter
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import UsageError, did_you_mean
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
@@ -84,6 +85,29 @@ class LaunchOptions:
             rule=self.rule,
             repos=[f"{kind}:{name}" for kind in kinds] if name else None,
             delivery=delivery,
+            since=_moment("--since", self.since),
+            until=_moment("--until", self.until),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditOptions:
+    """Which entries of the audit log a command is about, as somebody typed it."""
+
+    by: Annotated[str | None, typer.Option("--who", help="What they did.")] = None
+    did: Annotated[
+        str | None, typer.Option("--did", help="What was done, such as launches.retry.")
+    ] = None
+    about: Annotated[str | None, typer.Option("--about", help="What was done to this id.")] = None
+    since: Since = None
+    until: Until = None
+
+    def wanted(self) -> AuditFilter:
+        """Return the filter that is meant."""
+        return AuditFilter(
+            who=self.by,
+            did=self.did,
+            about=self.about,
             since=_moment("--since", self.since),
             until=_moment("--until", self.until),
         )

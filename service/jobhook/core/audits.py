@@ -10,6 +10,8 @@ from jobhook.core.texts import without_controls
 # Where an order comes from that is given on the machine of the service.
 LOCAL = "local"
 DONE = "done"
+AUDITS_KEPT_MS = 400 * 86_400_000
+AUDITS_MAX = 1_000_000
 _TEXT_MAX = 200
 
 

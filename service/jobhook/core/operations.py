@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from jobhook.core.access import ApiToken, Role
 from jobhook.core.errors import UsageError
 from jobhook.core.records import EVERYTHING
 
@@ -21,6 +22,8 @@ class Deed(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     LOOK_FIRST = "look-first"  # the database was put back: what it does not know is looked for
+    CREATE_TOKEN = "create-token"  # noqa: S105 - a name, as is the next
+    REVOKE_TOKEN = "revoke-token"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +33,10 @@ class Order:
 
     Attributes:
         by: Who asks, for the record.
-        ids: The launches or deliveries that it is about, if it is about some.
+        ids: The launches, deliveries or tokens that it is about, if it is about some.
         scope: What is paused or resumed, see `Pause`.
         reason: Why it is paused.
+        token: The one to be made; its value stays with whoever drew it.
     """
 
     deed: Deed
@@ -40,6 +44,7 @@ class Order:
     ids: tuple[str, ...] = ()
     scope: str = EVERYTHING
     reason: str = ""
+    token: ApiToken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +66,23 @@ def order_from_json(line: bytes) -> Order:
     refusal = "that is no order of this version of jobhook"
     try:
         told: dict[str, Any] = json.loads(line)
-        order = Order(**{**told, "deed": Deed(told["deed"]), "ids": tuple(told["ids"])})
+        read = {"deed": Deed(told["deed"]), "ids": tuple(told["ids"])}
+        order = Order(**{**told, **read, "token": _token_in(told)})
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise UsageError(refusal) from exc
     if not all(isinstance(word, str) for word in (order.by, order.scope, order.reason, *order.ids)):
         raise UsageError(refusal)
     return order
+
+
+def _token_in(told: dict[str, Any]) -> ApiToken | None:
+    token = told.get("token")
+    if token is None:
+        return None
+    read = ApiToken(**{**token, "role": Role(token["role"])})
+    texts = (read.id, read.name, read.digest, read.created_by)
+    times = (read.created_at, read.expires_at or 0)
+    are_texts = all(isinstance(each, str) for each in texts)
+    if not are_texts or not all(isinstance(each, int) for each in times):
+        raise TypeError("that is no token")
+    return read

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jobhook.core.access import Caller
 from jobhook.core.errors import UsageError
 
 # How long a key stands for the call that it came with.
@@ -38,7 +39,7 @@ class Request:
 
     Attributes:
         caller: Whose key it is: two callers may draw the same.
-        digest: What tells the call from any other, see `request_digest`.
+        digest: What tells the call from any other.
     """
 
     caller: str
@@ -94,13 +95,15 @@ def turn_of(request: Request, kept: Kept | None, now: int) -> Turn:
     return Turn(Standing.RUNNING if is_leased else Standing.FIRST)
 
 
-def request_digest(method: str, path: str, body: bytes) -> str:
-    """Return what tells a call from any other."""
-    head = f"{method}\0{path}\0".encode("utf-8", "surrogatepass")
-    return hashlib.sha256(head + body).hexdigest()
+def request_of(caller: Caller, key: str, *, method: str, path: str, body: bytes) -> Request:
+    """
+    Return the call of *caller* that carries *key*.
 
-
-def check_key(key: str) -> None:
-    """Raise `UsageError` unless *key* can be an Idempotency-Key."""
+    Raises:
+        UsageError: It can be no key.
+    """
     if not _KEY.fullmatch(key):
-        raise UsageError("an Idempotency-Key has 1 to 255 characters, of printable ASCII")
+        raise UsageError("an Idempotency-Key has 1 to 255 characters of printable ASCII")
+    head = f"{method}\0{path}\0".encode("utf-8", "surrogatepass")
+    digest = hashlib.sha256(head + body).hexdigest()
+    return Request(caller.token_id or caller.who, key, digest)

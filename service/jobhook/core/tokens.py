@@ -15,6 +15,7 @@ from jobhook.core.strict import fault
 
 _TOKENS = re.compile(
     r"\b(?:hf_(?:[a-z]+_)?[A-Za-z0-9]{20,}"  # the Hub
+    r"|jh_[A-Za-z0-9_-]{43}"  # our own
     r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"
     r"|glpat-[A-Za-z0-9_-]{20,}"
     r"|sk-(?:[a-z0-9]{1,12}-){0,3}[A-Za-z0-9_]{20,}"  # OpenAI, Anthropic

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 
 import structlog
@@ -34,6 +34,8 @@ _STARTS_JOBS = {Deed.RELEASE, Deed.RETRY}
 _OF_SCOPES = {Deed.PAUSE, Deed.RESUME, Deed.LOOK_FIRST}
 _CANCELS_AT_ONCE = 8
 _ONLY_THEN = "what it needs was known when it was asked for, and is not kept: ask for it anew"
+# Keeps that something was ordered, and what came of it.
+Note = Callable[[Order, Outcome], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -57,22 +59,24 @@ class Operations:
         self._on_change = on_change
         self._prices = Prices(hub, clock)
 
-    async def carry_out(self, order: Order) -> tuple[Outcome, ...]:
+    async def carry_out(self, order: Order, *, note: Note | None = None) -> tuple[Outcome, ...]:
         """
-        Do what *order* says, id by id, and return what came of each.
+        Do what *order* says, id by id, and return what came of each; *note* hears of each at once.
 
         Raises:
             StoreUnavailable: The database cannot be used; what was done before stands.
         """
         if order.deed in _OF_SCOPES:
-            return (await self._logged(order, order.scope, {}),)
+            return (await self._told(order, order.scope, {}, note),)
         prices = await self._usd_per_hour() if order.deed in _STARTS_JOBS else {}
         # Cancelling asks the Hub, which may be slow; whoever gave the order waits for all of it.
         at_once = _CANCELS_AT_ONCE if order.deed == Deed.CANCEL else 1
         outcomes: list[Outcome] = []
         for start in range(0, len(order.ids), at_once):
             some = order.ids[start : start + at_once]
-            outcomes += await asyncio.gather(*(self._logged(order, each, prices) for each in some))
+            outcomes += await asyncio.gather(
+                *(self._told(order, each, prices, note) for each in some)
+            )
         return tuple(outcomes)
 
     async def _usd_per_hour(self) -> Mapping[str, float]:
@@ -82,11 +86,15 @@ class Operations:
         except HubError:
             return {}
 
-    async def _logged(self, order: Order, about: str, prices: Mapping[str, float]) -> Outcome:
+    async def _told(
+        self, order: Order, about: str, prices: Mapping[str, float], note: Note | None
+    ) -> Outcome:
         outcome = await self._carry_out_one(order, about, prices)
         # Said and heard at once: the next one may fail.
         log.info("order.carried_out", deed=order.deed, by=order.by, **asdict(outcome))
         self._on_change()
+        if note:
+            await note(order, outcome)
         return outcome
 
     async def _carry_out_one(

@@ -1,9 +1,15 @@
-"""Forget deliveries that are old and over; their ids stay known, so that none is taken in twice."""
+"""
+Forget deliveries that are old and over; their ids stay known, so that none is taken in twice.
+
+What was noted in the audit log goes too when it is old, and so do the answers to calls with a key.
+"""
 
 from __future__ import annotations
 
 import structlog
 
+from jobhook.core.audits import AUDITS_KEPT_MS, AUDITS_MAX
+from jobhook.core.repeats import KEPT_MS
 from jobhook.flows.worker import Worker
 from jobhook.ports import Clock, Store
 
@@ -28,5 +34,11 @@ class Pruner(Worker):
         forgotten = await self._store.prune(received_before=before, limit=_AT_ONCE)
         if forgotten:
             log.info("deliveries.forgotten", count=forgotten)
+        noted = await self._store.prune_access(
+            audits_before=self._clock() - AUDITS_KEPT_MS,
+            audits_most=AUDITS_MAX,
+            requests_before=self._clock() - KEPT_MS,
+            limit=_AT_ONCE,
+        )
         # Little at a time: deliveries that come in meanwhile must not wait long.
-        return forgotten == _AT_ONCE
+        return forgotten == _AT_ONCE or noted >= _AT_ONCE

@@ -1,0 +1,64 @@
+"""Carry a call out once, however often it comes with the same Idempotency-Key."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from jobhook.core.errors import KeyReused, StillRunning, StoreUnavailable
+from jobhook.core.repeats import KEYS_MAX, Answer, Request, Standing
+from jobhook.ports import AccessStore, Clock
+
+# Nothing was done, and later it may be.
+_ASK_AGAIN = frozenset({408, 429, 503})
+
+log = structlog.get_logger()
+
+
+class Idempotency:
+    """Remembers what calls with a key were answered with, for a day."""
+
+    def __init__(self, store: AccessStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def once(
+        self, request: Request, work: Callable[[], Awaitable[Answer]]
+    ) -> tuple[Answer, bool]:
+        """
+        Return what *work* gives, or gave when *request* came first, and whether it came before.
+
+        An answer that says that nothing was done for now (408, 429, 503) is not kept, so that the
+        same call may come again. If *work* raises, or its process ends, nobody knows what was done:
+        the key is taken until its lease has ended (`LEASE_MS`), and then *work* is done again. No
+        answer may hold a secret.
+
+        Raises:
+            StillRunning: It came before, and has no answer yet.
+            KeyReused: The key came with another call.
+        """
+        holder = secrets.token_hex(8)
+        turn = await self._store.begin_request(request, self._clock(), holder, most=KEYS_MAX)
+        if turn.answer is not None:
+            return turn.answer, True
+        if turn.standing == Standing.RUNNING:
+            raise StillRunning("the call with this Idempotency-Key is not over: ask again later")
+        if turn.standing == Standing.OTHER:
+            raise KeyReused(
+                "this Idempotency-Key came with another call before: draw a new one for each"
+            )
+        answer = await work()
+        await self._keep(request, holder, answer)
+        return answer, False
+
+    async def _keep(self, request: Request, holder: str, answer: Answer) -> None:
+        try:
+            if answer.status in _ASK_AGAIN:
+                await self._store.forget_request(request, holder)
+            else:
+                await self._store.answer_request(request, holder, answer)
+        except StoreUnavailable as exc:
+            # It was done, and whoever asked must hear of it.
+            log.warning("answer.not_kept", status=answer.status, reason=str(exc))
