@@ -171,7 +171,10 @@ class Problem:
     One thing that is wrong with a rule file, or most likely not meant.
 
     Attributes:
-        line: From 1; so is *column*.
+        file: Where it is wrong.
+        line: From 1.
+        column: From 1.
+        message: What is wrong, and what to write instead, in one sentence.
         code: What kind of thing it is: one of `jobhook.core.codes`.
         severity: `error`, which keeps the rules from being loaded, or `warning`.
         source: The line of the file; empty if it has none.

@@ -49,7 +49,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an order for one id (or scope), in one line."""
+    """
+    What came of an order for one id or scope.
+
+    Attributes:
+        id: The delivery, the launch or the scope that the order was about.
+        done: Whether it was done.
+        told: What was done, or why not, in one line.
+    """
 
     id: str
     done: bool

@@ -106,7 +106,14 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One rule's word on one delivery."""
+    """
+    One rule's word on one delivery.
+
+    Attributes:
+        rule: The id of the rule.
+        fired: Whether it fires.
+        reason: Why, in one line.
+    """
 
     rule: str
     fired: bool

@@ -23,7 +23,13 @@ _REPO_NAME = re.compile(r"[^\s/:]+/[^\s/:]+")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Watch:
-    """Something the Hub's webhook watches: a repo, or everything of a user or org."""
+    """
+    Something the Hub's webhook watches: a repo, or everything of a user or org.
+
+    Attributes:
+        type: `user`, `org`, or the type of the repo.
+        name: The user or org, or the repo as `owner/name`.
+    """
 
     type: str
     name: str
