@@ -76,7 +76,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.timeline",
     ),
     ("core.advice", "core.cases", "core.direct", "core.recurring", "core.views"),
-    ("core.viewing",),
+    ("core.viewing", "core.explanations"),
     ("hub",),
     ("ports",),
     ("flows", "adapters", "devhub"),

@@ -347,7 +347,7 @@ async def test_what_was_launched_stands_although_the_rule_is_gone(desk: Desk) ->
 async def test_one_delivery_is_worth_so_many_look_ups(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(enriching, "_LOOKUPS_MAX", 3)
+    monkeypatch.setattr(enriching, "LOOKUPS_MAX", 3)
     shas = [f"{number:040x}" for number in range(9)]
     refs = [{"ref": f"refs/heads/{sha}", "oldSha": "1" * 40, "newSha": sha} for sha in shas]
     desk.hub.changed.update({sha: [()] for sha in shas})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from jobhook.adapters.folders import visible_in
-from jobhook.adapters.scripts import scripts_of
+from jobhook.adapters.scripts import scripts_among, scripts_of
 from jobhook.adapters.yaml_faults import YamlFault
 from jobhook.adapters.yaml_marks import Document, read_yaml
 from jobhook.core.advice import USUAL, Surroundings, advice_on, advice_on_cases
@@ -18,6 +18,9 @@ from jobhook.core.errors import Problem, RulesError, UsageError
 from jobhook.core.mistakes import read_rule
 from jobhook.core.rules import Rule, RuleSet
 from jobhook.core.tokens import masked
+from jobhook.core.uv import Scripts
+from jobhook.core.viewing import check_report
+from jobhook.core.views import CheckReport
 from jobhook.core.wording import Keys, Mistake
 
 FILE_MAX_BYTES = 256 * 1024
@@ -66,6 +69,12 @@ class Checked:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
+    @property
+    def report(self) -> CheckReport:
+        """The same, as people and programs are shown it."""
+        found = ((each.rule, each.file) for each in self.files)
+        return check_report(found, self.problems, self.warnings)
+
 
 def rule_files(folder: Path) -> list[Path]:
     """
@@ -85,7 +94,7 @@ def rule_files(folder: Path) -> list[Path]:
     return sorted(path for path in paths if is_rule_file(path))
 
 
-def is_rule_file(path: Path) -> bool:
+def is_rule_file(path: PurePath) -> bool:
     """Whether a file of that name is read as a rule."""
     return path.suffix.lower() in _ENDINGS
 
@@ -103,23 +112,51 @@ def check_files(
     Scripts that they name lie in *folder*. With *run_cases*, examples that do not hold and rules
     without one that fires are told as well.
     """
+    return _checked(
+        ((str(path), _read(path)) for path in paths),
+        lambda value: scripts_of(value, folder),
+        run_cases=run_cases,
+        around=around,
+    )
+
+
+def check_texts(files: Mapping[str, str], *, around: Surroundings = USUAL) -> Checked:
+    """
+    Return what rule files hold that are given as texts by name, as `check_files` does with cases.
+
+    Scripts that they name are among *files*, under the names that the rules give them.
+    """
+    return _checked(
+        ((name, _read_text(files[name])) for name in sorted(files) if is_rule_file(PurePath(name))),
+        lambda value: scripts_among(value, files),
+        run_cases=True,
+        around=around,
+    )
+
+
+def _checked(
+    documents: Iterable[tuple[str, Document]],
+    scripts: Callable[[Any], Scripts],
+    *,
+    run_cases: bool,
+    around: Surroundings,
+) -> Checked:
     found: list[RuleFile] = []
     problems: list[Problem] = []
     warnings: list[Problem] = []
     ids: dict[str, str] = {}
-    for path in paths:
-        document = _read(path)
-        wrong = [_fault(path, document, fault) for fault in document.faults]
+    for file, document in documents:
+        wrong = [_fault(file, document, fault) for fault in document.faults]
         rule: Rule | tuple[Mistake, ...] = ()
         if document.whole:
-            rule = read_rule(document.value, scripts_of(document.value, folder))
+            rule = read_rule(document.value, scripts(document.value))
         mistakes = rule if isinstance(rule, tuple) else _broken(rule, run_cases=run_cases)
-        wrong += _told(path, document, (*mistakes, *_misplaced(document, path, ids)))
+        wrong += _told(file, document, (*mistakes, *_misplaced(document, file, ids)))
         problems += sorted(_hushed(wrong))[:_PROBLEMS_MAX]
         if isinstance(rule, Rule):
-            found.append(RuleFile(rule, str(path)))
+            found.append(RuleFile(rule, file))
             advice = _advice(rule, around, run_cases=run_cases)
-            warnings += _told(path, document, advice, severity=WARNING)
+            warnings += _told(file, document, advice, severity=WARNING)
     return Checked(tuple(found), tuple(problems), tuple(sorted(warnings)))
 
 
@@ -130,31 +167,41 @@ def _read(path: Path) -> Document:
     try:
         with path.open("rb") as file:
             content = file.read(FILE_MAX_BYTES + 1)
-        if len(content) > FILE_MAX_BYTES:
-            return _unreadable(f"the file is over {FILE_MAX_BYTES:,} bytes")
+    except OSError as exc:
+        return _unreadable(f"the file cannot be read: {exc.strerror}")
+    return _read_content(content)
+
+
+def _read_text(text: str) -> Document:
+    # Half a character, which JSON can name, is refused with all else that is not UTF-8.
+    return _read_content(text.encode(errors="surrogatepass"))
+
+
+def _read_content(content: bytes) -> Document:
+    if len(content) > FILE_MAX_BYTES:
+        return _unreadable(f"the file is over {FILE_MAX_BYTES:,} bytes")
+    try:
         return read_yaml(content.decode("utf-8"))
     except UnicodeDecodeError:
         return _unreadable("the file is not UTF-8")
-    except OSError as exc:
-        return _unreadable(f"the file cannot be read: {exc.strerror}")
 
 
 def _unreadable(message: str) -> Document:
     return Document(None, whole=False, faults=(YamlFault(1, 1, message, "unreadable-file"),))
 
 
-def _fault(path: Path, document: Document, fault: YamlFault) -> Problem:
+def _fault(file: str, document: Document, fault: YamlFault) -> Problem:
     message, source = masked(fault.message), _source(document, fault.line)
-    return Problem(str(path), fault.line, fault.column, message, code=fault.code, source=source)
+    return Problem(file, fault.line, fault.column, message, code=fault.code, source=source)
 
 
 def _told(
-    path: Path, document: Document, found: Iterable[Mistake], *, severity: str = ERROR
+    file: str, document: Document, found: Iterable[Mistake], *, severity: str = ERROR
 ) -> list[Problem]:
-    return [_problem(path, document, mistake, severity) for mistake in found]
+    return [_problem(file, document, mistake, severity) for mistake in found]
 
 
-def _problem(path: Path, document: Document, mistake: Mistake, severity: str) -> Problem:
+def _problem(file: str, document: Document, mistake: Mistake, severity: str) -> Problem:
     keys, message = _as_written(document, mistake.keys), mistake.message
     place = document.place(keys)
     if mistake.within:
@@ -164,7 +211,7 @@ def _problem(path: Path, document: Document, mistake: Mistake, severity: str) ->
             message += f" (line {line}, column {column} of it)"
         place = exact or document.text_place(keys)
     return Problem(
-        str(path),
+        file,
         *place,
         masked(message),
         code=mistake.code,
@@ -191,17 +238,18 @@ def _at(value: Any, key: str | int) -> Any:
     return value[key] if is_item else None
 
 
-def _misplaced(document: Document, path: Path, ids: dict[str, str]) -> Iterator[Mistake]:
+def _misplaced(document: Document, file: str, ids: dict[str, str]) -> Iterator[Mistake]:
     id_ = document.value.get("id") if isinstance(document.value, dict) else None
     if not isinstance(id_, str):
         return
+    path = PurePath(file)
     if id_ != path.stem:
         message = f"the id is {id_[:64]!r} and the file {path.name!r}: they must be the same"
         yield Mistake(("id",), "id-mismatch", message)
     elif id_ in ids:
         message = f"there is a rule {id_!r} already, in {ids[id_]}"
         yield Mistake(("id",), "duplicate-id", message)
-    ids.setdefault(id_, str(path))
+    ids.setdefault(id_, file)
 
 
 def _broken(rule: Rule, *, run_cases: bool) -> Iterator[Mistake]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,17 @@ from jobhook.core.uv import Scripts, is_url
 def scripts_of(rule: Any, folder: Path) -> Scripts:
     """Return what the scripts hold that *rule*, plain data of any shape, names; or why not."""
     return {name: _read(name, folder) for name in _names(rule)}
+
+
+def scripts_among(rule: Any, files: Mapping[str, str]) -> Scripts:
+    """Return what the scripts that *rule* names hold among *files*, texts by name; or why not."""
+    return {name: _among(name, files) for name in _names(rule)}
+
+
+def _among(name: str, files: Mapping[str, str]) -> bytes | UsageError:
+    if name not in files:
+        return UsageError(f"there is no file {name} among those that were given")
+    return _within_bounds(name, files[name].encode(errors="surrogatepass"))
 
 
 def _names(rule: Any) -> Iterator[str]:
@@ -41,6 +52,10 @@ def _read(name: str, folder: Path) -> bytes | UsageError:
         return UsageError(f"there is no file {name} in the rules folder {folder}")
     except (OSError, RuntimeError, ValueError) as exc:
         return UsageError(f"{name} cannot be read: {getattr(exc, 'strerror', None) or exc}")
+    return _within_bounds(name, content)
+
+
+def _within_bounds(name: str, content: bytes) -> bytes | UsageError:
     if len(content) > FILES_MAX_BYTES:
         return UsageError(f"{name} is over {FILES_MAX_BYTES:,} bytes")
     return content

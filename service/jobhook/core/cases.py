@@ -20,10 +20,9 @@ from jobhook.core.findings import (
     Repo,
     Unavailable,
 )
-from jobhook.core.launches import Launch
 from jobhook.core.matching import Decision, decide
 from jobhook.core.occasions import occasions_of
-from jobhook.core.planning import Origin, job_of, plan_launches
+from jobhook.core.planning import Origin, plan_launches, shown_job
 from jobhook.core.rules import Rule
 from jobhook.core.samples import SAMPLE_NOW, SAMPLE_USER, merged, sample_payload
 
@@ -33,7 +32,6 @@ Faults = Iterator[tuple[Keys, str]]
 _ORIGIN = Origin(instance="jobhook", source="hub", delivery="a-case", key="a-case")
 # The newest commit of a pull request.
 _SHA = "2" * 40
-_HIDDEN = "***"
 # How a case tells what the Hub would be asked for.
 _HINTS = {
     Kind.FILES: ": add, for instance, `files: [data/train.csv]`",
@@ -136,7 +134,7 @@ def _wrong_jobs(decision: Decision, wanted: tuple[dict[str, Any], ...], body: by
         yield ("job",), f"makes a job that would be {held.state}: {held.reason}"
         return
     try:
-        jobs = [_sent(launch, body) for launch in launches]
+        jobs = [shown_job(launch, body) for launch in launches]
     except JobHookError as exc:
         yield ("job",), f"makes a job that would be rejected: {exc}"
         return
@@ -146,13 +144,6 @@ def _wrong_jobs(decision: Decision, wanted: tuple[dict[str, Any], ...], body: by
     for index, (want, job) in enumerate(zip(wanted, jobs, strict=True)):
         for keys, message in _differences(want, job, ()):
             yield ("job", index, *keys), message
-
-
-def _sent(launch: Launch, body: bytes) -> dict[str, Any]:
-    """Return the job of *launch* as `rules test` shows it."""
-    home = {"namespace": launch.spec.namespace} if launch.spec.namespace else {}
-    hidden = dict.fromkeys(launch.spec.secrets, _HIDDEN)
-    return {**home, **job_of(launch, body, hidden).to_wire()}
 
 
 def _differences(wanted: Any, got: Any, above: Keys) -> Faults:

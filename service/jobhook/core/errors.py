@@ -5,6 +5,7 @@ Everything jobhook raises on purpose, grouped by whose fault it is.
   * UsageError               the caller's: an argument or option that cannot be; a ValueError too
     * MissingFile              a file that is named is not there
     * FilesTooLong             files do not fit one variable of a job
+  * NoSuchRecord             there is no delivery, launch or rule of that id
   * WaitTimeout              what was waited for has not come; a TimeoutError too
   * MissingSecret            the service lacks a secret that a rule hands to its job
   * NotLaunched              what a person asked for was not started, and will not be
@@ -60,6 +61,10 @@ class MissingFile(UsageError, FileNotFoundError):
 
 class FilesTooLong(UsageError):
     """Local files do not fit one variable of a job's environment, and must get there otherwise."""
+
+
+class NoSuchRecord(JobHookError):
+    """There is no delivery, launch or rule of that id."""
 
 
 class WaitTimeout(JobHookError, TimeoutError):

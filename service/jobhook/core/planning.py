@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 from jobhook.core.actions import Action
 from jobhook.core.deliveries import delivery_id
@@ -37,6 +38,8 @@ TRUST_VARIABLE = "JOBHOOK_TRUST"
 MODE_VARIABLE = "JOBHOOK_PAYLOAD"
 # Stands for a job that nobody knows. It has no price, and without one nothing is launched.
 _NOTHING = JobSpec(image="unknown", command=("false",), flavor="unknown")
+# Stands for the value of a secret where a job is shown.
+_HIDDEN = "***"
 # How far is looked for what a job says it is.
 _ACTIONS_MAX = 64
 _GENERATIONS_MAX = 16
@@ -244,6 +247,18 @@ def job_of(
         secrets={name: secrets[name] for name in spec.secrets},
         labels={**spec.labels, **_chain_labels(launch)},
     )
+
+
+def shown_job(launch: Launch, body: bytes) -> dict[str, Any]:
+    """
+    Return the job of *launch* as it would be sent, with its namespace and without its secrets.
+
+    Raises:
+        UsageError: The Hub would not take it.
+    """
+    home = {"namespace": launch.spec.namespace} if launch.spec.namespace else {}
+    hidden = dict.fromkeys(launch.spec.secrets, _HIDDEN)
+    return {**home, **job_of(launch, body, hidden).to_wire()}
 
 
 def _chain_labels(launch: Launch) -> Mapping[str, str]:

@@ -316,11 +316,13 @@ class CheckReport:
         ok: Whether the files could be loaded: no problem is an error.
         problems: All that is wrong, and warnings of what is most likely not meant, by place.
         rules: The rules that could be read.
+        left_out: How many more problems there are than are told.
     """
 
     ok: bool
     problems: tuple[Problem, ...]
     rules: tuple[CheckedRule, ...]
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

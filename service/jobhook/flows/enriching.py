@@ -35,7 +35,7 @@ _LONGEST_ASKED = 300.0
 _KEPT_MAX = 1000
 _KEPT_FILES_MAX = 1000
 # What one delivery is worth: a push may name thousands of refs.
-_LOOKUPS_MAX = 32
+LOOKUPS_MAX = 32
 # So often beyond its patience a delivery is taken up by processes that do not come to its end.
 _DEATHS_MAX = 5
 
@@ -102,8 +102,8 @@ class Enricher(Worker):
         findings = self._found.pop(stored.id, NOTHING_FOUND)
         routed = _poison(stored) or self._decider.decide(stored, body, findings)
         while (repo := routed.repo) and routed.open:
-            if len(findings.known) >= _LOOKUPS_MAX:
-                findings = findings.close(f"one delivery is worth {_LOOKUPS_MAX} look-ups")
+            if len(findings.known) >= LOOKUPS_MAX:
+                findings = findings.close(f"one delivery is worth {LOOKUPS_MAX} look-ups")
                 routed = self._decider.decide(stored, body, findings)
                 break
             found, failures = await self._lookups.all_of(routed.open, repo)

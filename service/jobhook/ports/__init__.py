@@ -7,6 +7,17 @@ Whoever implements one of these keeps the promises written here; the contract su
 from jobhook.ports.access import AccessReads, AccessStore
 from jobhook.ports.clock import Clock
 from jobhook.ports.hub import Hub
+from jobhook.ports.records import Orders, RecordsReader, RulesReader
 from jobhook.ports.store import Reads, Store
 
-__all__ = ["AccessReads", "AccessStore", "Clock", "Hub", "Reads", "Store"]
+__all__ = [
+    "AccessReads",
+    "AccessStore",
+    "Clock",
+    "Hub",
+    "Orders",
+    "Reads",
+    "RecordsReader",
+    "RulesReader",
+    "Store",
+]

@@ -1,0 +1,104 @@
+"""Deliveries, launches and pauses, as people and programs are shown them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from jobhook.core.errors import NoSuchRecord
+from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
+from jobhook.core.viewing import (
+    delivery_detail,
+    delivery_summary,
+    launch_detail,
+    launch_summary,
+    pause_views,
+)
+from jobhook.core.views import (
+    DeliveryDetail,
+    DeliverySummary,
+    LaunchDetail,
+    LaunchSummary,
+    PauseView,
+)
+from jobhook.ports import Reads
+
+_GROUPS = {"delivery": "deliveries", "launch": "launches"}
+# How many ids are named to somebody who gave the beginning of one.
+_GUESSES = 3
+
+
+class Records:
+    """
+    Reads what is kept; see `ports.RecordsReader`.
+
+    *is_paused* says whether the service was told by a setting to launch nothing.
+    """
+
+    def __init__(self, reads: Reads, *, is_paused: bool = False) -> None:
+        self._reads = reads
+        self._is_paused = is_paused
+
+    async def deliveries(
+        self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int
+    ) -> tuple[DeliverySummary, ...]:
+        found = await self._reads.deliveries(wanted, limit=limit)
+        return tuple(delivery_summary(stored, launches) for stored, launches in found)
+
+    async def delivery(self, delivery_id: str) -> DeliveryDetail:
+        stored = await self._reads.delivery(delivery_id)
+        if stored is None:
+            raise NoSuchRecord(await self._what_else("delivery", delivery_id))
+        launches = await self._reads.launches(LaunchFilter(delivery=delivery_id), limit=0)
+        return delivery_detail(
+            stored,
+            await self._reads.body(delivery_id) or b"",
+            verdicts=await self._reads.verdicts(delivery_id),
+            launches=[launch.id for launch in launches],
+        )
+
+    async def body(self, delivery_id: str) -> bytes:
+        body = await self._reads.body(delivery_id)
+        if body is None:
+            raise NoSuchRecord(await self._what_else("delivery", delivery_id))
+        return body
+
+    async def launches(
+        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int
+    ) -> tuple[LaunchSummary, ...]:
+        found = await self._reads.launches(wanted, limit=limit)
+        paused = await self._paused()
+        return tuple(launch_summary(each, paused, by_setting=self._is_paused) for each in found)
+
+    async def launch(self, launch_id: str) -> LaunchDetail:
+        found = await self._reads.launch(launch_id)
+        if found is None:
+            raise NoSuchRecord(await self._what_else("launch", launch_id))
+        delivery = await self._reads.delivery(found.delivery)
+        received_at = delivery.received_at if delivery else None
+        paused = await self._paused()
+        return launch_detail(found, received_at, paused, by_setting=self._is_paused)
+
+    async def pauses(self) -> tuple[PauseView, ...]:
+        return pause_views(await self._reads.pauses(), by_setting=self._is_paused)
+
+    async def rules_version(self) -> str | None:
+        return await self._reads.rules_version()
+
+    async def _paused(self) -> Collection[str]:
+        return [pause.scope for pause in await self._reads.pauses()]
+
+    async def _what_else(self, thing: str, wrong_id: str) -> str:
+        """Return what to do about an id that no delivery, or launch, has."""
+        begun = await self._reads.deliveries(DeliveryFilter(begins=wrong_id), limit=_GUESSES)
+        launches = await self._reads.launches(LaunchFilter(begins=wrong_id), limit=_GUESSES)
+        ids = {
+            "delivery": [delivery.id for delivery, _ in begun],
+            "launch": [launch.id for launch in launches],
+        }
+        told = f"there is no {thing} {wrong_id}"
+        if ids[thing]:
+            return f"{told}: give the whole id, such as {' or '.join(ids[thing])}"
+        for other, found in ids.items():
+            if found:
+                return f"{told}, but a {other}: see `jobhook {_GROUPS[other]} show {found[0]}`"
+        return f"{told}: `jobhook {_GROUPS[thing]} ls` lists those that are kept"
