@@ -93,6 +93,8 @@ def test_launches_are_listed_for_programs(run: Run, kept: tuple[str, str]) -> No
             "cost_usd": 0.005,
             "created_at": WHEN,
             "updated_at": WHEN,
+            "timeout": 1800,
+            "generation": 0,
         }
     ]
     assert run("launches", "ls", "--state", "held", "--json").json == []

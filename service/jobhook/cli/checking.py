@@ -15,12 +15,14 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from jobhook.adapters.rulefiles import Checked, RuleFile, check_files, is_rule_file, rule_files
+from jobhook.adapters.rulefiles import Checked, check_files, is_rule_file, rule_files
 from jobhook.cli.options import AsJson, RulesFolder, settings_with
 from jobhook.cli.output import plain, print_json, print_table, say, warn
-from jobhook.core.advice import Surroundings, most_usd_of
-from jobhook.core.codes import CODES, COST, NOTE, described
+from jobhook.cli.places import surroundings
+from jobhook.core.codes import CODES, COST, ERROR, NOTE, described
 from jobhook.core.errors import Problem, RulesError, UsageError, did_you_mean
+from jobhook.core.jsonable import in_json
+from jobhook.core.views import CheckedRule, CheckReport
 from jobhook.settings import Settings
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow"}
@@ -68,25 +70,26 @@ def check(
     """
     form = _format(how, as_json=as_json)
     settings = settings_with(rules=rules)
-    checked = _checked(files, settings)
+    report = _report(files, settings)
     if form is Format.JSON:
-        _print_json(checked, costs=costs)
+        _print_json(report, costs=costs)
     elif form is Format.GITHUB:
-        _print_github(checked, strict=strict)
+        _print_github(report, strict=strict)
     else:
-        _print_human(checked, strict=strict)
-    if checked.problems or (strict and checked.warnings):
+        _print_human(report, strict=strict)
+    if not report.ok or (strict and report.problems):
         raise typer.Exit(1)
 
 
-def _checked(files: list[Path] | None, settings: Settings) -> Checked:
+def _report(files: list[Path] | None, settings: Settings) -> CheckReport:
     try:
         paths = _given(files) if files else rule_files(settings.rules)
     except RulesError as exc:
-        return Checked(problems=exc.problems)
+        return Checked(problems=exc.problems).report
     if not paths:
         warn(f"jobhook: there is no rule file (*.yaml) in {settings.rules}: nothing is launched")
-    return check_files(paths, settings.rules, run_cases=True, around=_around(settings))
+    found = check_files(paths, settings.rules, run_cases=True, around=surroundings(settings))
+    return found.report
 
 
 def codes(
@@ -131,32 +134,21 @@ def _given(files: Iterable[Path]) -> list[Path]:
     return paths
 
 
-def _around(settings: Settings) -> Surroundings:
-    # Where none is set, as in CI, nothing is said about those that are missing.
-    secrets = frozenset(settings.job_secrets) if settings.job_secrets else None
-    return Surroundings(settings.limits.rule_usd_per_day, secrets)
+def _print_json(report: CheckReport, *, costs: bool) -> None:
+    notes = [_cost_note(rule) for rule in report.rules] if costs else []
+    print_json([*in_json(report.problems), *notes])
 
 
-def _print_json(checked: Checked, *, costs: bool) -> None:
-    notes = [_cost_note(file) for file in checked.files] if costs else []
-    print_json([*(asdict(problem) for problem in _in_order(checked)), *notes])
+def _cost_note(found: CheckedRule) -> dict[str, Any]:
+    message = f"one launch of {found.rule} costs {_dollars(found.usd)} at most"
+    problem = Problem(found.file, 1, 1, message, code=COST, severity=NOTE)
+    return {**asdict(problem), "rule": found.rule, "usd": found.usd}
 
 
-def _cost_note(file: RuleFile) -> dict[str, Any]:
-    usd = most_usd_of(file.rule)
-    message = f"one launch of {file.rule.id} costs {_dollars(usd)} at most"
-    problem = Problem(file.file, 1, 1, message, code=COST, severity=NOTE)
-    return {**asdict(problem), "rule": file.rule.id, "usd": usd}
-
-
-def _in_order(checked: Checked) -> list[Problem]:
-    return sorted((*checked.problems, *checked.warnings))
-
-
-def _print_github(checked: Checked, *, strict: bool) -> None:
-    for problem in _in_order(checked):
+def _print_github(report: CheckReport, *, strict: bool) -> None:
+    for problem in report.problems:
         say(_annotation(problem))
-    _print_verdict(checked, strict=strict)
+    _print_verdict(report, strict=strict)
 
 
 def _annotation(problem: Problem) -> str:
@@ -178,16 +170,16 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _print_human(checked: Checked, *, strict: bool) -> None:
+def _print_human(report: CheckReport, *, strict: bool) -> None:
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     sys.stdout.flush()
-    for problem in _in_order(checked):
+    for problem in report.problems:
         _print_problem(console, problem)
-    _print_verdict(checked, strict=strict)
-    if checked.problems or checked.warnings:
+    _print_verdict(report, strict=strict)
+    if report.problems:
         say("`jobhook rules codes CODE` says more about what stands in brackets")
-    if checked.files and not checked.problems:
-        _print_costs(checked.files)
+    if report.rules and report.ok:
+        _print_costs(report.rules)
 
 
 def _print_problem(console: Console, problem: Problem) -> None:
@@ -216,28 +208,28 @@ def _excerpt(problem: Problem) -> tuple[int, str, int]:
     return cell_len(cut + plain(shown[: at - start])), cut + plain(shown), width
 
 
-def _print_verdict(checked: Checked, *, strict: bool) -> None:
-    problems, warnings = len(checked.problems), len(checked.warnings)
+def _print_verdict(report: CheckReport, *, strict: bool) -> None:
+    problems = sum(problem.severity == ERROR for problem in report.problems)
+    warnings = len(report.problems) - problems
     told = f", {_count(warnings, 'warning')}" if warnings else ""
     if problems:
         say(f"{_count(problems, 'problem')}{told}: nothing would be loaded")
         return
-    cases = sum(len(file.rule.cases) for file in checked.files)
+    cases = sum(rule.cases for rule in report.rules)
     failed = ": not fine with --strict" if strict and warnings else ""
-    say(f"{_count(len(checked.files), 'rule')} and {_count(cases, 'case')} hold{told}{failed}")
+    say(f"{_count(len(report.rules), 'rule')} and {_count(cases, 'case')} hold{told}{failed}")
 
 
-def _print_costs(files: Sequence[RuleFile]) -> None:
-    costs = [(most_usd_of(file.rule), file) for file in files]
-    dearest = sorted(costs, key=lambda each: (each[0] is not None, -(each[0] or 0)))[:_DEAREST]
-    rows = ((file.rule.id, _dollars(usd), _jobs(file)) for usd, file in dearest)
+def _print_costs(rules: Sequence[CheckedRule]) -> None:
+    dearest = sorted(rules, key=lambda each: (each.usd is not None, -(each.usd or 0)))[:_DEAREST]
+    rows = ((each.rule, _dollars(each.usd), _jobs(each)) for each in dearest)
     print_table(("RULE", "A LAUNCH COSTS AT MOST", "ITS JOBS"), rows, empty="")
-    if len(costs) > _DEAREST:
-        say(f"and {_count(len(costs) - _DEAREST, 'rule')} that cost no more than these")
+    if len(rules) > _DEAREST:
+        say(f"and {_count(len(rules) - _DEAREST, 'rule')} that cost no more than these")
 
 
-def _jobs(file: RuleFile) -> str:
-    return ", ".join(f"{action.flavor} for {length(action.timeout)}" for action in file.rule.run)
+def _jobs(found: CheckedRule) -> str:
+    return ", ".join(f"{job.flavor} for {length(job.timeout)}" for job in found.jobs)
 
 
 def length(seconds: int) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -15,9 +14,23 @@ from jobhook.cli.options import settings_with
 from jobhook.cli.output import print_facts, print_json, say, warn
 from jobhook.core.errors import SettingsError
 from jobhook.core.job_ids import split_id
+from jobhook.core.jsonable import in_json
 from jobhook.hub.client import AsyncHub
+from jobhook.settings import Settings
 
 T = TypeVar("T")
+
+
+def open_hub(
+    settings: Settings, token: str | bool | None, *, deadline: float | None = None
+) -> AsyncHub:
+    """
+    Return whom commands ask about jobs, schedules, webhooks and hardware, to be entered.
+
+    A request may take *deadline* seconds, or what the settings say.
+    """
+    deadline = settings.hub_deadline if deadline is None else deadline
+    return AsyncHub(settings.hf_endpoint, token, deadline=deadline)
 
 
 def _with_a_warning(token: str | None) -> str | None:
@@ -50,8 +63,7 @@ class Who:
             raise SettingsError("no Hub token is set: put one into HF_TOKEN")
 
         async def asking() -> T:
-            deadline = settings.hub_deadline
-            async with AsyncHub(settings.hf_endpoint, token, deadline=deadline) as hub:
+            async with open_hub(settings, token) as hub:
                 return await question(hub)
 
         return asyncio.run(asking())
@@ -116,20 +128,6 @@ class Shown:
 def moment(when: datetime | None) -> str:
     """Return a time of the Hub's as it stands in a table, in UTC."""
     return f"{when.astimezone(UTC):%m-%d %H:%M:%S}" if when else ""
-
-
-def in_json(value: Any) -> Any:
-    """Return what the Hub told, as JSON with the names of the Python fields."""
-    if is_dataclass(value) and not isinstance(value, type):
-        told = {each.name: in_json(getattr(value, each.name)) for each in fields(value)}
-        return told if "url" in told or not hasattr(value, "url") else {**told, "url": value.url}
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if isinstance(value, Mapping):
-        return {str(key): in_json(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [in_json(each) for each in value]
-    return value.value if isinstance(value, Enum) else value
 
 
 def _facts(told: Mapping[str, Any], before: str = "") -> list[tuple[str, object]]:

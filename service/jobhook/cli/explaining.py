@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from jobhook.adapters.rulefiles import load_rules
-from jobhook.cli.lookups import (
-    GivenActor,
-    GivenFiles,
-    GivenMessage,
-    Offline,
-    Told,
-    occasions_for,
-)
+from jobhook.cli.lookups import GivenActor, GivenFiles, GivenMessage, Me, Offline, told
 from jobhook.cli.options import AsJson, Database, RulesFolder, settings_with
 from jobhook.cli.output import print_json, say, warn
-from jobhook.cli.rules import Me, jobs_of, payload_in, print_jobs, token_user
+from jobhook.cli.places import open_records, open_rules
+from jobhook.cli.rules import payload_in, print_jobs, readable, warn_of_jobs
 from jobhook.core.checks import Answer
-from jobhook.core.deliveries import Unreadable, read_delivery
-from jobhook.core.errors import StoreError, UsageError, did_you_mean
-from jobhook.core.matching import Explanation, explain
-from jobhook.core.rules import Rule
-from jobhook.ports import Reads
+from jobhook.core.errors import NoSuchRecord, UsageError
+from jobhook.core.jsonable import in_json
+from jobhook.core.views import Explanation
+from jobhook.ports import RecordsReader
 from jobhook.settings import Settings
-from jobhook.stores import open_reads
 
 _INDENT = 2
 _WORDS = {True: "yes", False: "NO", None: "?"}
@@ -55,83 +45,64 @@ def explain_rules(
     if (what is None) is not last:
         raise UsageError("give a delivery, a payload file, or --last")
     settings = settings_with(rules=rules, database=database)
-    loaded = load_rules(settings.rules)
-    chosen = _chosen(loaded.rules, rule)
-    body = _body(settings, what, loaded.version)
-    delivery = read_delivery(body)
-    if isinstance(delivery, Unreadable):
-        raise UsageError(f"{what or 'the last delivery'}: {delivery.reason}")
-    me = me or token_user(settings, offline=offline)
-    told = Told(files=file, actor=actor, message=message, offline=offline)
-    occasions = occasions_for(delivery, chosen, settings, me=me, told=told)
-    explained = [explain(occasions, each) for each in chosen]
+    said = told(file, actor, message)
     key = Path(what).stem if what else "last"
-    rows = [_row(each, jobs_of(each.decision, body, key, settings)) for each in explained]
+
+    async def explained() -> tuple[Explanation, ...]:
+        async with open_rules(settings, me=me, offline=offline) as reader:
+            body = await _body(settings, what, await reader.version())
+            readable(what or "the last delivery", body)
+            return await reader.explain(body, rule=rule, told=said, key=key)
+
+    found = asyncio.run(explained())
+    warn_of_jobs(found)
     if as_json:
-        print_json([{**row, "conditions": list(map(asdict, row["conditions"]))} for row in rows])
+        print_json(in_json(found))
     else:
-        for row in rows:
-            _print(row)
+        for each in found:
+            _print(each)
 
 
-def _chosen(rules: tuple[Rule, ...], wanted: str | None) -> list[Rule]:
-    chosen = [rule for rule in rules if wanted in (None, rule.id)]
-    if wanted and not chosen:
-        raise UsageError(f"there is no rule {wanted}{did_you_mean(wanted, [r.id for r in rules])}")
-    return chosen
-
-
-def _body(settings: Settings, what: str | None, version: str) -> bytes:
-    # No id of a delivery looks like a path.
-    if what is not None and (Path(what).exists() or Path(what).suffix or "/" in what):
+async def _body(settings: Settings, what: str | None, version: str | None) -> bytes:
+    if what is not None and _is_path(what):
         return payload_in(Path(what))
-
-    async def read() -> bytes:
-        async with open_reads(settings.database) as store:
-            if (in_force := await store.rules_version()) not in (None, version):
-                warn(
-                    f"jobhook: the service decides by other rules (version {in_force}) than those "
-                    f"in {settings.rules} (version {version})"
-                )
-            return await _stored(store, what)
-
-    return asyncio.run(read())
+    async with open_records(settings) as records:
+        if (in_force := await records.rules_version()) not in (None, version):
+            warn(
+                f"jobhook: the service decides by other rules (version {in_force}) than those "
+                f"in {settings.rules} (version {version})"
+            )
+        return await _stored(records, what)
 
 
-async def _stored(store: Reads, delivery: str | None) -> bytes:
+def _is_path(what: str) -> bool:
+    # No id of a delivery looks like a path.
+    return Path(what).exists() or bool(Path(what).suffix) or "/" in what
+
+
+async def _stored(records: RecordsReader, delivery: str | None) -> bytes:
     if delivery is None:
-        newest = await store.deliveries(limit=1)
+        newest = await records.deliveries(limit=1)
         if not newest:
-            raise StoreError("no delivery has come yet")
-        delivery = newest[0][0].id
-    body = await store.body(delivery)
-    if body is None:
-        raise StoreError(
+            raise NoSuchRecord("no delivery has come yet")
+        delivery = newest[0].id
+    try:
+        return await records.body(delivery)
+    except NoSuchRecord as exc:
+        raise NoSuchRecord(
             f"there is no file and no delivery {delivery}: see `jobhook deliveries ls` for the ids"
-        )
-    return body
+        ) from exc
 
 
-def _row(explained: Explanation, jobs: list[Any]) -> dict[str, Any]:
-    return {
-        "rule": explained.decision.rule.id,
-        "fired": explained.decision.fired,
-        "reason": explained.decision.reason,
-        "event": explained.event,
-        "conditions": explained.answers,
-        "jobs": jobs,
-    }
-
-
-def _print(row: dict[str, Any]) -> None:
-    say(f"{row['rule']} {'fires' if row['fired'] else 'does not fire'}: {row['reason']}")
-    for line in _lines(row["conditions"], _INDENT):
+def _print(each: Explanation) -> None:
+    say(f"{each.rule} {'fires' if each.fired else 'does not fire'}: {each.reason}")
+    for line in _lines(each.conditions, _INDENT):
         say(line)
-    print_jobs(row["jobs"])
+    print_jobs(each.jobs)
 
 
 def _lines(answers: Iterable[Answer], indent: int) -> Iterator[str]:
     for answer in answers:
-        told = f"{answer.seen}; wanted: {answer.wanted}" if answer.seen else answer.wanted
-        yield f"{'':{indent}}{_WORDS[answer.holds]:4}{answer.condition:12}{told}"
+        words = f"{answer.seen}; wanted: {answer.wanted}" if answer.seen else answer.wanted
+        yield f"{'':{indent}}{_WORDS[answer.holds]:4}{answer.condition:12}{words}"
         yield from _lines(answer.parts, indent + _INDENT)

@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 
 import typer
 
-from jobhook.cli.client import Shown, Where, in_json
+from jobhook.cli.client import Shown, Where
 from jobhook.cli.output import plain, print_json, say, say_log, warn
 from jobhook.core.errors import HubError
 from jobhook.core.jobs import JobStage
+from jobhook.core.jsonable import in_json
 from jobhook.hub.client import AsyncHub
 from jobhook.hub.models import JobInfo
 

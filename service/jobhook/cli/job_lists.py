@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobhook.cli.client import Shown, Where, Who, in_json, moment
+from jobhook.cli.client import Shown, Where, Who, moment
 from jobhook.cli.job_options import (
     NAME_LABEL,
     FilterOption,
@@ -19,6 +19,7 @@ from jobhook.cli.output import print_json, print_table, say, warn
 from jobhook.core.durations import format_length
 from jobhook.core.errors import UsageError, did_you_mean
 from jobhook.core.jobs import ACTIVE_STAGES, JobStage
+from jobhook.core.jsonable import in_json
 from jobhook.hub.client import AsyncHub
 from jobhook.hub.models import JobHardwareInfo, JobInfo
 

@@ -6,13 +6,14 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jobhook.cli.client import Shown, Where, in_json
+from jobhook.cli.client import Shown, Where
 from jobhook.cli.job_options import NAME_LABEL
 from jobhook.cli.options import settings_with
 from jobhook.cli.output import print_facts, print_json, warn
 from jobhook.core.errors import MissingFile
 from jobhook.core.job_names import name_from_image, name_from_script
 from jobhook.core.jobs import Volume
+from jobhook.core.jsonable import in_json
 from jobhook.core.schedules import check_schedule
 from jobhook.core.uv_runs import UV_IMAGE
 from jobhook.core.volumes import LocalFolder, read_volume

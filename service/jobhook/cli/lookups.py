@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
 
-from jobhook.adapters.clocks import now_ms
-from jobhook.core.cases import found_by
+from jobhook.cli.output import warn
 from jobhook.core.deliveries import Delivery
-from jobhook.core.examples import Case
-from jobhook.core.findings import NOTHING_FOUND, Findings, Kind, Lookup, Unavailable
-from jobhook.core.matching import decide
-from jobhook.core.occasions import Occasion, occasions_of
-from jobhook.core.rules import Rule
+from jobhook.core.errors import HubError
+from jobhook.core.explanations import Told
+from jobhook.core.findings import Lookup, Unavailable
+from jobhook.flows.explaining import Answers, answers_of
 from jobhook.flows.lookups import Lookups
 from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
@@ -34,6 +30,10 @@ GivenActor = Annotated[
 GivenMessage = Annotated[
     str | None, typer.Option("--message", help="Say what the message of the commit is.")
 ]
+Me = Annotated[
+    str | None, typer.Option("--me", help="Who user:@me is (default: the token's user).")
+]
+_WHO_AM_I_SECONDS = 5.0
 _DEADLINE_SECONDS = 10.0
 _NOT_ASKED = Unavailable(
     "the Hub was not asked (that takes a token; or say it with --file, --actor, --message)",
@@ -41,75 +41,41 @@ _NOT_ASKED = Unavailable(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What somebody said about a delivery, so that the Hub need not be asked."""
-
-    files: list[str] | None = None
-    actor: str | None = None
-    message: str | None = None
-    offline: bool = False
-
-    def answers(self, lookup: Lookup) -> bool:
-        """Whether what was said is enough for *lookup*."""
-        match lookup.kind:
-            case Kind.FILES:
-                return self.files is not None
-            case Kind.COMMIT:
-                return self.message is not None or self.actor is not None
-            case Kind.DISCUSSION:
-                return self.actor is not None
-        return lookup.kind == Kind.ROLE and ":" in (self.actor or "")
-
-    def as_case(self) -> Case:
-        """Return the example that says the same."""
-        name, colon, role = (self.actor or "").partition(":")
-        files = {} if self.files is None else {"files": [{"path": path} for path in self.files]}
-        actor = {"actor": {"name": name, "role": role if colon else None}} if name else {}
-        commit = {"message": self.message or ""}
-        told = {"name": "told", "fires": True, "commit": commit}
-        return Case.model_validate({**told, **files, **actor})
+def told(files: list[str] | None, actor: str | None, message: str | None) -> Told:
+    """Return what the options say of a delivery."""
+    return Told(files=None if files is None else tuple(files), actor=actor, message=message)
 
 
-def occasions_for(
-    delivery: Delivery, rules: Sequence[Rule], settings: Settings, *, me: str | None, told: Told
-) -> tuple[Occasion, ...]:
+class FromHub:
     """
-    Return the occasions of *delivery* with all that *rules* depend on, as far as it can be had.
+    What the Hub tells whoever tries rules: who *me* is, unless that is said, and what they ask for.
 
-    What was *told* is not asked for. Nothing is tried again: what fails is not known, and says why.
+    Nothing is tried again: what fails is not known, and says why.
     """
-    return asyncio.run(_looked_up(delivery, rules, settings, me=me, told=told))
 
+    def __init__(self, settings: Settings, *, me: str | None, offline: bool) -> None:
+        self._settings = settings
+        self._me = me
+        self._is_asked = bool(settings.hf_token) and not offline
 
-async def _looked_up(
-    delivery: Delivery, rules: Sequence[Rule], settings: Settings, *, me: str | None, told: Told
-) -> tuple[Occasion, ...]:
-    findings, now, case = NOTHING_FOUND, now_ms(), told.as_case()
-    while True:
-        occasions = occasions_of(delivery, me=me, now=now, findings=findings)
-        asked = frozenset().union(*(decide(occasions, rule).open for rule in rules))
-        if not asked:
-            return occasions
-        said = {each: found_by(each, case, delivery) for each in asked if told.answers(each)}
-        findings, asked = findings.plus(said), asked - said.keys()
-        if told.offline or not settings.hf_token:
-            findings = findings.plus(dict.fromkeys(asked, _NOT_ASKED))
-        elif asked:
-            findings = await _ask(delivery, asked, findings, settings, me=me)
+    async def me(self) -> str | None:
+        """Return whose token it is, or None if there is none or the Hub does not tell."""
+        if self._me is None and self._is_asked:
+            try:
+                async with self._open(_WHO_AM_I_SECONDS) as hub:
+                    self._me = (await hub.whoami()).name
+            except HubError as exc:
+                warn(f"jobhook: who user:@me is cannot be told ({exc}): give it with --me")
+        return self._me
 
+    async def ask(self, delivery: Delivery, asked: Collection[Lookup]) -> Answers:
+        """Return what the Hub answers, or why it was not asked."""
+        if not self._is_asked:
+            return dict.fromkeys(asked, _NOT_ASKED)
+        async with self._open(_DEADLINE_SECONDS) as hub:
+            lookups = Lookups(hub, lambda: self._settings.namespace or self._me or "")
+            return await answers_of(lookups)(delivery, asked)
 
-async def _ask(
-    delivery: Delivery,
-    asked: frozenset[Lookup],
-    findings: Findings,
-    settings: Settings,
-    *,
-    me: str | None,
-) -> Findings:
-    token = settings.hf_token or False
-    async with AsyncHub(settings.hf_endpoint, token, deadline=_DEADLINE_SECONDS) as hub:
-        lookups = Lookups(hub, lambda: settings.namespace or me or "")
-        found, failures = await lookups.all_of(asked, delivery.repo)
-    failed = {key: Unavailable(str(exc), is_refused=False) for key, exc in failures.items()}
-    return findings.plus({**found, **failed})
+    def _open(self, deadline: float) -> AsyncHub:
+        settings = self._settings
+        return AsyncHub(settings.hf_endpoint, settings.hf_token or False, deadline=deadline)

@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from jobhook.adapters.rulefiles import load_rules
 from jobhook.cli.asking import Yes, confirm, count, who
+from jobhook.cli.client import open_hub
 from jobhook.cli.options import AsJson, Database, settings_with, with_options
-from jobhook.cli.output import print_json, print_table, warn, when
+from jobhook.cli.output import print_json, print_table, warn
+from jobhook.cli.places import ask_records, carry_out, open_rules
 from jobhook.cli.selection import (
     DeliveryOptions,
     LaunchOptions,
@@ -24,13 +25,13 @@ from jobhook.cli.selection import (
 from jobhook.core.errors import HubError, UsageError, did_you_mean
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.guards import cost_of
-from jobhook.core.launches import Launch, LaunchState, latest
+from jobhook.core.jsonable import in_json, iso
+from jobhook.core.launches import LaunchState, latest
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.records import EVERYTHING
-from jobhook.hub.client import AsyncHub
+from jobhook.core.views import LaunchSummary
+from jobhook.ports import RecordsReader
 from jobhook.settings import Settings
-from jobhook.stores import open_reads
-from jobhook.wiring import carry_out
 
 _S = LaunchState
 # What an order is about when a filter names no state.
@@ -77,7 +78,7 @@ def launches_order(deed: Deed, told: str) -> Callable[..., None]:
         order.check(which, such_as="--rule retrain")
         settings = settings_with(database=database)
         wanted = which.wanted(ids=order.ids, else_in=None if order.ids else _STATES[deed])
-        launches = asyncio.run(_select(settings, wanted, deed))
+        launches = ask_records(settings, lambda records: _select(records, wanted, deed))
         # What is named but not there is told like everything else that cannot be done.
         chosen = [*dict.fromkeys(order.ids or [launch.id for launch in reversed(launches)])]
         if chosen and not order.yes:
@@ -112,14 +113,13 @@ def replay(
     settings = settings_with(database=database)
     wanted = which.wanted(ids=order.ids)
 
-    async def select() -> tuple[list[str], list[Launch]]:
-        async with open_reads(settings.database) as store:
-            found = await store.deliveries(wanted, limit=0)
-            led_to = [launch_id for _, launches in found for launch_id in launches]
-            launches = await store.launches(LaunchFilter(ids=led_to), limit=0)
-            return [delivery.id for delivery, _ in found], list(launches)
+    async def select(records: RecordsReader) -> tuple[list[str], tuple[LaunchSummary, ...]]:
+        found = await records.deliveries(wanted, limit=0)
+        led_to = [launch_id for delivery in found for launch_id in delivery.launches]
+        launches = await records.launches(LaunchFilter(ids=led_to), limit=0)
+        return [delivery.id for delivery in found], launches
 
-    found, launches = asyncio.run(select())
+    found, launches = ask_records(settings, select)
     chosen = [*dict.fromkeys(order.ids or reversed(found))]
     if chosen and not order.yes:
         cost = _cost("Launching again what they led to", launches, settings)
@@ -166,16 +166,17 @@ def look_first(database: Database = None, as_json: AsJson = False) -> None:
     _print_outcomes(asyncio.run(carry_out(settings, order)), as_json=as_json)
 
 
-async def _select(settings: Settings, wanted: LaunchFilter, deed: Deed) -> tuple[Launch, ...]:
-    async with open_reads(settings.database) as store:
-        found = await store.launches(wanted, limit=0)
-        if deed != Deed.RETRY or wanted.ids:
-            return found
-        # What was launched again already is not what somebody means who names a filter.
-        of = DeliveryFilter(ids={launch.delivery for launch in found})
-        ids = [each for _, led_to in await store.deliveries(of, limit=0) for each in led_to]
-        last = {each.id for each in latest(await store.launches(LaunchFilter(ids=ids), limit=0))}
-        return tuple(launch for launch in found if launch.id in last)
+async def _select(
+    records: RecordsReader, wanted: LaunchFilter, deed: Deed
+) -> tuple[LaunchSummary, ...]:
+    found = await records.launches(wanted, limit=0)
+    if deed != Deed.RETRY or wanted.ids:
+        return found
+    # What was launched again already is not what somebody means who names a filter.
+    of = DeliveryFilter(ids={launch.delivery for launch in found})
+    ids = [each for delivery in await records.deliveries(of, limit=0) for each in delivery.launches]
+    last = {each.id for each in latest(await records.launches(LaunchFilter(ids=ids), limit=0))}
+    return tuple(launch for launch in found if launch.id in last)
 
 
 def _carry_out_all(settings: Settings, deed: Deed, ids: Collection[str], *, as_json: bool) -> None:
@@ -191,13 +192,13 @@ def _carry_out_all(settings: Settings, deed: Deed, ids: Collection[str], *, as_j
     _print_outcomes(outcomes, empty=f"there is no {thing} to {deed}", as_json=as_json)
 
 
-def _cost(what: str, launches: Collection[Launch], settings: Settings) -> str:
+def _cost(what: str, launches: Collection[LaunchSummary], settings: Settings) -> str:
     """Return a sentence on what *launches* may cost; nothing if there are none."""
     if not launches:
         return ""
     prices = asyncio.run(_prices(settings))
-    known = [launch for launch in launches if launch.spec.flavor in prices]
-    micro_usd = sum(cost_of(prices[each.spec.flavor], each.spec.seconds) for each in known)
+    known = [launch for launch in launches if launch.flavor in prices]
+    micro_usd = sum(cost_of(prices[each.flavor], each.timeout) for each in known)
     if not known:
         return f"{what} costs money, and the Hub does not tell how much. "
     most = f"{what} may cost up to ${micro_usd / 1_000_000:.2f}"
@@ -209,32 +210,21 @@ def _cost(what: str, launches: Collection[Launch], settings: Settings) -> str:
 
 async def _prices(settings: Settings) -> Mapping[str, float]:
     try:
-        async with AsyncHub(
-            settings.hf_endpoint, settings.hf_token or False, deadline=_PRICES_SECONDS
-        ) as hub:
+        token = settings.hf_token or False
+        async with open_hub(settings, token, deadline=_PRICES_SECONDS) as hub:
             return {item.name: item.usd_per_hour for item in await hub.list_jobs_hardware()}
     except HubError:
         return {}
 
 
 def _print_pauses(settings: Settings, *, as_json: bool) -> None:
-    async def read() -> list[dict[str, Any]]:
-        async with open_reads(settings.database) as store:
-            return [
-                {"scope": p.scope, "since": when(p.since), "by": p.by, "reason": p.reason}
-                for p in await store.pauses()
-            ]
-
-    rows = asyncio.run(read())
-    if settings.pause:
-        told = "the setting is on: a service that is started with it launches nothing"
-        rows.append({"scope": EVERYTHING, "since": None, "by": "JOBHOOK_PAUSE", "reason": told})
+    paused = ask_records(settings, lambda records: records.pauses())
     if as_json:
-        print_json(rows)
+        print_json(in_json(paused))
     else:
         print_table(
             ("PAUSED", "SINCE", "BY", "REASON"),
-            (list(row.values()) for row in rows),
+            ((p.scope, iso(p.since) if p.since else None, p.by, p.reason) for p in paused),
             empty="nothing is paused",
         )
 
@@ -243,7 +233,7 @@ def _print_outcomes(
     outcomes: Collection[Outcome], *, empty: str = "nothing was done", as_json: bool
 ) -> None:
     if as_json:
-        print_json([{"id": o.id, "done": o.done, "told": o.told} for o in outcomes])
+        print_json(in_json(list(outcomes)))
     else:
         rows = ((outcome.id, outcome.told) for outcome in outcomes)
         print_table(("ID", "OUTCOME"), rows, empty=empty)
@@ -253,7 +243,12 @@ def _print_outcomes(
 
 def _check_rule(settings: Settings, rule: str) -> None:
     """Refuse a name that is no rule's: whoever pauses must not believe that something stopped."""
-    known = [each.id for each in load_rules(settings.rules).rules]
+
+    async def ids() -> list[str]:
+        async with open_rules(settings) as rules:
+            return [each.id for each in await rules.rules()]
+
+    known = asyncio.run(ids())
     if rule not in known:
         raise UsageError(
             f"there is no rule {rule} in {settings.rules}{did_you_mean(rule, known)}; "

@@ -7,7 +7,6 @@ import json
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -150,18 +149,6 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
         if value not in (None, "", ()):
             table.add_row(name, _cell(value))
     _console().print(table)
-
-
-def when(milliseconds: int) -> str:
-    """Return a time of ours as people and programs read it, in UTC."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def clock(milliseconds: int) -> str:
-    """Return a time of ours as it stands in a table, in UTC."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return f"{moment:%m-%d %H:%M:%S}"
 
 
 def _console() -> Console:

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, TypeVar
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
+from jobhook.cli.client import moment
 from jobhook.cli.options import AsJson, Database, settings_with, with_options
-from jobhook.cli.output import clock, print_facts, print_json, print_table, say, warn, when
+from jobhook.cli.output import print_facts, print_json, print_table, say, warn
+from jobhook.cli.places import ask_records
 from jobhook.cli.selection import DeliveryOptions, LaunchOptions
-from jobhook.core.deliveries import load_json
-from jobhook.core.errors import StoreError
-from jobhook.core.filters import DeliveryFilter, LaunchFilter
-from jobhook.core.guards import shown_reason
-from jobhook.core.launches import Launch, next_step
-from jobhook.core.records import StoredDelivery, Verdict
-from jobhook.core.timeline import Moment, timeline
-from jobhook.ports import Reads
-from jobhook.settings import Settings
-from jobhook.stores import open_reads
-
-T = TypeVar("T")
+from jobhook.core.filters import LaunchFilter
+from jobhook.core.jsonable import in_json, iso
+from jobhook.core.views import DeliveryDetail, LaunchDetail, LaunchSummary, RepoView
+from jobhook.ports import RecordsReader
 
 deliveries_app = typer.Typer(help="What the Hub delivered.", no_args_is_help=True)
 launches_app = typer.Typer(help="The jobs that rules launched.", no_args_is_help=True)
 
-_GROUPS = {"delivery": "deliveries", "launch": "launches"}
-# How many ids are named to somebody who gave the beginning of one.
-_GUESSES = 3
-
-_IN_TIMELINE = {"created_at", "updated_at"}
-
+Launches = tuple[LaunchSummary, ...]
 Limit = Annotated[int, typer.Option("--limit", min=0, help="How many, newest first; 0 means all.")]
 
 
@@ -47,24 +34,24 @@ def list_deliveries(
     as_json: AsJson = False,
 ) -> None:
     """List deliveries."""
-    settings = settings_with(database=database)
-    found = _read(settings, lambda store: store.deliveries(which.wanted(), limit=limit))
+    settings, wanted = settings_with(database=database), which.wanted()
+    found = ask_records(settings, lambda records: records.deliveries(wanted, limit=limit))
     if as_json:
-        print_json([{**_delivery(each), "launches": list(ids)} for each, ids in found])
+        print_json(in_json(found))
         return
     print_table(
         ("DELIVERY", "RECEIVED", "STATE", "EVENTS", "REPO", "LAUNCHES", "REASON"),
         (
             (
                 each.id,
-                clock(each.received_at),
+                moment(each.received_at),
                 each.state,
                 ", ".join(each.events),
-                f"{each.repo_type} {each.repo_name}" if each.repo_name else "",
-                len(ids) or "",
+                f"{each.repo.type} {each.repo.name}" if each.repo else "",
+                len(each.launches) or "",
                 each.reason,
             )
-            for each, ids in found
+            for each in found
         ),
         empty="there are no deliveries",
         roomy=("EVENTS", "LAUNCHES"),
@@ -79,90 +66,49 @@ def show_delivery(
     as_json: AsJson = False,
 ) -> None:
     """Show one delivery, and what every rule said of it."""
-    settings = settings_with(database=database)
-    seen = _read(settings, lambda store: _see(store, settings, delivery))
-    if seen.delivery.is_damaged:
+
+    async def read(
+        records: RecordsReader,
+    ) -> tuple[DeliveryDetail, tuple[LaunchSummary, ...], bytes]:
+        found = await records.delivery(delivery)
+        of_it = LaunchFilter(delivery=delivery)
+        launches = () if raw or as_json else await records.launches(of_it, limit=0)
+        return found, launches, await records.body(delivery) if raw else b""
+
+    found, launches, body = ask_records(settings_with(database=database), read)
+    if found.damaged:
         warn("jobhook: the database does not hold this delivery as it came")
     if raw:
-        sys.stdout.buffer.write(seen.body)
+        sys.stdout.buffer.write(body)
     elif as_json:
-        print_json(
-            {
-                **_delivery(seen.delivery),
-                "damaged": seen.delivery.is_damaged,
-                "launches": [launch.id for launch in seen.launches],
-                "verdicts": [asdict(verdict) for verdict in seen.verdicts],
-                "payload": _payload(seen.body),
-            }
-        )
+        print_json(in_json(found))
     else:
-        _print_delivery(seen)
+        _print_delivery(found, launches)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    delivery: StoredDelivery
-    body: bytes
-    verdicts: tuple[Verdict, ...]
-    launches: tuple[Launch, ...]
-
-
-async def _see(store: Reads, settings: Settings, delivery_id: str) -> _Seen:
-    delivery = await store.delivery(delivery_id)
-    if delivery is None:
-        raise StoreError(await _what_else(store, "delivery", delivery_id))
-    launches = await store.launches(LaunchFilter(delivery=delivery_id), limit=0)
-    return _Seen(
-        delivery,
-        await store.body(delivery_id) or b"",
-        await store.verdicts(delivery_id),
-        await _with_reasons(store, settings, launches),
-    )
-
-
-async def _what_else(store: Reads, thing: str, wrong_id: str) -> str:
-    """Return what to do about an id that no delivery, or launch, has."""
-    begun = await store.deliveries(DeliveryFilter(begins=wrong_id), limit=_GUESSES)
-    ids = {
-        "delivery": [delivery.id for delivery, _ in begun],
-        "launch": [
-            launch.id
-            for launch in await store.launches(LaunchFilter(begins=wrong_id), limit=_GUESSES)
-        ],
-    }
-    told = f"there is no {thing} {wrong_id}"
-    if ids[thing]:
-        return f"{told}: give the whole id, such as {' or '.join(ids[thing])}"
-    for other, found in ids.items():
-        if found:
-            return f"{told}, but a {other}: see `jobhook {_GROUPS[other]} show {found[0]}`"
-    return f"{told}: `jobhook {_GROUPS[thing]} ls` lists those that are kept"
-
-
-def _print_delivery(seen: _Seen) -> None:
-    stored = seen.delivery
+def _print_delivery(found: DeliveryDetail, launches: Sequence[LaunchSummary]) -> None:
     print_facts(
         [
-            ("delivery", stored.id),
-            ("Webhook-Id", stored.webhook_id or "none came; known by its body for 10 minutes"),
-            ("received", when(stored.received_at)),
-            ("state", stored.state),
-            ("reason", stored.reason),
-            ("event", f"{stored.scope}/{stored.action}" if stored.scope else None),
-            ("means", ", ".join(stored.events)),
-            ("repo", f"{stored.repo_type} {stored.repo_name}" if stored.repo_name else None),
-            ("body", f"{len(seen.body):,} bytes (see it with --raw)"),
+            ("delivery", found.id),
+            ("Webhook-Id", found.webhook_id or "none came; known by its body for 10 minutes"),
+            ("received", iso(found.received_at)),
+            ("state", found.state),
+            ("reason", found.reason),
+            ("event", f"{found.scope}/{found.action}" if found.scope else None),
+            ("means", ", ".join(found.events)),
+            ("repo", f"{found.repo.type} {found.repo.name}" if found.repo else None),
+            ("body", f"{found.body_bytes:,} bytes (see it with --raw)"),
         ]
     )
     say("")
     print_table(
         ("RULE", "FIRED", "REASON"),
-        ((v.rule, "yes" if v.fired else "no", v.reason) for v in seen.verdicts),
+        ((v.rule, "yes" if v.fired else "no", v.reason) for v in found.verdicts),
         empty="no rule was asked",
     )
-    if seen.launches:
+    if launches:
         say("")
-        _print_launches(seen.launches)
+        _print_launches(launches)
 
 
 @launches_app.command("ls")
@@ -177,14 +123,9 @@ def list_launches(
     """List launches."""
     wanted = which.wanted(delivery=delivery)
     settings = settings_with(database=database)
-
-    async def read(store: Reads) -> tuple[Launch, ...]:
-        launches = await store.launches(wanted, limit=limit)
-        return await _with_reasons(store, settings, launches)
-
-    found = _read(settings, read)
+    found = ask_records(settings, lambda records: records.launches(wanted, limit=limit))
     if as_json:
-        print_json([_launch(launch) for launch in found])
+        print_json(in_json(found))
     else:
         _print_launches(found)
 
@@ -197,67 +138,50 @@ def show_launch(
 ) -> None:
     """Show one launch and the job it stands for."""
     settings = settings_with(database=database)
-
-    async def read(store: Reads) -> tuple[Launch, tuple[Moment, ...]]:
-        found = await store.launch(launch)
-        if found is None:
-            raise StoreError(await _what_else(store, "launch", launch))
-        delivery = await store.delivery(found.delivery)
-        (told,) = await _with_reasons(store, settings, [found])
-        return told, timeline(told, delivery.received_at if delivery else None)
-
-    found, moments = _read(settings, read)
-    if found.is_damaged:
+    found = ask_records(settings, lambda records: records.launch(launch))
+    if found.damaged:
         warn("jobhook: the database does not hold this launch as it was decided")
     if as_json:
-        told = [{"at": when(moment.at), "what": moment.what} for moment in moments]
-        more = {"damaged": found.is_damaged, "timeline": told}
-        print_json({**_launch(found), "event": found.event, **more, "job": _job(found)})
+        print_json(in_json(found))
     else:
-        _print_launch(found, moments)
+        _print_launch(found)
 
 
-def _print_launch(found: Launch, moments: tuple[Moment, ...]) -> None:
-    facts = {**_launch(found), "repo": found.repo}
+def _print_launch(found: LaunchDetail) -> None:
     print_facts(
         [
-            *((name, fact) for name, fact in facts.items() if name not in _IN_TIMELINE),
+            ("id", found.id),
+            ("delivery", found.delivery),
+            ("rule", found.rule),
+            ("repo", _typed(found.repo)),
+            ("action", found.action),
+            ("state", found.state),
+            ("reason", found.reason),
+            ("job_id", found.job_id),
+            ("job_url", found.job_url),
+            ("flavor", found.flavor),
+            ("cost_usd", found.cost_usd),
             ("event", found.event),
             ("attempts", found.attempts),
             ("generation", found.generation),
             ("chain", f"{found.depth} since delivery {found.root}" if found.depth else None),
             ("asked for by", found.asked_by),
             ("rule hash", found.rule_hash[:12]),
-            ("next step", next_step(found)),
+            ("next step", found.next_step),
         ]
     )
     say("")
-    rows = ((when(moment.at), moment.what) for moment in moments)
+    rows = ((iso(entry.at), entry.what) for entry in found.timeline)
     print_table(("WHEN", "WHAT"), rows, empty="nothing is known of it")
     say("")
-    print_json(_job(found))
+    print_json(in_json(found.job))
 
 
-def _read(settings: Settings, ask: Callable[[Reads], Awaitable[T]]) -> T:
-    async def read() -> T:
-        async with open_reads(settings.database) as store:
-            return await ask(store)
-
-    return asyncio.run(read())
+def _typed(repo: RepoView | None) -> str | None:
+    return f"{repo.type}:{repo.name}" if repo else None
 
 
-async def _with_reasons(
-    store: Reads, settings: Settings, launches: Sequence[Launch]
-) -> tuple[Launch, ...]:
-    """Return *launches* with the reasons that nobody can write while all is paused."""
-    paused = [pause.scope for pause in await store.pauses()]
-    return tuple(
-        replace(each, reason=shown_reason(each, paused, by_setting=settings.pause))
-        for each in launches
-    )
-
-
-def _print_launches(launches: tuple[Launch, ...]) -> None:
+def _print_launches(launches: Sequence[LaunchSummary]) -> None:
     print_table(
         ("LAUNCH", "RULE", "STATE", "REPO", "JOB", "FLAVOR", "UPDATED", "REASON"),
         (
@@ -265,10 +189,10 @@ def _print_launches(launches: tuple[Launch, ...]) -> None:
                 launch.id,
                 launch.rule,
                 launch.state,
-                launch.repo.partition(":")[2],
+                launch.repo.name if launch.repo else "",
                 launch.job_id,
-                launch.spec.flavor,
-                clock(launch.updated_at),
+                launch.flavor,
+                moment(launch.updated_at),
                 launch.reason,
             )
             for launch in launches
@@ -276,49 +200,3 @@ def _print_launches(launches: tuple[Launch, ...]) -> None:
         empty="there are no launches",
         roomy=("REPO", "JOB", "FLAVOR"),
     )
-
-
-def _delivery(stored: StoredDelivery) -> dict[str, Any]:
-    repo = {"type": stored.repo_type, "name": stored.repo_name} if stored.repo_name else None
-    return {
-        "id": stored.id,
-        "webhook_id": stored.webhook_id,
-        "received_at": when(stored.received_at),
-        "scope": stored.scope,
-        "action": stored.action,
-        "repo": repo,
-        "events": list(stored.events),
-        "state": stored.state,
-        "reason": stored.reason,
-    }
-
-
-def _launch(launch: Launch) -> dict[str, Any]:
-    kind, _, name = launch.repo.partition(":")
-    return {
-        "id": launch.id,
-        "delivery": launch.delivery,
-        "rule": launch.rule,
-        "repo": {"type": kind, "name": name} if name else None,
-        "action": launch.action,
-        "state": launch.state,
-        "reason": launch.reason,
-        "job_id": launch.job_id,
-        "job_url": launch.job_url,
-        "flavor": launch.spec.flavor,
-        # What it reserves until its job has ended, and what that took afterwards.
-        "cost_usd": launch.micro_usd / 1_000_000,
-        "created_at": when(launch.created_at),
-        "updated_at": when(launch.updated_at),
-    }
-
-
-def _job(launch: Launch) -> dict[str, Any]:
-    return {**launch.spec.to_wire(), "secrets": list(launch.spec.secrets)}
-
-
-def _payload(body: bytes) -> Any:
-    try:
-        return load_json(body)
-    except (ValueError, RecursionError):
-        return None

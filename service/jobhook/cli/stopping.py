@@ -12,13 +12,13 @@ from jobhook.adapters.rulefiles import load_rules
 from jobhook.cli.asking import Yes, confirm, count, who
 from jobhook.cli.options import AsJson, Database, settings_with
 from jobhook.cli.output import print_json, say, warn
+from jobhook.cli.places import carry_out
 from jobhook.core.errors import HubError, JobHookError, SettingsError
 from jobhook.core.operations import Deed, Order
 from jobhook.flows.stopping import stop_everywhere
 from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
 from jobhook.stores import open_reads
-from jobhook.wiring import carry_out
 
 
 def stop_all(

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from jobhook.core.deliveries import short_digest
 from jobhook.core.findings import ENRICHMENT, VERIFY
@@ -167,7 +167,30 @@ def next_step(launch: Launch) -> str | None:
     return None
 
 
-def latest(launches: Iterable[Launch]) -> tuple[Launch, ...]:
+class Owed(Protocol):
+    """What a delivery owes by one action of a rule, for the first time or once more."""
+
+    @property
+    def delivery(self) -> str:
+        """The id of the delivery."""
+
+    @property
+    def rule(self) -> str:
+        """The id of the rule."""
+
+    @property
+    def action(self) -> int:
+        """Which job of the rule."""
+
+    @property
+    def generation(self) -> int:
+        """How often it was asked for again."""
+
+
+OwedT = TypeVar("OwedT", bound=Owed)
+
+
+def latest(launches: Iterable[OwedT]) -> tuple[OwedT, ...]:
     """Return those of *launches* that were not asked for again, in the same order."""
     newest: dict[tuple[str, str, int], int] = {}
     kept = tuple(launches)

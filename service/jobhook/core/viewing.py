@@ -98,7 +98,6 @@ def launch_detail(
         next_step=next_step(told),
         namespace=launch.namespace,
         attempts=launch.attempts,
-        generation=launch.generation,
         depth=launch.depth,
         root=launch.root,
         asked_by=launch.asked_by,
@@ -122,6 +121,8 @@ def _launch(launch: Launch, reason: str) -> dict[str, Any]:
         "cost_usd": launch.micro_usd / 1_000_000,
         "created_at": moment_of(launch.created_at),
         "updated_at": moment_of(launch.updated_at),
+        "timeout": launch.spec.seconds,
+        "generation": launch.generation,
     }
 
 

@@ -116,6 +116,8 @@ class LaunchSummary:
             dollars.
         created_at: When it was planned.
         updated_at: When it came to stand where it stands.
+        timeout: Seconds after which the Hub stops its job.
+        generation: How often it was asked for again.
     """
 
     id: str
@@ -131,6 +133,8 @@ class LaunchSummary:
     cost_usd: float
     created_at: datetime
     updated_at: datetime
+    timeout: int
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,6 @@ class LaunchDetail(LaunchSummary):
         next_step: What a person can do, if it will not go on by itself.
         namespace: The user or org that its job runs in, once it was sent.
         attempts: How often it was claimed to be sent.
-        generation: How often it was asked for again.
         depth: Its place in a chain of launches that set one another off, from 1; 0 until claimed.
         root: The delivery at the beginning of that chain; empty until claimed.
         asked_by: The person who let it go in spite of a guard, or asked for it again.
@@ -175,7 +178,6 @@ class LaunchDetail(LaunchSummary):
     next_step: str | None
     namespace: str | None
     attempts: int
-    generation: int
     depth: int
     root: str
     asked_by: str
@@ -198,6 +200,20 @@ class PauseView:
     since: datetime | None
     by: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedJob:
+    """
+    What came of stopping one job.
+
+    Attributes:
+        job_id: The Hub's id of the job.
+        error: Why it could not be cancelled; null if it was.
+    """
+
+    job_id: str
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from jobhook.core.viewing import rule_detail, rule_summaries
 from jobhook.core.views import CheckReport, Explanation, RuleDetail, RuleSummary
 from jobhook.flows.enriching import LOOKUPS_MAX
 from jobhook.flows.intake import SOURCE
+from jobhook.flows.lookups import Lookups
 from jobhook.ports import Clock
 
 Answers = Mapping[Lookup, Found | Unavailable]
@@ -33,9 +34,9 @@ class RuleRecords:
     """
     Tells what *rules* say; see `ports.RulesReader`.
 
-    *check* looks at rule files, *ask* asks the Hub and answers every question, and *me* is the name
-    of the token's user, if it is known. What takes the time of many rules is done in a thread, one
-    piece at a time.
+    *check* looks at rule files, *ask* asks the Hub and answers every question, and *me* returns the
+    name of the token's user, if it can be known. What takes the time of many rules is done in a
+    thread, one piece at a time.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class RuleRecords:
         *,
         check: Checker,
         ask: Ask,
-        me: Callable[[], str | None],
+        me: Callable[[], Awaitable[str | None]],
         clock: Clock,
         instance: str,
     ) -> None:
@@ -55,6 +56,9 @@ class RuleRecords:
         self._clock = clock
         self._instance = instance
         self._one_at_a_time = asyncio.Lock()
+
+    async def version(self) -> str:
+        return await asyncio.to_thread(lambda: self._rules().version)
 
     async def rules(self) -> tuple[RuleSummary, ...]:
         rules = self._rules()
@@ -100,7 +104,7 @@ class RuleRecords:
         self, delivery: Delivery, rules: Sequence[Rule], told: Told
     ) -> tuple[Occasion, ...]:
         """Return the occasions of *delivery* with all that *rules* depend on, as far as it goes."""
-        me, now, findings = self._me(), self._clock(), NOTHING_FOUND
+        me, now, findings = await self._me(), self._clock(), NOTHING_FOUND
 
         def look() -> tuple[tuple[Occasion, ...], frozenset[Lookup]]:
             occasions = occasions_of(delivery, me=me, now=now, findings=findings)
@@ -122,6 +126,17 @@ class RuleRecords:
         findings = findings.plus({lookup: said for lookup, said in answers if said is not None})
         left = asked - findings.known.keys()
         return findings.plus(await self._ask(delivery, left)) if left else findings
+
+
+def answers_of(lookups: Lookups) -> Ask:
+    """Return what asks the Hub once: what fails is not known, and says why."""
+
+    async def ask(delivery: Delivery, asked: Collection[Lookup]) -> Answers:
+        found, failures = await lookups.all_of(asked, delivery.repo)
+        failed = {key: Unavailable(str(exc), is_refused=False) for key, exc in failures.items()}
+        return {**found, **failed}
+
+    return ask
 
 
 def _chosen(rules: RuleSet, wanted: str | None) -> tuple[Rule, ...]:

@@ -53,6 +53,9 @@ class RecordsReader(Protocol):
 class RulesReader(Protocol):
     """What the rules say, and say of deliveries."""
 
+    async def version(self) -> str | None:
+        """Return the version of the rules that it tells of."""
+
     async def rules(self) -> tuple[RuleSummary, ...]:
         """Return all rules."""
 
