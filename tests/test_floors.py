@@ -48,6 +48,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.cron",
         "core.audits",
         "core.events",
+        "core.figures",
         "core.job_names",
         "core.findings",
         "core.inlining",
@@ -84,7 +85,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("database",),
     ("settings",),  # high, so that nobody below can reach for the environment
     ("stores",),
-    ("workers",),
+    ("metering", "workers"),
     ("wiring",),
     ("cli",),
     ("__main__",),

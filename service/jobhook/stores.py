@@ -10,7 +10,7 @@ from jobhook.adapters.sqlite_reads import sqlite_reads
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.errors import SettingsError
 from jobhook.database import Database
-from jobhook.ports import Reads, Store
+from jobhook.ports import NO_METER, Meter, Reads, Store
 
 
 class Bells:
@@ -38,17 +38,19 @@ class Bells:
 
 
 @asynccontextmanager
-async def open_store(database: Database, bells: Bells) -> AsyncIterator[Store]:
+async def open_store(
+    database: Database, bells: Bells, *, meter: Meter = NO_METER
+) -> AsyncIterator[Store]:
     """Open the store to write; where several processes share it, *bells* hears of the others."""
     if database.path:
-        async with sqlite_store(database.path, force=database.force) as store:
+        async with sqlite_store(database.path, force=database.force, meter=meter) as store:
             yield store
         return
     with _postgres_installed():
         from jobhook.adapters.postgres_news import DELIVERIES, LAUNCHES, listening
         from jobhook.adapters.store_postgres import postgres_store
     news = {DELIVERIES: bells.stored, LAUNCHES: bells.changed}
-    async with postgres_store(database.url) as shared, listening(database.url, news):
+    async with postgres_store(database.url, meter=meter) as shared, listening(database.url, news):
         yield shared
 
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,6 +18,7 @@ import structlog
 
 from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.control import NoService, give_order, taking_orders
+from jobhook.adapters.counts import Counts
 from jobhook.adapters.folders import state_of
 from jobhook.adapters.rulefiles import load_rules
 from jobhook.adapters.signing import PayloadLinks
@@ -35,8 +36,11 @@ from jobhook.flows.ordering import Orders
 from jobhook.flows.readiness import Readiness
 from jobhook.flows.reloading import Reloader, warn_of
 from jobhook.flows.rulebook import Rulebook
+from jobhook.flows.worker import Worker
 from jobhook.hub.client import AsyncHub
-from jobhook.ports import Store
+from jobhook.hub.transport import OnAnswer
+from jobhook.metering import Metering
+from jobhook.ports import Meter, Store
 from jobhook.settings import Settings
 from jobhook.stores import Bells, open_store
 from jobhook.web.app import create_app
@@ -72,12 +76,14 @@ class Service:
     Attributes:
         reload: Reads the rules at once, in the background.
         direct: What may be asked of it, unless it has no Hub token.
+        metrics: Tells what is counted, and its type, given what `Accept` says.
     """
 
     url: str
     store: Store
     reload: Callable[[], None]
     direct: Direct | None
+    metrics: Callable[[str], Awaitable[tuple[bytes, str]]]
 
 
 @asynccontextmanager
@@ -102,29 +108,39 @@ async def running_service(
     state = state_of(settings.rules)
     rulebook = Rulebook(load_rules(settings.rules))
     async with AsyncExitStack() as stack:
-        bells = Bells()
-        store = await stack.enter_async_context(open_store(settings.database, bells))
+        bells, counts = Bells(), Counts()
+        store = await stack.enter_async_context(open_store(settings.database, bells, meter=counts))
         intake = Intake(store, now_ms, bells.stored)
         readiness = Readiness(store, now_ms)
         links = await _links(settings, store)
+        metering = Metering(
+            store,
+            counts,
+            now_ms,
+            process=_name_of(listener),
+            is_ready=lambda: intake.is_open and readiness.is_well,
+            rules=lambda: len(rulebook.rules.rules),
+            limit_usd=settings.limits.usd_per_day,
+        )
         app = create_app(
-            _receiver(settings, intake, accepted),
+            _receiver(settings, intake, accepted, counts),
             is_ready=lambda: intake.is_open and readiness.is_well,
             read_payload=partial(_payload, links, store),
         )
         await stack.enter_async_context(_serving(app, listener, readiness))
         reloader = reloader_of(settings, rulebook, state, bells)
+        _meter_all(counts, readiness, reloader)
         direct = None
         if role != Role.RECEIVER:
             access = _access(settings, store)
             dispatching = _dispatching(
-                settings, rulebook, links, store, access, intake, bells, reloader
+                settings, rulebook, links, store, access, intake, bells, reloader, metering
             )
             direct = await stack.enter_async_context(dispatching)
         else:
             stack.callback(intake.drain)
         _announce(settings, rulebook.rules, url_of(listener), role)
-        yield Service(url_of(listener), store, reloader.ask, direct)
+        yield Service(url_of(listener), store, reloader.ask, direct, metering.exposition)
 
 
 @asynccontextmanager
@@ -141,11 +157,21 @@ async def _serving(
 
 
 def _receiver(
-    settings: Settings, intake: Intake, accepted: AcceptedSecrets | None
+    settings: Settings, intake: Intake, accepted: AcceptedSecrets | None, meter: Meter
 ) -> Receiver | None:
     if accepted is None:
         return None
-    return Receiver(intake, accepted, secret_in_query=settings.query_secret)
+    return Receiver(intake, accepted, secret_in_query=settings.query_secret, meter=meter)
+
+
+def _name_of(listener: socket.socket) -> str:
+    """Return the name of this process among those of the deployment: the same after a restart."""
+    return f"{socket.gethostname()}:{listener.getsockname()[1]}"
+
+
+def _meter_all(meter: Meter, *workers: Worker) -> None:
+    for worker in workers:
+        worker.meter = meter
 
 
 def _access(settings: Settings, store: Store) -> Access:
@@ -174,14 +200,19 @@ async def _dispatching(
     intake: Intake,
     bells: Bells,
     reloader: Reloader,
+    metering: Metering,
 ) -> AsyncIterator[Direct]:
     """Run everything behind the doors, and take orders from this machine."""
     async with AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(_hub(settings))
+        meter = metering.counts
+        hub = await stack.enter_async_context(_hub(settings, meter.asked_hub))
         identity = Identity(hub, settings.namespace)
-        crew = crew_of(settings, rulebook, links, store, hub, identity, bells)
+        crew = crew_of(settings, rulebook, links, store, hub, identity, bells, meter)
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         leader = Leader(store, crew.workers, rulebook=rulebook, holder=holder)
+        _meter_all(meter, identity, leader, *crew.workers)
+        metering.quota = lambda: hub.quota
+        metering.is_leading = lambda: leader.is_leading
         bells.on_rules = [*bells.on_rules, leader.wake]
         working = _working(settings, store, intake, identity, leader, crew.direct)
         await stack.enter_async_context(working)
@@ -245,9 +276,14 @@ def for_devhub(settings: Settings, *, devhub_url: str, own_url: str, secret: str
     )
 
 
-def _hub(settings: Settings) -> AsyncHub:
-    token = settings.current_token
-    return AsyncHub(settings.hf_endpoint, token, deadline=settings.hub_deadline, retries=0)
+def _hub(settings: Settings, on_answer: OnAnswer | None = None) -> AsyncHub:
+    return AsyncHub(
+        settings.hf_endpoint,
+        settings.current_token,
+        deadline=settings.hub_deadline,
+        retries=0,
+        on_answer=on_answer,
+    )
 
 
 def _accepted(settings: Settings) -> AcceptedSecrets:

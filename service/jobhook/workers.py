@@ -34,7 +34,7 @@ from jobhook.flows.rulebook import Rulebook
 from jobhook.flows.schedules import Schedules
 from jobhook.flows.tracking import Tracker
 from jobhook.flows.worker import Worker
-from jobhook.ports import Hub, Store
+from jobhook.ports import NO_METER, Hub, Meter, Store
 from jobhook.settings import Settings
 from jobhook.stores import Bells
 
@@ -53,6 +53,7 @@ class Shared:
     identity: Identity
     prices: Prices
     visibility: Visibility
+    meter: Meter
 
     @property
     def lease_ms(self) -> int:
@@ -90,6 +91,7 @@ def crew_of(
     hub: Hub,
     identity: Identity,
     bells: Bells,
+    meter: Meter = NO_METER,
 ) -> Crew:
     """
     Return everything that works behind the doors; *bells* wakes whom it concerns.
@@ -106,6 +108,7 @@ def crew_of(
         identity=identity,
         prices=Prices(hub, now_ms),
         visibility=Visibility(settings.quarantine * 1000),
+        meter=meter,
     )
     resolver = _resolver(shared)
     reaper = Reaper(store, hub, now_ms, prices=shared.prices, instance=settings.instance)
@@ -214,6 +217,7 @@ def _decider(shared: Shared, dispatcher: Dispatcher) -> Decider:
         identity=shared.identity,
         instance=shared.settings.instance,
         on_launches=dispatcher.wake,
+        meter=shared.meter,
     )
 
 

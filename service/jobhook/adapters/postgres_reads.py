@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from jobhook.adapters.access_rows import AUDITS, TOKENS, entry_of, token_of, wanted_audits
+from jobhook.adapters.figures import DELIVERIES, DOLLARS, LAUNCHES, PAUSES, figures_of
 from jobhook.adapters.postgres import Database
 from jobhook.adapters.postgres_launches import SERVER_NOW
 from jobhook.adapters.rows import (
@@ -19,7 +20,9 @@ from jobhook.adapters.rows import (
 )
 from jobhook.core.access import ApiToken
 from jobhook.core.audits import ANY_ENTRY, AuditEntry, AuditFilter
+from jobhook.core.figures import Figures
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
+from jobhook.core.guards import AHEAD_MS, DAY_MS
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
 from jobhook.core.records import Backlog, Pause, StoredDelivery, Verdict
 
@@ -119,6 +122,15 @@ class PostgresReads:
     async def backlog(self) -> Backlog:
         (row,) = await self._database.fetch(BACKLOG)
         return Backlog(*row)
+
+    async def figures(self, now: int) -> Figures:
+        day = now - DAY_MS
+        return figures_of(
+            await self._database.fetch(DELIVERIES),
+            await self._database.fetch(LAUNCHES.format("$1"), day),
+            await self._database.fetch(DOLLARS.format("$1", "$2"), day, now + AHEAD_MS),
+            await self._database.fetch(PAUSES),
+        )
 
     async def leader(self) -> str | None:
         rows = await self._database.fetch(

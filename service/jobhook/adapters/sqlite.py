@@ -28,6 +28,7 @@ from jobhook.adapters.sqlite_files import (
 )
 from jobhook.adapters.sqlite_tasks import Batch, Task, Work, alone, attempt, settle
 from jobhook.core.errors import StoreError, StoreUnavailable
+from jobhook.ports import NO_METER, Meter
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -67,7 +68,9 @@ class Writer:
         *,
         connect: Connect = connect,
         checkpoint_pages: int = CHECKPOINT_PAGES,
+        meter: Meter = NO_METER,
     ) -> None:
+        self._meter = meter
         self._connection: sqlite3.Connection | None = connection
         self._path = path
         self._connect = connect
@@ -143,9 +146,12 @@ class Writer:
         while self._await_work():
             group: list[Task] = []
             self._group = group
+            began = self._meter.moment()
             try:
                 self._commit(group)
+                self._meter.committed(len(group), began)
             except Exception as exc:  # noqa: BLE001 - this thread must live on, and every caller is told
+                self._meter.not_committed()
                 # Who waits for a database that cannot even be begun with, waits in vain.
                 group = group or self._take_all()
                 for task in group:

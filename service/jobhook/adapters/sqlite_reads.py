@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from jobhook.adapters.access_rows import AUDITS, TOKENS, entry_of, token_of, wanted_audits
+from jobhook.adapters.figures import DELIVERIES, DOLLARS, LAUNCHES, PAUSES, figures_of
 from jobhook.adapters.rows import (
     BACKLOG,
     DELIVERY_COLUMNS,
@@ -23,7 +24,9 @@ from jobhook.adapters.sqlite import Reader
 from jobhook.adapters.sqlite_files import open_reader
 from jobhook.core.access import ApiToken
 from jobhook.core.audits import ANY_ENTRY, AuditEntry, AuditFilter
+from jobhook.core.figures import Figures
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
+from jobhook.core.guards import AHEAD_MS, DAY_MS
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
 from jobhook.core.records import Backlog, Pause, StoredDelivery, Verdict
 
@@ -121,6 +124,15 @@ class SqliteReads:
     async def backlog(self) -> Backlog:
         (row,) = await self._reader.fetch(BACKLOG)
         return Backlog(*row)
+
+    async def figures(self, now: int) -> Figures:
+        day = now - DAY_MS
+        return figures_of(
+            await self._reader.fetch(DELIVERIES),
+            await self._reader.fetch(LAUNCHES.format("?1"), (day,)),
+            await self._reader.fetch(DOLLARS.format("?1", "?2"), (day, now + AHEAD_MS)),
+            await self._reader.fetch(PAUSES),
+        )
 
     async def leader(self) -> str | None:
         return None

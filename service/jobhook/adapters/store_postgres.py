@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from jobhook.adapters.grouping import Bounds, Grouping
+from jobhook.adapters.noting import NotingGuard
 from jobhook.adapters.postgres import Connection, Database, changed
 from jobhook.adapters.postgres_access import PostgresAccess
 from jobhook.adapters.postgres_claims import CLAIM_LOCK, begin_direct, claim
@@ -20,19 +21,21 @@ from jobhook.adapters.postgres_record import RECORD_LOCK, record
 from jobhook.adapters.postgres_retention import prune
 from jobhook.adapters.postgres_schema import open_database, open_existing
 from jobhook.adapters.rows import LEAVES_ROOM, OPEN_STATES, UNDECIDED, leaves_room, room_at
-from jobhook.core.errors import LaunchMoved
+from jobhook.core.errors import LaunchMoved, StoreError
 from jobhook.core.events import Event
 from jobhook.core.guards import Guard, paused_reason
-from jobhook.core.launches import Launch
+from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdict
 from jobhook.failpoints import failpoint
+from jobhook.ports import NO_METER, Meter
 
 
 class PostgresStore(PostgresReads, PostgresAccess):
     """The store that each process of a running service has."""
 
-    def __init__(self, database: Database, notifier: Notifier) -> None:
+    def __init__(self, database: Database, notifier: Notifier, meter: Meter = NO_METER) -> None:
         super().__init__(database)
+        self._meter = meter
         self._notifier = notifier
         self._recording = Grouping(self._record, Bounds())
         # Nobody else's, also not that of this process after it was started again.
@@ -49,7 +52,13 @@ class PostgresStore(PostgresReads, PostgresAccess):
         return receipt
 
     async def _record(self, group: Sequence[Received]) -> Sequence[Receipt]:
-        receipts = await self._database.transact(partial(record, group=group), first=RECORD_LOCK)
+        began, work = self._meter.moment(), partial(record, group=group)
+        try:
+            receipts = await self._database.transact(work, first=RECORD_LOCK)
+        except StoreError:
+            self._meter.not_committed()
+            raise
+        self._meter.committed(len(group), began)
         self._notifier.post(DELIVERIES)
         return receipts
 
@@ -66,16 +75,23 @@ class PostgresStore(PostgresReads, PostgresAccess):
         )
         if kept and launches:
             self._notifier.post(LAUNCHES)
+            for launch in launches:
+                self._meter.moved(launch)
         return kept
 
     async def claim(self, now: int, limit: int, guard: Guard) -> tuple[tuple[Launch, bytes], ...]:
-        return await self._database.transact(
-            lambda connection: claim(connection, now, limit, guard)
+        noting = NotingGuard.of(guard)
+        claims = await self._database.transact(
+            lambda connection: claim(connection, now, limit, noting)
         )
+        noting.tell(self._meter)
+        return claims
 
     async def add(self, launch: Launch) -> bool:
         added = await self._database.transact(partial(insert_launches, launches=[launch]))
         self._notifier.post(LAUNCHES)
+        if added:
+            self._meter.moved(launch)
         return bool(added)
 
     async def begin_direct(self, launch: Launch, guard: Guard) -> tuple[Launch, bool]:
@@ -88,9 +104,11 @@ class PostgresStore(PostgresReads, PostgresAccess):
     async def replace(self, old: Launch, new: Launch) -> None:
         if not await self._database.transact(partial(replace_launches, pairs=[(old, new)])):
             raise LaunchMoved(f"launch {old.id} is no longer {old.state}")
+        if new.state != old.state:
+            self._meter.moved(new)
 
     async def abandon_sending(self, now: int, *, older_than_ms: int) -> int:
-        return await self._count(
+        abandoned = await self._count(
             "UPDATE launch SET state = 'unknown', reason = $1, updated_at = $2,"  # noqa: S608
             " unknown_since = $2, looks = 0, waited_ms = 0, due_at = $2"
             f" WHERE state = 'sending' AND abs({SERVER_NOW} - leased_at) > $3::bigint",
@@ -98,15 +116,19 @@ class PostgresStore(PostgresReads, PostgresAccess):
             now,
             older_than_ms,
         )
+        self._meter.moved_many(LaunchState.UNKNOWN, abandoned)
+        return abandoned
 
     async def expire(self, now: int, *, created_before: int) -> int:
-        return await self._count(
+        expired = await self._count(
             "UPDATE launch SET state = 'expired', reason = $1, updated_at = $2"
             " WHERE state IN ('matched', 'ready', 'held') AND created_at < $3",
             "it was not sent in time",
             now,
             created_before,
         )
+        self._meter.moved_many(LaunchState.EXPIRED, expired)
+        return expired
 
     async def release(self, now: int, *, reason_prefix: str) -> int:
         released = await self._count(
@@ -117,6 +139,7 @@ class PostgresStore(PostgresReads, PostgresAccess):
         )
         if released:
             self._notifier.post(LAUNCHES)
+            self._meter.moved_many(LaunchState.READY, released)
         return released
 
     async def pause(self, pause: Pause) -> None:
@@ -227,11 +250,11 @@ class PostgresStore(PostgresReads, PostgresAccess):
 
 
 @asynccontextmanager
-async def postgres_store(url: str) -> AsyncIterator[PostgresStore]:
+async def postgres_store(url: str, *, meter: Meter = NO_METER) -> AsyncIterator[PostgresStore]:
     """Open the store for one process of the service; the errors are those of `open_database`."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(url))
-        store = PostgresStore(database, Notifier(database))
+        store = PostgresStore(database, Notifier(database), meter)
         stack.push_async_callback(store.aclose)
         yield store
 

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from jobhook.adapters.noting import NotingGuard
 from jobhook.adapters.page_sums import CHECKPOINT_PAGES
 from jobhook.adapters.rows import (
     LEAVES_ROOM,
@@ -35,12 +36,14 @@ from jobhook.adapters.sqlite_rows import (
     replace_launch,
     with_body,
 )
+from jobhook.adapters.sqlite_tasks import Work
 from jobhook.core.errors import LaunchMoved
 from jobhook.core.events import Event
 from jobhook.core.guards import Guard, paused_reason
-from jobhook.core.launches import Launch
+from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.records import Pause, Receipt, Received, StoredDelivery, Verdict
 from jobhook.failpoints import failpoint
+from jobhook.ports import NO_METER, Meter
 
 _OPEN = f"l.state IN {OPEN_STATES}"
 
@@ -48,8 +51,9 @@ _OPEN = f"l.state IN {OPEN_STATES}"
 class SqliteStore(SqliteReads, SqliteAccess):
     """The store that a running service has."""
 
-    def __init__(self, reader: Reader, writer: Writer) -> None:
+    def __init__(self, reader: Reader, writer: Writer, meter: Meter = NO_METER) -> None:
         super().__init__(reader)
+        self._meter = meter
         self._writer = writer
         self._led_by: str | None = None
 
@@ -66,24 +70,34 @@ class SqliteStore(SqliteReads, SqliteAccess):
         verdicts: Sequence[Verdict],
         launches: Sequence[Launch],
     ) -> bool:
-        return await self._writer.submit(
+        kept = await self._writer.submit(
             partial(keep_decision, delivery=delivery, verdicts=verdicts, launches=launches)
         )
+        for launch in launches if kept else ():
+            self._meter.moved(launch)
+        return kept
 
     async def claim(self, now: int, limit: int, guard: Guard) -> tuple[tuple[Launch, bytes], ...]:
+        noting = NotingGuard.of(guard)
+
         def work(connection: sqlite3.Connection) -> tuple[tuple[Launch, bytes], ...]:
             return tuple(
                 with_body(connection, launch)
-                for launch in islice(claimed(connection, now, guard), limit)
+                for launch in islice(claimed(connection, now, noting), limit)
             )
 
-        return await self._writer.submit(work)
+        claims = await self._writer.submit(work)
+        noting.tell(self._meter)
+        return claims
 
     async def add(self, launch: Launch) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             return bool(connection.execute(INSERT_LAUNCH, launch_row(launch)).rowcount)
 
-        return await self._writer.submit(work)
+        added = await self._writer.submit(work)
+        if added:
+            self._meter.moved(launch)
+        return added
 
     async def begin_direct(self, launch: Launch, guard: Guard) -> tuple[Launch, bool]:
         def work(connection: sqlite3.Connection) -> tuple[Launch, bool]:
@@ -107,6 +121,8 @@ class SqliteStore(SqliteReads, SqliteAccess):
                 raise LaunchMoved(f"launch {old.id} is no longer {old.state}")
 
         await self._writer.submit(work)
+        if new.state != old.state:
+            self._meter.moved(new)
 
     async def abandon_sending(self, now: int, *, older_than_ms: int) -> int:
         reason = "whoever sent it stopped while the request was on its way"
@@ -119,7 +135,7 @@ class SqliteStore(SqliteReads, SqliteAccess):
                 (reason, now, older_than_ms),
             ).rowcount
 
-        return await self._writer.submit(work)
+        return await self._move_many(LaunchState.UNKNOWN, work)
 
     async def expire(self, now: int, *, created_before: int) -> int:
         reason = "it was not sent in time"
@@ -131,7 +147,7 @@ class SqliteStore(SqliteReads, SqliteAccess):
                 (reason, now, created_before),
             ).rowcount
 
-        return await self._writer.submit(work)
+        return await self._move_many(LaunchState.EXPIRED, work)
 
     async def release(self, now: int, *, reason_prefix: str) -> int:
         def work(connection: sqlite3.Connection) -> int:
@@ -141,7 +157,7 @@ class SqliteStore(SqliteReads, SqliteAccess):
                 (now, reason_prefix),
             ).rowcount
 
-        return await self._writer.submit(work)
+        return await self._move_many(LaunchState.READY, work)
 
     async def pause(self, pause: Pause) -> None:
         row = asdict(pause)
@@ -261,6 +277,11 @@ class SqliteStore(SqliteReads, SqliteAccess):
     async def begin_routing(self, limit: int) -> tuple[tuple[StoredDelivery, bytes, int], ...]:
         return await self._writer.submit(partial(begin_routing, limit=limit))
 
+    async def _move_many(self, state: LaunchState, work: Work[int]) -> int:
+        count = await self._writer.submit(work)
+        self._meter.moved_many(state, count)
+        return count
+
 
 @asynccontextmanager
 async def sqlite_store(
@@ -269,6 +290,7 @@ async def sqlite_store(
     connect: Connect = connect,
     force: bool = False,
     checkpoint_pages: int = CHECKPOINT_PAGES,
+    meter: Meter = NO_METER,
 ) -> AsyncIterator[SqliteStore]:
     """
     Open the store for the one process that writes; raises `StoreError` if another one does.
@@ -279,8 +301,10 @@ async def sqlite_store(
     async with AsyncExitStack() as stack:
         stack.enter_context(WriterLock(path))
         opened = open_writer(path, connect=connect, force=force)
-        writer = Writer(opened, path, connect=connect, checkpoint_pages=checkpoint_pages)
+        writer = Writer(
+            opened, path, connect=connect, checkpoint_pages=checkpoint_pages, meter=meter
+        )
         stack.push_async_callback(writer.aclose)
         reader = Reader(open_reader(path, connect), path)
         stack.push_async_callback(reader.aclose)
-        yield SqliteStore(reader, writer)
+        yield SqliteStore(reader, writer, meter)

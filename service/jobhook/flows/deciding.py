@@ -19,7 +19,7 @@ from jobhook.core.planning import Origin, identified, plan_launches
 from jobhook.core.records import StoredDelivery, Verdict
 from jobhook.flows.identity import Identity
 from jobhook.flows.rulebook import Rulebook
-from jobhook.ports import Clock, Store
+from jobhook.ports import NO_METER, Clock, Meter, Store
 
 # So many rules are all asked, so that each one's reason is there for whoever wonders about it.
 _ALL_ASKED_MAX = 100
@@ -61,8 +61,10 @@ class Decider:
         identity: Identity,
         instance: str,
         on_launches: Callable[[], None],
+        meter: Meter = NO_METER,
     ) -> None:
         self._store = store
+        self._meter = meter
         self._clock = clock
         self._rulebook = rulebook
         self._identity = identity
@@ -75,6 +77,7 @@ class Decider:
         self, stored: StoredDelivery, body: bytes, findings: Findings = NOTHING_FOUND
     ) -> Routed:
         """Return what *body* leads to as far as *findings* tell; what fails is put aside."""
+        began = self._meter.moment()
         try:
             return route(
                 stored,
@@ -90,6 +93,8 @@ class Decider:
             log.exception("delivery.quarantined", delivery=stored.id)
             reason = f"jobhook failed on it: {type(exc).__name__}"
             return Routed(replace(stored, state=DeliveryState.QUARANTINED, reason=reason))
+        finally:
+            self._meter.matched(began)
 
     async def keep(self, routed: Routed) -> bool:
         """Keep what was decided; return False if somebody else was faster."""
@@ -111,6 +116,7 @@ class Decider:
         if not kept:
             log.warning("delivery.overtaken", delivery=routed.delivery.id)
             return False
+        self._meter.decided(routed.delivery.state)
         _tell(routed.delivery, launches)
         self._count(routed)
         if launches:

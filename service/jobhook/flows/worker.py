@@ -9,6 +9,7 @@ import contextlib
 import structlog
 
 from jobhook.core.errors import HubBusy, HubError, StoreError
+from jobhook.ports import NO_METER, Meter
 
 log = structlog.get_logger()
 
@@ -23,12 +24,14 @@ class Worker(abc.ABC):
     Attributes:
         idle: Seconds after which it looks again although nobody woke it.
         longest_pause: Seconds that it waits at most after failures.
+        meter: Hears of steps that failed.
     """
 
     idle = 1.0
     longest_pause = 60.0
 
     def __init__(self) -> None:
+        self.meter: Meter = NO_METER
         self._woken = asyncio.Event()
         self._stopped = asyncio.Event()
         self._failures = 0
@@ -66,12 +69,14 @@ class Worker(abc.ABC):
         except (StoreError, HubError) as exc:
             self._failures += 1
             self._asked_to_wait = (isinstance(exc, HubBusy) and exc.retry_after) or 0.0
+            self.meter.failed(type(self).__name__, broken=False)
             log.warning("worker.failed", worker=type(self).__name__, error=str(exc))
             return False
         except Exception:
             # A fault of ours: say so, but let the other parts of the service go on.
             self._failures += 1
             self._asked_to_wait = 0.0
+            self.meter.failed(type(self).__name__, broken=True)
             log.exception("worker.broken", worker=type(self).__name__)
             return False
         self._failures = 0

@@ -12,7 +12,7 @@ from jobhook.hub.job_streams import JobStreamsApi
 from jobhook.hub.looking import LookingApi
 from jobhook.hub.patience import RETRIES
 from jobhook.hub.repos import ReposApi
-from jobhook.hub.transport import DEADLINE_SECONDS, HubTransport, Token
+from jobhook.hub.transport import DEADLINE_SECONDS, HubTransport, OnAnswer, Token
 from jobhook.hub.uv import UvApi
 from jobhook.hub.webhooks import WebhooksApi
 
@@ -32,6 +32,8 @@ class AsyncHub(JobStreamsApi, UvApi, FoldersApi, WebhooksApi, ReposApi, LookingA
         deadline: Seconds that one call may take with all its repetitions; streams excepted.
         retries: How often what is harmless to repeat is repeated. What starts or makes something
             is sent once, whatever this says.
+        on_answer: Is told of each request its method, its endpoint as a template, its status and
+            how many seconds it took.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class AsyncHub(JobStreamsApi, UvApi, FoldersApi, WebhooksApi, ReposApi, LookingA
         *,
         deadline: float = DEADLINE_SECONDS,
         retries: int = RETRIES,
+        on_answer: OnAnswer | None = None,
     ) -> None:
         self.transport = HubTransport(
             endpoint or login.endpoint(),
             login.token if token is None else token,
             deadline=deadline,
             retries=retries,
+            on_answer=on_answer,
         )
         self._names = {}
 

@@ -42,6 +42,7 @@ from jobhook.hub.connections import (
     Headers,
     Response,
 )
+from jobhook.hub.endpoints import endpoint_of, status_class
 from jobhook.hub.opening import check_patience, checked_token, parts_of
 from jobhook.hub.patience import RETRIES, pause_before
 from jobhook.hub.quota import read_quota
@@ -61,6 +62,10 @@ Query = Sequence[tuple[str, str]]
 Token = str | bool | None | Callable[[], str | None]
 # What a single call may say of the token: another one, none (False), or that of the transport.
 CallToken = bool | str | None
+# Is told of each call its method, its endpoint, its status (`NO_ANSWER` if there was none), and how
+# many seconds it took.
+OnAnswer = Callable[[str, str, str, float], None]
+NO_ANSWER = "none"
 
 
 class StreamQuiet(HubBusy):
@@ -104,7 +109,8 @@ class HubTransport:
 
     *token* may be a function: it is asked before every request, so that a token that was replaced
     while the service runs is used from then on. What is harmless to repeat is repeated up to
-    *retries* times within the *deadline* of a call, in seconds.
+    *retries* times within the *deadline* of a call, in seconds. *on_answer* is told of
+    each request.
     """
 
     def __init__(
@@ -116,6 +122,7 @@ class HubTransport:
         retries: int = RETRIES,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        on_answer: OnAnswer | None = None,
     ) -> None:
         parts = parts_of(endpoint)
         if not callable(token):
@@ -127,6 +134,7 @@ class HubTransport:
         self._deadline = deadline
         self._retries = retries
         self.monotonic, self.sleep = monotonic, sleep
+        self._on_answer = on_answer
         self._quota, self._quota_at = Quota(), monotonic()
         connect = min(_CONNECT_SECONDS, deadline * _CONNECT_SHARE)
         self._connections = Connections(parts, connect=connect)
@@ -281,10 +289,12 @@ class HubTransport:
         """
         target = self._target(path, query)
         is_open = False
+        tell = self._telling("GET", path)
         try:
             async with self._connections.stream(
                 target, self._headers(token), quiet=quiet
             ) as response:
+                tell(response)
                 self._note_quota(response)
                 if not response.is_success:
                     raise failure(response, await _capped(response), changes=False)
@@ -294,9 +304,12 @@ class HubTransport:
             raise UsageError("the request holds what HTTP cannot carry; it was not sent") from None
         except httpcore2.ReadTimeout as exc:
             if not is_open:
+                tell(None)
                 raise HubBusy(f"{self.endpoint} did not answer for {quiet:g} seconds") from exc
             raise StreamQuiet(f"nothing came from {self.endpoint} for {quiet:g} seconds") from exc
         except (*NOT_SENT, *BROKEN, _AnswerTooLarge) as exc:
+            if not is_open:
+                tell(None)
             raise HubBusy(f"the stream from {self.endpoint} broke: {_why(exc)}") from exc
 
     async def _patiently(self, asked: _Request, deadline: float | None = None) -> Answer:
@@ -324,6 +337,7 @@ class HubTransport:
         lost = functools.partial(_lost, f"{asked.method} {asked.path}", asked.changes)
         target = self._target(asked.path, asked.query)
         left = asyncio.Event()
+        tell = self._telling(asked.method, asked.path)
         try:
             async with (
                 asyncio.timeout(seconds),
@@ -338,12 +352,15 @@ class HubTransport:
             ):
                 self._note_quota(response)
                 body = await _capped(response, asked.answer_max)
+                tell(response)
         except httpcore2.LocalProtocolError:
             # Its text may hold what was to be sent.
             raise UsageError("the request holds what HTTP cannot carry; it was not sent") from None
         except NOT_SENT as exc:
+            tell(None)
             raise HubBusy(f"cannot reach the Hub at {self.endpoint}: {_why(exc)}") from exc
         except (*BROKEN, TimeoutError, _AnswerTooLarge) as exc:
+            tell(None)
             if not left.is_set():
                 raise HubBusy(f"{asked.method} {asked.path}: it was not its turn in time") from exc
             raise lost(f"no answer that could be used ({_why(exc)})") from exc
@@ -353,6 +370,18 @@ class HubTransport:
             return Answer(json.loads(body) if body else None, response.headers)
         except (ValueError, RecursionError) as exc:
             raise lost("the answer is not JSON") from exc
+
+    def _telling(self, method: str, path: str) -> Callable[[Response | None], None]:
+        """Return what tells of an answer, or that there was none, and how long that took."""
+        began = self.monotonic()
+
+        def tell(response: Response | None) -> None:
+            if self._on_answer is None:
+                return
+            status = status_class(response.status) if response else NO_ANSWER
+            self._on_answer(method, endpoint_of(path), status, self.monotonic() - began)
+
+        return tell
 
     def _note_quota(self, response: Response) -> None:
         known = self.quota

@@ -7,14 +7,17 @@ Whoever implements one of these keeps the promises written here; the contract su
 from jobhook.ports.access import AccessReads, AccessStore
 from jobhook.ports.clock import Clock
 from jobhook.ports.hub import Hub
+from jobhook.ports.meter import NO_METER, Meter
 from jobhook.ports.records import Orders, RecordsReader, RulesReader
 from jobhook.ports.store import Reads, Store
 
 __all__ = [
+    "NO_METER",
     "AccessReads",
     "AccessStore",
     "Clock",
     "Hub",
+    "Meter",
     "Orders",
     "Reads",
     "RecordsReader",

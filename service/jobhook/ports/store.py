@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from jobhook.core.events import Event
+from jobhook.core.figures import Figures
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.guards import Guard
 from jobhook.core.launches import Launch
@@ -24,6 +25,9 @@ class Reads(AccessReads, Protocol):
 
     async def backlog(self) -> Backlog:
         """Return how many deliveries wait to be decided, and how many were put aside."""
+
+    async def figures(self, now: int) -> Figures:
+        """Return how things stand; it costs the same with any number of deliveries and launches."""
 
     async def leader(self) -> str | None:
         """Return who has the lead, or None; also where whoever has the store open needs none."""

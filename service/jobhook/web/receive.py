@@ -24,15 +24,19 @@ from jobhook.core.errors import (
     StoreError,
     WrongSecret,
 )
+from jobhook.core.records import Receipt
 from jobhook.failpoints import failpoint
 from jobhook.flows.intake import Intake
+from jobhook.ports import NO_METER, Meter
 from jobhook.web.answers import CLOSE, Answer, Header, answer_in_two, answerer
 from jobhook.web.limits import BODY_IS_HERE
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-_REFUSALS = {
+    from jobhook.ports.meter import Answered
+
+_REFUSALS: dict[type[DeliveryError], tuple[int, Answered]] = {
     WrongSecret: (401, "unauthorized"),
     BodyTooLarge: (413, "too_large"),
     EncodingRefused: (415, "encoding_refused"),
@@ -57,9 +61,15 @@ class Receiver:
     """The ASGI app behind the one URL that is registered on the Hub."""
 
     def __init__(
-        self, intake: Intake, secrets: AcceptedSecrets, *, secret_in_query: bool = False
+        self,
+        intake: Intake,
+        secrets: AcceptedSecrets,
+        *,
+        secret_in_query: bool = False,
+        meter: Meter = NO_METER,
     ) -> None:
         self._intake = intake
+        self._meter = meter
         self._secrets = secrets
         self._secret_in_query = secret_in_query
         self._refusals: Counter[type[DeliveryError]] = Counter()
@@ -67,37 +77,56 @@ class Receiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        began = self._meter.received()
+        outcome: Answered = "cut_off"
+        try:
+            outcome = await self._answer(scope, receive, send)
+        finally:
+            self._meter.answered(outcome, began)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Answered:
         if scope["method"] != "POST":
             # The answer to HEAD has no body, which `send` knows.
             message = _error("method_not_allowed", "POST only")
             await answer_in_two(send, 405, message, (_JSON, (b"allow", b"POST")))
-            return
+            return "method_not_allowed"
         headers = _headers(scope)
         answer = answerer(scope, send)
         try:
             self._secrets.check(self._given_secrets(scope, headers))
             failpoint("receive.secret_checked")
             _check_encoding(headers)
-            body = await _bounded_body(receive)
-            ids = headers.get(_WEBHOOK_ID)
-            receipt = await self._intake.accept(ids[0] if ids else None, body)
+            receipt = await self._take_in(receive, headers)
         except DeliveryError as exc:
             self._tell_refused(type(exc))
             await _refuse(answer, exc, may_go_on=_is_drained(scope, headers))
+            return _REFUSALS[type(exc)][1]
         except StoreError as exc:
             log.error("delivery.not_stored", error=str(exc))  # noqa: TRY400 - the text says it all
             await _ask_again(answer)
+            return "not_stored"
         except SenderGone:
             log.info("delivery.cut_off")
+            return "cut_off"
         except Exception:
             # A fault of ours: nothing is acknowledged, and the Hub sends it again.
             log.exception("delivery.broken")
             await _ask_again(answer)
-        else:
-            status = 200 if receipt.duplicate else 202
-            told = {"delivery": receipt.delivery, "duplicate": receipt.duplicate}
-            await answer(status, orjson.dumps(told), (_JSON,))
-            failpoint("receive.answered")
+            return "broken"
+        status = 200 if receipt.duplicate else 202
+        told = {"delivery": receipt.delivery, "duplicate": receipt.duplicate}
+        await answer(status, orjson.dumps(told), (_JSON,))
+        failpoint("receive.answered")
+        return "repeated" if receipt.duplicate else "stored"
+
+    async def _take_in(self, receive: Receive, headers: _Headers) -> Receipt:
+        body = _Body(self._meter)
+        try:
+            whole = await body.read(receive)
+            ids = headers.get(_WEBHOOK_ID)
+            return await self._intake.accept(ids[0] if ids else None, whole)
+        finally:
+            self._meter.holding(-body.size)
 
     def _tell_refused(self, kind: type[DeliveryError]) -> None:
         """Log refusals once in a while: a stranger must not fill the disk with them."""
@@ -117,21 +146,33 @@ class Receiver:
         return given
 
 
-async def _bounded_body(receive: Receive) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise SenderGone
-        body = message.get("body", b"")
-        failpoint("receive.body_begun")
-        size += len(body)
-        if size > BODY_MAX_BYTES:
-            raise BodyTooLarge(f"the body is over {BODY_MAX_BYTES:,} bytes")
-        pieces.append(body)
-        if not message.get("more_body", False):
-            return b"".join(pieces)
+class _Body:
+    """
+    What is read of a body, bounded.
+
+    Attributes:
+        size: The bytes that came, and that the meter was told of.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self.size = 0
+        self._meter = meter
+
+    async def read(self, receive: Receive) -> bytes:
+        pieces: list[bytes] = []
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise SenderGone
+            body = message.get("body", b"")
+            failpoint("receive.body_begun")
+            self.size += len(body)
+            self._meter.holding(len(body))
+            if self.size > BODY_MAX_BYTES:
+                raise BodyTooLarge(f"the body is over {BODY_MAX_BYTES:,} bytes")
+            pieces.append(body)
+            if not message.get("more_body", False):
+                return b"".join(pieces)
 
 
 def _headers(scope: Scope) -> _Headers:
