@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from jobhook.adapters.rows import Row
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.figures import (
-    COUNTED_MAX,
+    DELIVERIES_MAX,
+    LAUNCHES_MAX,
     REASON_CHARACTERS,
     Figures,
     Group,
@@ -25,11 +26,11 @@ _SINCE = (
 )
 
 
-def _each(states: Iterable[str], select: str, *, columns: str, table: str) -> str:
+def _each(states: Iterable[str], select: str, *, columns: str, table: str, most: int) -> str:
     """Return a query of the oldest rows of each state, which an index by state and seq finds."""
     return " UNION ALL ".join(
         f"SELECT {select} FROM (SELECT {columns} FROM {table} WHERE state = '{state}'"  # noqa: S608
-        f" ORDER BY seq LIMIT {COUNTED_MAX}) AS oldest GROUP BY state, reason"
+        f" ORDER BY seq LIMIT {most}) AS oldest GROUP BY state, reason"
         for state in states
     )
 
@@ -39,6 +40,7 @@ DELIVERIES = _each(
     "state, reason, count(*) AS number, min(received_at) AS since",
     columns="state, '' AS reason, received_at",
     table="delivery",
+    most=DELIVERIES_MAX,
 )
 # Since when a launch counts as one of this day is to be put in.
 LAUNCHES = _each(
@@ -50,6 +52,7 @@ LAUNCHES = _each(
         " CASE WHEN claimed_at > {0} THEN micro_usd ELSE 0 END AS micro_usd"
     ),
     table="launch",
+    most=LAUNCHES_MAX,
 )
 # What all launches of this day have cost or have reserved.
 DOLLARS = (

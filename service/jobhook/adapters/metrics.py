@@ -138,7 +138,7 @@ OF_DEPLOYMENT = (
         "jobhook_launches_waiting",
         "gauge",
         ("state", "reason"),
-        "Launches that are not over; at most 10,000 of a state are counted.",
+        "Launches that are not over; at most 1,000 of a state are counted.",
     ),
     Described(
         "jobhook_launches_oldest_seconds",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # Of each state so many are looked at, the oldest first, so that looking costs the same with any
-# number of them.
-COUNTED_MAX = 10_000
+# number of them. A row of a launch is long, and each one's reason has to be read.
+DELIVERIES_MAX, LAUNCHES_MAX = 10_000, 1_000
 # What stands before the colon of a launch's reason, where that is one of ours. Anything else may
 # hold what a stranger wrote.
 REASONS = frozenset(
@@ -25,7 +25,7 @@ class Group:
 
     Attributes:
         reason: One of `REASONS`, `NO_REASON` or `OTHER_REASON`.
-        count: How many, up to `COUNTED_MAX` of a state.
+        count: How many, up to `DELIVERIES_MAX` or `LAUNCHES_MAX` of a state.
         since: When the first came, was sent or became unknown, in milliseconds since 1970.
     """
 
