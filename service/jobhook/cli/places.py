@@ -30,7 +30,7 @@ T = TypeVar("T")
 async def open_records(settings: Settings) -> AsyncIterator[RecordsReader]:
     """Open what is kept of deliveries, launches and pauses."""
     async with open_reads(settings.database) as reads:
-        yield Records(reads, is_paused=settings.pause)
+        yield Records(reads, now_ms, is_paused=settings.pause)
 
 
 def ask_records(settings: Settings, question: Callable[[RecordsReader], Awaitable[T]]) -> T:

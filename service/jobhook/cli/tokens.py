@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from jobhook.adapters.clocks import now_ms
 from jobhook.cli.asking import who
+from jobhook.cli.client import moment
 from jobhook.cli.options import AsJson, Database, settings_with, with_options
-from jobhook.cli.output import clock, print_json, print_table, say, warn, when
+from jobhook.cli.output import print_json, print_table, say, warn
+from jobhook.cli.places import ask_records, carry_out
 from jobhook.cli.records import Limit
 from jobhook.cli.selection import AuditOptions
-from jobhook.core.access import ApiToken, Role, check_name
-from jobhook.core.audits import AuditEntry
+from jobhook.core.access import Role, check_name
 from jobhook.core.errors import JobHookError, UsageError
+from jobhook.core.jsonable import in_json, iso, moment_of
 from jobhook.core.operations import Deed, Order
 from jobhook.core.timeouts import parse_timeout
+from jobhook.core.viewing import token_view
 from jobhook.flows.access import drawn_token
-from jobhook.stores import open_reads
-from jobhook.wiring import carry_out
 
 token_app = typer.Typer(help="Tokens of those who may call the API.", no_args_is_help=True)
 audit_app = typer.Typer(help="Who changed what.", no_args_is_help=True)
@@ -55,30 +56,24 @@ def create(
     if not outcome.done:
         raise JobHookError(outcome.told)
     if as_json:
-        print_json({**_shown(token, now), "token": value})
+        print_json({**in_json(token_view(token, now)), "token": value})
     else:
         say(value)
-        until = f"until {when(expires_at)}" if expires_at else "for good"
+        until = f"until {iso(moment_of(expires_at))}" if expires_at else "for good"
         warn(f"jobhook: token {token.id} ({role}, {until}); its value is shown only now")
 
 
 @token_app.command("ls")
 def list_tokens(database: Database = None, as_json: AsJson = False) -> None:
     """List tokens, without their values."""
-    settings = settings_with(database=database)
-
-    async def read() -> tuple[ApiToken, ...]:
-        async with open_reads(settings.database) as store:
-            return await store.tokens()
-
-    shown = [_shown(token, now_ms()) for token in asyncio.run(read())]
+    found = ask_records(settings_with(database=database), lambda records: records.tokens())
     if as_json:
-        print_json(shown)
+        print_json(in_json(found))
         return
     columns = ("id", "name", "role", "state", "created_at", "expires_at", "last_used_at")
     print_table(
         ("TOKEN", "NAME", "ROLE", "STATE", "CREATED", "EXPIRES", "LAST USED", "CREATED BY"),
-        ([each[column] for column in (*columns, "created_by")] for each in shown),
+        ([in_json(each)[column] for column in (*columns, "created_by")] for each in found),
         empty="there are no tokens: `jobhook token create` makes one",
         roomy=("CREATED", "LAST USED"),
     )
@@ -110,31 +105,17 @@ def list_audits(
     as_json: AsJson = False,
 ) -> None:
     """List who changed what, when and from where."""
-    settings = settings_with(database=database)
-
-    async def read() -> tuple[AuditEntry, ...]:
-        async with open_reads(settings.database) as store:
-            return await store.audits(which.wanted(), limit=limit)
-
-    found = asyncio.run(read())
+    settings, wanted = settings_with(database=database), which.wanted()
+    found = ask_records(settings, lambda records: records.audits(wanted, limit=limit))
     if as_json:
-        print_json([{**asdict(entry), "at": when(entry.at)} for entry in found])
+        print_json(in_json(found))
         return
     print_table(
         ("WHEN", "WHO", "ROLE", "FROM", "DID", "ABOUT", "OUTCOME"),
-        ((clock(e.at), e.who, e.role, e.source, e.did, e.about, e.outcome) for e in found),
+        ((moment(e.at), e.who, e.role, e.source, e.did, e.about, e.outcome) for e in found),
         empty="nobody has changed anything",
         roomy=("ROLE",),
     )
-
-
-def _shown(token: ApiToken, now: int) -> dict[str, Any]:
-    told: dict[str, Any] = {"id": token.id, "name": token.name, "role": token.role}
-    times = {
-        name: None if getattr(token, name) is None else when(getattr(token, name))
-        for name in ("created_at", "expires_at", "last_used_at", "revoked_at")
-    }
-    return {**told, "state": token.state(now), "created_by": token.created_by, **times}
 
 
 def _seconds(text: str) -> int:

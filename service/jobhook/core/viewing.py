@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
+from jobhook.core.access import ApiToken
 from jobhook.core.advice import most_usd_of
+from jobhook.core.audits import AuditEntry
 from jobhook.core.deliveries import load_json
 from jobhook.core.errors import Problem
 from jobhook.core.guards import shown_reason
@@ -16,6 +19,7 @@ from jobhook.core.records import EVERYTHING, Pause, StoredDelivery, Verdict
 from jobhook.core.rules import Rule, RuleSet
 from jobhook.core.timeline import timeline
 from jobhook.core.views import (
+    AuditView,
     CheckedRule,
     CheckReport,
     DeliveryDetail,
@@ -28,6 +32,7 @@ from jobhook.core.views import (
     RuleDetail,
     RuleSummary,
     TimelineEntry,
+    TokenView,
 )
 
 
@@ -175,3 +180,37 @@ def check_report(
 def _checked(rule: Rule, file: str) -> CheckedRule:
     jobs = tuple(JobTerms(action.flavor, action.timeout) for action in rule.run)
     return CheckedRule(rule.id, file, len(rule.cases), most_usd_of(rule), jobs)
+
+
+def token_view(token: ApiToken, now: int) -> TokenView:
+    """Return *token* as it is at *now*, in milliseconds since 1970."""
+    return TokenView(
+        id=token.id,
+        name=token.name,
+        role=token.role,
+        state=token.state(now),
+        created_by=token.created_by,
+        created_at=moment_of(token.created_at),
+        expires_at=_moment_or_none(token.expires_at),
+        last_used_at=_moment_or_none(token.last_used_at),
+        revoked_at=_moment_or_none(token.revoked_at),
+    )
+
+
+def _moment_or_none(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else moment_of(milliseconds)
+
+
+def audit_view(entry: AuditEntry) -> AuditView:
+    """Return *entry* as it is shown."""
+    return AuditView(
+        at=moment_of(entry.at),
+        who=entry.who,
+        role=entry.role,
+        source=entry.source,
+        did=entry.did,
+        about=entry.about,
+        outcome=entry.outcome,
+        request_id=entry.request_id,
+        seq=entry.seq,
+    )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jobhook.core.access import Role, TokenState
 from jobhook.core.checks import Answer
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import Problem
@@ -364,3 +365,59 @@ class Explanation:
     conditions: tuple[Answer, ...]
     jobs: tuple[Mapping[str, Any], ...]
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenView:
+    """
+    An API token, without its value, which nobody keeps.
+
+    Attributes:
+        id: What it is called by.
+        name: Whose it is.
+        role: What may be done with it.
+        state: What it is good for.
+        created_by: Who made it.
+        created_at: When it was made.
+        expires_at: From when on it opens nothing; null for never.
+        last_used_at: To within a minute; null if nobody has called with it.
+        revoked_at: Since when it opens nothing; null if it was not revoked.
+    """
+
+    id: str
+    name: str
+    role: Role
+    state: TokenState
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditView:
+    """
+    A change that somebody made, or tried to make.
+
+    Attributes:
+        at: When.
+        who: A token by its name, or the user of the machine.
+        role: What they were then.
+        source: The address that it came from, or `local`.
+        did: The name of what was asked for, such as `launches.retry`.
+        about: The id of what it was done to; empty if there is none.
+        outcome: `done`, or `refused: ` and the code of why.
+        request_id: What the log has it under; empty for what came by no request.
+        seq: Its number; later ones are higher.
+    """
+
+    at: datetime
+    who: str
+    role: Role
+    source: str
+    did: str
+    about: str
+    outcome: str
+    request_id: str
+    seq: int

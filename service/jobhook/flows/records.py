@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from jobhook.core.audits import ANY_ENTRY, AuditFilter
 from jobhook.core.errors import NoSuchRecord
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.viewing import (
+    audit_view,
     delivery_detail,
     delivery_summary,
     launch_detail,
     launch_summary,
     pause_views,
+    token_view,
 )
 from jobhook.core.views import (
+    AuditView,
     DeliveryDetail,
     DeliverySummary,
     LaunchDetail,
     LaunchSummary,
     PauseView,
+    TokenView,
 )
-from jobhook.ports import Reads
+from jobhook.ports import Clock, Reads
 
 _GROUPS = {"delivery": "deliveries", "launch": "launches"}
 # How many ids are named to somebody who gave the beginning of one.
@@ -34,8 +39,9 @@ class Records:
     *is_paused* says whether the service was told by a setting to launch nothing.
     """
 
-    def __init__(self, reads: Reads, *, is_paused: bool = False) -> None:
+    def __init__(self, reads: Reads, clock: Clock, *, is_paused: bool = False) -> None:
         self._reads = reads
+        self._clock = clock
         self._is_paused = is_paused
 
     async def deliveries(
@@ -80,6 +86,16 @@ class Records:
 
     async def pauses(self) -> tuple[PauseView, ...]:
         return pause_views(await self._reads.pauses(), by_setting=self._is_paused)
+
+    async def tokens(self) -> tuple[TokenView, ...]:
+        now = self._clock()
+        return tuple(token_view(token, now) for token in await self._reads.tokens())
+
+    async def audits(
+        self, wanted: AuditFilter = ANY_ENTRY, *, limit: int, before: int | None = None
+    ) -> tuple[AuditView, ...]:
+        found = await self._reads.audits(wanted, limit=limit, before=before)
+        return tuple(map(audit_view, found))
 
     async def rules_version(self) -> str | None:
         return await self._reads.rules_version()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from jobhook.core.audits import ANY_ENTRY, AuditFilter
 from jobhook.core.explanations import NOTHING_TOLD, Told
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.operations import Order, Outcome
 from jobhook.core.views import (
+    AuditView,
     CheckReport,
     DeliveryDetail,
     DeliverySummary,
@@ -18,6 +20,7 @@ from jobhook.core.views import (
     PauseView,
     RuleDetail,
     RuleSummary,
+    TokenView,
 )
 
 
@@ -45,6 +48,18 @@ class RecordsReader(Protocol):
 
     async def pauses(self) -> tuple[PauseView, ...]:
         """Return what is paused, by people and by the setting."""
+
+    async def tokens(self) -> tuple[TokenView, ...]:
+        """Return every API token that is kept, without its value, the newest first."""
+
+    async def audits(
+        self, wanted: AuditFilter = ANY_ENTRY, *, limit: int, before: int | None = None
+    ) -> tuple[AuditView, ...]:
+        """
+        Return who changed what, newest first; *limit* 0 means all.
+
+        *before* is the `seq` of the last one seen.
+        """
 
     async def rules_version(self) -> str | None:
         """Return the version of the rules in force, or None if there are none."""
