@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -10,10 +12,11 @@ from fakes import Bell, HandClock, ScriptedHub
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.access import Role
 from jobhook.core.audits import LOCAL, AuditEntry
-from jobhook.core.errors import StoreUnavailable
+from jobhook.core.errors import NotSignedIn, StoreUnavailable
 from jobhook.core.operations import Deed, Order
 from jobhook.core.records import EVERYTHING
-from jobhook.flows.access import Access
+from jobhook.flows import ordering
+from jobhook.flows.access import Access, drawn_token
 from jobhook.flows.operating import Operations
 from jobhook.flows.ordering import Orders
 
@@ -21,9 +24,16 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def orders(store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell) -> Orders:
+def access(store: SqliteStore, clock: HandClock) -> Access:
+    return Access(store, clock)
+
+
+@pytest.fixture
+def orders(
+    store: SqliteStore, hub: ScriptedHub, clock: HandClock, bell: Bell, access: Access
+) -> Orders:
     operations = Operations(store, hub, clock, instance="jobhook", on_change=bell)
-    return Orders(operations, Access(store, clock), store, clock)
+    return Orders(operations, access, store, clock)
 
 
 async def noted(store: SqliteStore) -> list[tuple[str, str, str]]:
@@ -84,6 +94,29 @@ async def test_a_token_is_made_and_revoked_once(orders: Orders, store: SqliteSto
         ("tokens.create", "t2", "refused: not_possible"),
         ("tokens.create", "t1", "done"),
     ]
+
+
+def test_every_deed_has_a_name_in_the_audit_log() -> None:
+    assert set(ordering.NAMES) == set(Deed)
+
+
+async def test_the_value_of_a_token_is_in_no_log_and_in_no_byte_of_the_database(
+    orders: Orders, access: Access, tmp_path: Path
+) -> None:
+    token, canary = drawn_token("ci", Role.ADMIN, by="ana", now=NOON)
+    with capture_logs() as logs:
+        await orders.carry_out(Order(deed=Deed.CREATE_TOKEN, by="ana", token=token))
+        caller = await access.caller_of(f"Bearer {canary}")
+        await orders.carry_out(Order(deed=Deed.REVOKE_TOKEN, by="ana", ids=(token.id,)))
+        with pytest.raises(NotSignedIn) as refused:
+            await access.caller_of(f"Bearer {canary}")
+    told = [str(logs), repr(caller), str(refused.value)]
+    bytes_of_it = b"".join(path.read_bytes() for path in tmp_path.glob("flows.db*"))
+    assert token.id in told[0]
+    assert token.id.encode() in bytes_of_it
+    drawn = canary.removeprefix("jh_")
+    assert not any(drawn in each for each in told)
+    assert drawn.encode() not in bytes_of_it
 
 
 async def test_an_order_to_make_no_token_makes_none(orders: Orders, store: SqliteStore) -> None:

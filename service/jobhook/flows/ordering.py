@@ -16,7 +16,7 @@ from jobhook.flows.operating import Operations
 from jobhook.ports import AccessStore, Clock
 
 # As the API calls them.
-_NAMES: Mapping[Deed, str] = {
+NAMES: Mapping[Deed, str] = {
     Deed.RELEASE: "launches.release",
     Deed.RETRY: "launches.retry",
     Deed.CANCEL: "launches.cancel",
@@ -90,7 +90,7 @@ class Orders:
             who=order.by,
             role=Role.ADMIN,
             source=LOCAL,
-            did=_NAMES[order.deed],
+            did=NAMES[order.deed],
             about=outcome.id,
             outcome=DONE if outcome.done else refused("not_possible"),
         )
