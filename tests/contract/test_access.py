@@ -15,7 +15,7 @@ from jobhook.core.repeats import (
     ANSWER_MAX_BYTES,
     KEPT_MS,
     LEASE_MS,
-    Answer,
+    Reply,
     Request,
     Standing,
     Turn,
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 FIRST = Turn(Standing.FIRST)
 RUNNING = Turn(Standing.RUNNING)
 ASKED = Request("t1", "k1", "d1")
-MADE = Answer(201, b'{"id": "s1"}')
+MADE = Reply(201, b'{"id": "s1"}')
 
 
 def numbered(n: int, **given: object) -> ApiToken:
@@ -166,7 +166,7 @@ async def test_a_key_stands_for_one_call_of_one_caller(store: Store) -> None:
 async def test_whoever_died_in_the_middle_keeps_nobody_out_for_ever(store: Store) -> None:
     await begun(store, by="dead")
     assert await begun(store, now=NOON + LEASE_MS) == FIRST
-    await store.answer_request(ASKED, "dead", Answer(500, b""))
+    await store.answer_request(ASKED, "dead", Reply(500, b""))
     await store.forget_request(ASKED, "dead")
     assert await begun(store, now=NOON + LEASE_MS) == RUNNING
     await store.answer_request(ASKED, "p1", MADE)
@@ -189,8 +189,8 @@ async def test_after_a_day_a_key_stands_for_nothing(store: Store) -> None:
 
 async def test_of_an_answer_that_is_too_long_only_the_status_is_kept(store: Store) -> None:
     await begun(store)
-    await store.answer_request(ASKED, "p1", Answer(201, b"x" * (ANSWER_MAX_BYTES + 1)))
-    assert await begun(store) == Turn(Standing.ANSWERED, Answer(201, b""))
+    await store.answer_request(ASKED, "p1", Reply(201, b"x" * (ANSWER_MAX_BYTES + 1)))
+    assert await begun(store) == Turn(Standing.ANSWERED, Reply(201, b""))
 
 
 async def test_the_oldest_keys_of_a_caller_make_room(store: Store) -> None:

@@ -58,6 +58,7 @@ def test_an_order_arrives_as_it_was_given_on_one_line(order: Order) -> None:
         pytest.param(told_of({**TOKEN, "name": 1}), id="a token whose name is a number"),
         pytest.param(told_of({**TOKEN, "expires_at": "2027"}), id="a token until a text"),
         pytest.param(told_of({**TOKEN, "created_at": None}), id="a token of no time"),
+        pytest.param(told_of({**TOKEN, "last_used_at": ""}), id="a token used at no time"),
     ],
 )
 def test_anything_else_is_no_order(line: bytes) -> None:

@@ -10,8 +10,8 @@ from jobhook.core.errors import UsageError
 from jobhook.core.repeats import (
     KEPT_MS,
     LEASE_MS,
-    Answer,
     Kept,
+    Reply,
     Request,
     Standing,
     request_of,
@@ -19,7 +19,7 @@ from jobhook.core.repeats import (
 )
 
 ANA = Caller("ana", Role.OPERATOR, "t1")
-MADE = Answer(201, b"{}")
+MADE = Reply(201, b"{}")
 
 
 def asked(caller: Caller = ANA, key: str = "k", path: str = "/a", body: bytes = b"x") -> Request:
@@ -27,7 +27,7 @@ def asked(caller: Caller = ANA, key: str = "k", path: str = "/a", body: bytes = 
 
 
 @pytest.mark.parametrize(
-    ("later", "answer", "standing"),
+    ("later", "reply", "standing"),
     [
         pytest.param(LEASE_MS - 1, None, Standing.RUNNING, id="somebody is at it"),
         pytest.param(1 - LEASE_MS, None, Standing.RUNNING, id="by a clock that is a little ahead"),
@@ -39,12 +39,12 @@ def asked(caller: Caller = ANA, key: str = "k", path: str = "/a", body: bytes = 
     ],
 )
 def test_what_is_known_of_a_key_says_how_its_call_stands(
-    later: int, answer: Answer | None, standing: Standing
+    later: int, reply: Reply | None, standing: Standing
 ) -> None:
-    kept = Kept(digest=asked().digest, began_at=NOON, answer=answer)
+    kept = Kept(digest=asked().digest, began_at=NOON, reply=reply)
     turn = turn_of(asked(), kept, NOON + later)
     assert turn.standing == standing
-    assert turn.answer == (answer if standing == Standing.ANSWERED else None)
+    assert turn.reply == (reply if standing == Standing.ANSWERED else None)
 
 
 def test_a_key_that_nobody_knows_is_the_first() -> None:
@@ -52,8 +52,8 @@ def test_a_key_that_nobody_knows_is_the_first() -> None:
 
 
 def test_another_call_with_a_key_is_another_one_answered_or_not() -> None:
-    for answer in (None, MADE):
-        kept = Kept(digest=asked(body=b"y").digest, began_at=NOON, answer=answer)
+    for reply in (None, MADE):
+        kept = Kept(digest=asked(body=b"y").digest, began_at=NOON, reply=reply)
         assert turn_of(asked(), kept, NOON + LEASE_MS).standing == Standing.OTHER
 
 

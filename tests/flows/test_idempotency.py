@@ -11,13 +11,13 @@ from fakes import HandClock
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.access import Caller, Role
 from jobhook.core.errors import KeyReused, StillRunning, StoreUnavailable
-from jobhook.core.repeats import LEASE_MS, Answer, Request, request_of
+from jobhook.core.repeats import LEASE_MS, Reply, Request, request_of
 from jobhook.flows.idempotency import Idempotency
 
 pytestmark = pytest.mark.anyio
 
 ANA = Caller("ana", Role.OPERATOR, "t1")
-MADE = Answer(201, b'{"id": "s1"}')
+MADE = Reply(201, b'{"id": "s1"}')
 
 
 def asked(body: bytes = b"x") -> Request:
@@ -27,11 +27,11 @@ def asked(body: bytes = b"x") -> Request:
 class Work:
     """Counts how often it was done, and gives or raises what it is told to."""
 
-    def __init__(self, *gives: Answer | Exception) -> None:
+    def __init__(self, *gives: Reply | Exception) -> None:
         self.gives = list(gives)
         self.done = 0
 
-    async def __call__(self) -> Answer:
+    async def __call__(self) -> Reply:
         self.done += 1
         given = self.gives.pop(0)
         if isinstance(given, Exception):
@@ -55,7 +55,7 @@ async def test_the_same_call_again_gets_the_same_answer(calls: Idempotency) -> N
 async def test_a_failure_that_may_have_done_something_is_an_answer_as_well(
     calls: Idempotency, status: int
 ) -> None:
-    failed = Answer(status, b"{}")
+    failed = Reply(status, b"{}")
     work = Work(failed, MADE)
     assert await calls.once(asked(), work) == (failed, False)
     assert await calls.once(asked(), work) == (failed, True)
@@ -65,7 +65,7 @@ async def test_a_failure_that_may_have_done_something_is_an_answer_as_well(
 async def test_what_was_clearly_not_done_may_be_asked_for_again(
     calls: Idempotency, status: int
 ) -> None:
-    work = Work(Answer(status, b"{}"), MADE)
+    work = Work(Reply(status, b"{}"), MADE)
     assert (await calls.once(asked(), work))[0].status == status
     assert await calls.once(asked(), work) == (MADE, False)
 
@@ -81,7 +81,7 @@ async def test_the_key_of_another_call_is_refused_and_nothing_done(calls: Idempo
 async def test_two_at_once_are_one(calls: Idempotency) -> None:
     began, gate = asyncio.Event(), asyncio.Event()
 
-    async def slow() -> Answer:
+    async def slow() -> Reply:
         began.set()
         await gate.wait()
         return MADE

@@ -111,12 +111,16 @@ async def test_the_value_of_a_token_is_in_no_log_and_in_no_byte_of_the_database(
         with pytest.raises(NotSignedIn) as refused:
             await access.caller_of(f"Bearer {canary}")
     told = [str(logs), repr(caller), str(refused.value)]
-    bytes_of_it = b"".join(path.read_bytes() for path in tmp_path.glob("flows.db*"))
+    bytes_of_it = contents(tmp_path)
     assert token.id in told[0]
     assert token.id.encode() in bytes_of_it
     drawn = canary.removeprefix("jh_")
     assert not any(drawn in each for each in told)
     assert drawn.encode() not in bytes_of_it
+
+
+def contents(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("flows.db*"))
 
 
 async def test_an_order_to_make_no_token_makes_none(orders: Orders, store: SqliteStore) -> None:

@@ -10,7 +10,7 @@ from fakes import HandClock
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.audits import AUDITS_KEPT_MS
 from jobhook.core.deliveries import DeliveryState
-from jobhook.core.repeats import KEPT_MS, Answer, Request, Standing
+from jobhook.core.repeats import KEPT_MS, Reply, Request, Standing
 from jobhook.flows import pruning
 from jobhook.flows.pruning import Pruner
 
@@ -48,7 +48,7 @@ async def test_what_is_noted_of_people_and_their_calls_has_an_end_too(
     for n in range(3):
         await store.note(make_entry(about=f"l{n}"))
     await store.begin_request(call, NOON, "p", most=9)
-    await store.answer_request(call, "p", Answer(201, b""))
+    await store.answer_request(call, "p", Reply(201, b""))
     clock.now = NOON + KEPT_MS
     assert not await pruner.step()
     clock.now += 1

@@ -8,7 +8,7 @@ from typing import Any
 from jobhook.adapters.rows import Row, storable
 from jobhook.core.access import ApiToken, Role
 from jobhook.core.audits import AuditEntry, AuditFilter, fitted
-from jobhook.core.repeats import Answer, Kept
+from jobhook.core.repeats import Kept, Reply
 
 TOKEN_COLUMNS = [each.name for each in fields(ApiToken)]
 ENTRY_COLUMNS = [each.name for each in fields(AuditEntry) if each.name != "seq"]
@@ -44,7 +44,7 @@ def kept_of(row: Row) -> Kept:
     return Kept(
         digest=row["digest"],
         began_at=row["began_at"],
-        answer=Answer(row["status"], row["body"]) if is_answered else None,
+        reply=Reply(row["status"], row["body"]) if is_answered else None,
     )
 
 

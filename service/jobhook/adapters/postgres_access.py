@@ -15,7 +15,7 @@ from jobhook.adapters.postgres import Connection, Database, changed
 from jobhook.core.access import USED_EVERY_MS, ApiToken
 from jobhook.core.audits import AuditEntry
 from jobhook.core.errors import NameTaken
-from jobhook.core.repeats import Answer, Request, Standing, Turn, turn_of
+from jobhook.core.repeats import Reply, Request, Standing, Turn, turn_of
 
 _TOKEN_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('jobhook.token', 0))"  # noqa: S105
 # Entries are seen in the order of their numbers, so that no page misses one.
@@ -109,8 +109,8 @@ class PostgresAccess:
 
         return await self._database.transact(work, first=_REQUEST_LOCK)
 
-    async def answer_request(self, request: Request, holder: str, answer: Answer) -> None:
-        kept = answer.kept()
+    async def answer_request(self, request: Request, holder: str, reply: Reply) -> None:
+        kept = reply.kept()
         await self._do(
             "UPDATE api_request SET status = $1, body = $2"
             " WHERE caller = $3 AND key = $4 AND holder = $5",

@@ -17,7 +17,7 @@ from jobhook.adapters.sqlite import Writer
 from jobhook.core.access import USED_EVERY_MS, ApiToken
 from jobhook.core.audits import AuditEntry
 from jobhook.core.errors import NameTaken
-from jobhook.core.repeats import Answer, Request, Standing, Turn, turn_of
+from jobhook.core.repeats import Reply, Request, Standing, Turn, turn_of
 
 _FORGET_DEAD = """
 DELETE FROM api_token WHERE seq IN (
@@ -115,8 +115,8 @@ class SqliteAccess:
 
         return await self._writer.submit(work)
 
-    async def answer_request(self, request: Request, holder: str, answer: Answer) -> None:
-        kept = answer.kept()
+    async def answer_request(self, request: Request, holder: str, reply: Reply) -> None:
+        kept = reply.kept()
         await self._writer.submit(
             lambda connection: connection.execute(
                 "UPDATE api_request SET status = ?, body = ?"

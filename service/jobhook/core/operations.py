@@ -88,8 +88,12 @@ def _token_in(told: dict[str, Any]) -> ApiToken | None:
         return None
     read = ApiToken(**{**token, "role": Role(token["role"])})
     texts = (read.id, read.name, read.digest, read.created_by)
-    times = (read.created_at, read.expires_at or 0)
-    are_texts = all(isinstance(each, str) for each in texts)
-    if not are_texts or not all(isinstance(each, int) for each in times):
+    times = (read.expires_at, read.last_used_at, read.revoked_at)
+    is_right = (
+        all(isinstance(each, str) for each in texts)
+        and all(isinstance(each, int | None) for each in times)
+        and isinstance(read.created_at, int)
+    )
+    if not is_right:
         raise TypeError("that is no token")
     return read

@@ -21,15 +21,15 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """What a call was answered with; its *body* is empty if it was too long to be kept."""
 
     status: int
     body: bytes
 
-    def kept(self) -> Answer:
+    def kept(self) -> Reply:
         """Return it as it is kept."""
-        return self if len(self.body) <= ANSWER_MAX_BYTES else Answer(self.status, b"")
+        return self if len(self.body) <= ANSWER_MAX_BYTES else Reply(self.status, b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class Kept:
 
     Attributes:
         began_at: When its call was last begun with, in milliseconds since 1970.
-        answer: None until there is one.
+        reply: None until there is one.
     """
 
     digest: str
     began_at: int
-    answer: Answer | None = None
+    reply: Reply | None = None
 
 
 class Standing(StrEnum):
@@ -73,10 +73,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What beginning with a call gave; *answer* is there when it was answered before."""
+    """What beginning with a call gave; *reply* is there when it was answered before."""
 
     standing: Standing
-    answer: Answer | None = None
+    reply: Reply | None = None
 
 
 def turn_of(request: Request, kept: Kept | None, now: int) -> Turn:
@@ -89,8 +89,8 @@ def turn_of(request: Request, kept: Kept | None, now: int) -> Turn:
         return Turn(Standing.FIRST)
     if kept.digest != request.digest:
         return Turn(Standing.OTHER)
-    if kept.answer:
-        return Turn(Standing.ANSWERED, kept.answer)
+    if kept.reply:
+        return Turn(Standing.ANSWERED, kept.reply)
     is_leased = abs(now - kept.began_at) < LEASE_MS
     return Turn(Standing.RUNNING if is_leased else Standing.FIRST)
 

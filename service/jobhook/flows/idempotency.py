@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from jobhook.core.errors import KeyReused, StillRunning, StoreUnavailable
-from jobhook.core.repeats import KEYS_MAX, Answer, Request, Standing
+from jobhook.core.repeats import KEYS_MAX, Reply, Request, Standing
 from jobhook.ports import AccessStore, Clock
 
 # Nothing was done, and later it may be.
@@ -25,8 +25,8 @@ class Idempotency:
         self._clock = clock
 
     async def once(
-        self, request: Request, work: Callable[[], Awaitable[Answer]]
-    ) -> tuple[Answer, bool]:
+        self, request: Request, work: Callable[[], Awaitable[Reply]]
+    ) -> tuple[Reply, bool]:
         """
         Return what *work* gives, or gave when *request* came first, and whether it came before.
 
@@ -41,24 +41,24 @@ class Idempotency:
         """
         holder = secrets.token_hex(8)
         turn = await self._store.begin_request(request, self._clock(), holder, most=KEYS_MAX)
-        if turn.answer is not None:
-            return turn.answer, True
+        if turn.reply is not None:
+            return turn.reply, True
         if turn.standing == Standing.RUNNING:
             raise StillRunning("the call with this Idempotency-Key is not over: ask again later")
         if turn.standing == Standing.OTHER:
             raise KeyReused(
                 "this Idempotency-Key came with another call before: draw a new one for each"
             )
-        answer = await work()
-        await self._keep(request, holder, answer)
-        return answer, False
+        reply = await work()
+        await self._keep(request, holder, reply)
+        return reply, False
 
-    async def _keep(self, request: Request, holder: str, answer: Answer) -> None:
+    async def _keep(self, request: Request, holder: str, reply: Reply) -> None:
         try:
-            if answer.status in _ASK_AGAIN:
+            if reply.status in _ASK_AGAIN:
                 await self._store.forget_request(request, holder)
             else:
-                await self._store.answer_request(request, holder, answer)
+                await self._store.answer_request(request, holder, reply)
         except StoreUnavailable as exc:
             # It was done, and whoever asked must hear of it.
-            log.warning("answer.not_kept", status=answer.status, reason=str(exc))
+            log.warning("answer.not_kept", status=reply.status, reason=str(exc))

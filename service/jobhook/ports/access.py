@@ -6,7 +6,7 @@ from typing import Protocol
 
 from jobhook.core.access import ApiToken
 from jobhook.core.audits import ANY_ENTRY, AuditEntry, AuditFilter
-from jobhook.core.repeats import Answer, Request, Turn
+from jobhook.core.repeats import Reply, Request, Turn
 
 
 class AccessReads(Protocol):
@@ -60,7 +60,7 @@ class AccessStore(AccessReads, Protocol):
         there would be more than *most*.
         """
 
-    async def answer_request(self, request: Request, holder: str, answer: Answer) -> None:
+    async def answer_request(self, request: Request, holder: str, reply: Reply) -> None:
         """Keep what *request* was answered with, if it is still *holder*'s."""
 
     async def forget_request(self, request: Request, holder: str) -> None:
