@@ -42,7 +42,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 @pytest.fixture
 def records(store: Store) -> RecordsReader:
-    return Records(store)
+    return Records(store, lambda: NOON)
 
 
 async def test_a_delivery_is_told_with_its_verdicts_its_launches_and_its_payload(
@@ -83,7 +83,7 @@ async def test_a_launch_is_told_with_its_life_and_what_to_do(store: Store) -> No
         updated_at=NOON + 5,
     )
     await store.add(held)
-    told = await Records(store).launch("l1")
+    told = await Records(store, lambda: NOON).launch("l1")
     assert told.timeline[0].what == "its delivery came in"
     assert told.next_step
     assert "`jobhook launches release l1`" in told.next_step
@@ -91,20 +91,20 @@ async def test_a_launch_is_told_with_its_life_and_what_to_do(store: Store) -> No
 
 async def test_a_launch_outlives_what_is_known_of_its_delivery(store: Store) -> None:
     await store.add(make_launch(id="l1", delivery="dgone"))
-    told = await Records(store).launch("l1")
+    told = await Records(store, lambda: NOON).launch("l1")
     assert told.timeline[0].what.startswith("planned")
 
 
 async def test_what_is_paused_is_told_of_launches_too(store: Store) -> None:
     await store.pause(Pause(scope="rule:retrain", since=NOON, by="ada", reason="why"))
-    records = Records(store)
+    records = Records(store, lambda: NOON)
     assert [(each.scope, each.by) for each in await records.pauses()] == [("rule:retrain", "ada")]
     (launch,) = await records.launches(limit=0)
     assert launch.reason == (await records.launch(launch.id)).reason == "paused: rule:retrain"
 
 
 async def test_the_setting_pauses_everything(store: Store) -> None:
-    records = Records(store, is_paused=True)
+    records = Records(store, lambda: NOON, is_paused=True)
     (pause,) = await records.pauses()
     assert (pause.scope, pause.since, pause.by) == (EVERYTHING, None, "JOBHOOK_PAUSE")
     (launch,) = await records.launches(limit=0)
