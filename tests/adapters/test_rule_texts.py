@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jobhook.adapters.reports import report_of
 from jobhook.adapters.rulefiles import FILE_MAX_BYTES, check_files, check_texts
 from jobhook.core.advice import Surroundings
 from jobhook.core.inlining import FILES_MAX_BYTES
@@ -29,13 +30,13 @@ cases:
 
 
 def problems(**files: str) -> list[str]:
-    report = check_texts({f"{name}.yaml": text for name, text in files.items()}).report
+    report = report_of(check_texts({f"{name}.yaml": text for name, text in files.items()}))
     assert report.ok is not any(each.severity == "error" for each in report.problems)
     return [str(each) for each in report.problems]
 
 
 def test_good_rules_are_told_with_what_they_cost() -> None:
-    report = check_texts({"team/retrain.yml": GOOD, "README.md": "no rule"}).report
+    report = report_of(check_texts({"team/retrain.yml": GOOD, "README.md": "no rule"}))
     (rule,) = report.rules
     assert (report.ok, report.problems) == (True, ())
     assert (rule.rule, rule.file, rule.cases, rule.usd) == ("retrain", "team/retrain.yml", 1, 0.005)
@@ -67,14 +68,14 @@ def test_texts_are_judged_as_files_are(tmp_path: Path) -> None:
 
 def test_warnings_are_of_where_the_rules_will_be() -> None:
     around = Surroundings(usd_per_day=0.001)
-    report = check_texts({"retrain.yaml": GOOD}, around=around).report
+    report = report_of(check_texts({"retrain.yaml": GOOD}, around=around))
     assert [each.code for each in report.problems] == ["over-budget"]
     assert report.ok
 
 
 def test_a_script_comes_along_with_its_rule() -> None:
     files = {"scripted.yaml": SCRIPTED, "scripts/train.py": "print(1)\n"}
-    assert check_texts(files).report.problems == ()
+    assert report_of(check_texts(files)).problems == ()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from jobhook.core.launches import LaunchState
 from jobhook.core.records import EVERYTHING, Pause
 from jobhook.flows.deciding import route
 from jobhook.flows.records import Records
-from jobhook.ports import RecordsReader, Store
+from jobhook.ports import Store
+from jobhook.ports.records import RecordsReader
 
 pytestmark = pytest.mark.anyio
 

@@ -19,8 +19,6 @@ from jobhook.core.mistakes import read_rule
 from jobhook.core.rules import Rule, RuleSet
 from jobhook.core.tokens import masked
 from jobhook.core.uv import Scripts
-from jobhook.core.viewing import check_report
-from jobhook.core.views import CheckReport
 from jobhook.core.wording import Keys, Mistake
 
 FILE_MAX_BYTES = 256 * 1024
@@ -68,12 +66,6 @@ class Checked:
     files: tuple[RuleFile, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
-
-    @property
-    def report(self) -> CheckReport:
-        """The same, as people and programs are shown it."""
-        found = ((each.rule, each.file) for each in self.files)
-        return check_report(found, self.problems, self.warnings)
 
 
 def rule_files(folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.cells import cell_len
@@ -22,8 +22,10 @@ from jobhook.cli.places import surroundings
 from jobhook.core.codes import CODES, COST, ERROR, NOTE, described
 from jobhook.core.errors import Problem, RulesError, UsageError, did_you_mean
 from jobhook.core.jsonable import in_json
-from jobhook.core.views import CheckedRule, CheckReport
 from jobhook.settings import Settings
+
+if TYPE_CHECKING:
+    from jobhook.core.views import CheckedRule, CheckReport
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow"}
 # Of a source line, so much is shown, with the place in it.
@@ -82,14 +84,16 @@ def check(
 
 
 def _report(files: list[Path] | None, settings: Settings) -> CheckReport:
+    from jobhook.adapters.reports import report_of
+
     try:
         paths = _given(files) if files else rule_files(settings.rules)
     except RulesError as exc:
-        return Checked(problems=exc.problems).report
+        return report_of(Checked(problems=exc.problems))
     if not paths:
         warn(f"jobhook: there is no rule file (*.yaml) in {settings.rules}: nothing is launched")
-    found = check_files(paths, settings.rules, run_cases=True, around=surroundings(settings))
-    return found.report
+    around = surroundings(settings)
+    return report_of(check_files(paths, settings.rules, run_cases=True, around=around))
 
 
 def codes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,9 +17,11 @@ from jobhook.cli.rules import payload_in, print_jobs, readable, warn_of_jobs
 from jobhook.core.checks import Answer
 from jobhook.core.errors import NoSuchRecord, UsageError
 from jobhook.core.jsonable import in_json
-from jobhook.core.views import Explanation
-from jobhook.ports import RecordsReader
 from jobhook.settings import Settings
+
+if TYPE_CHECKING:
+    from jobhook.core.views import Explanation
+    from jobhook.ports.records import RecordsReader
 
 _INDENT = 2
 _WORDS = {True: "yes", False: "NO", None: "?"}

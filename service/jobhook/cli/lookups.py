@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jobhook.cli.output import warn
 from jobhook.core.deliveries import Delivery
 from jobhook.core.errors import HubError
-from jobhook.core.explanations import Told
 from jobhook.core.findings import Lookup, Unavailable
-from jobhook.flows.explaining import Answers, answers_of
 from jobhook.flows.lookups import Lookups
 from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
+
+if TYPE_CHECKING:
+    from jobhook.core.explanations import Told
+    from jobhook.flows.explaining import Answers
 
 Offline = Annotated[
     bool, typer.Option("--offline", help="Ask the Hub nothing, although there is a token.")
@@ -43,6 +45,8 @@ _NOT_ASKED = Unavailable(
 
 def told(files: list[str] | None, actor: str | None, message: str | None) -> Told:
     """Return what the options say of a delivery."""
+    from jobhook.core.explanations import Told
+
     return Told(files=None if files is None else tuple(files), actor=actor, message=message)
 
 
@@ -70,6 +74,8 @@ class FromHub:
 
     async def ask(self, delivery: Delivery, asked: Collection[Lookup]) -> Answers:
         """Return what the Hub answers, or why it was not asked."""
+        from jobhook.flows.explaining import answers_of
+
         if not self._is_asked:
             return dict.fromkeys(asked, _NOT_ASKED)
         async with self._open(_DEADLINE_SECONDS) as hub:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,9 +29,11 @@ from jobhook.core.jsonable import in_json, iso
 from jobhook.core.launches import LaunchState, latest
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.records import EVERYTHING
-from jobhook.core.views import LaunchSummary
-from jobhook.ports import RecordsReader
 from jobhook.settings import Settings
+
+if TYPE_CHECKING:
+    from jobhook.core.views import LaunchSummary
+    from jobhook.ports.records import RecordsReader
 
 _S = LaunchState
 # What an order is about when a filter names no state.

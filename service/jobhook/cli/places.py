@@ -2,6 +2,7 @@
 Where records, rules and whoever carries out orders are: the only place that chooses.
 
 All of them are on this machine: the database, the rules folder, and the service that runs here.
+What is only needed to show something is loaded when it is shown: no service waits for it to start.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from jobhook import wiring
 from jobhook.adapters.clocks import now_ms
@@ -17,11 +18,11 @@ from jobhook.adapters.rulefiles import check_texts, load_rules
 from jobhook.cli.lookups import FromHub
 from jobhook.core.advice import Surroundings
 from jobhook.core.operations import Order, Outcome
-from jobhook.flows.explaining import RuleRecords
-from jobhook.flows.records import Records
-from jobhook.ports import RecordsReader, RulesReader
 from jobhook.settings import Settings
 from jobhook.stores import open_reads
+
+if TYPE_CHECKING:
+    from jobhook.ports.records import RecordsReader, RulesReader
 
 T = TypeVar("T")
 
@@ -29,6 +30,8 @@ T = TypeVar("T")
 @asynccontextmanager
 async def open_records(settings: Settings) -> AsyncIterator[RecordsReader]:
     """Open what is kept of deliveries, launches and pauses."""
+    from jobhook.flows.records import Records
+
     async with open_reads(settings.database) as reads:
         yield Records(reads, now_ms, is_paused=settings.pause)
 
@@ -53,11 +56,14 @@ async def open_rules(
     Raises:
         RulesError: A rule file is wrong.
     """
+    from jobhook.adapters.reports import report_of
+    from jobhook.flows.explaining import RuleRecords
+
     rules = load_rules(settings.rules)
     from_hub = FromHub(settings, me=me, offline=offline)
     yield RuleRecords(
         lambda: rules,
-        check=lambda files: check_texts(files, around=surroundings(settings)).report,
+        check=lambda files: report_of(check_texts(files, around=surroundings(settings))),
         ask=from_hub.ask,
         me=from_hub.me,
         clock=now_ms,

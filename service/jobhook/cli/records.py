@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,13 +15,14 @@ from jobhook.cli.places import ask_records
 from jobhook.cli.selection import DeliveryOptions, LaunchOptions
 from jobhook.core.filters import LaunchFilter
 from jobhook.core.jsonable import in_json, iso
-from jobhook.core.views import DeliveryDetail, LaunchDetail, LaunchSummary, RepoView
-from jobhook.ports import RecordsReader
+
+if TYPE_CHECKING:
+    from jobhook.core.views import DeliveryDetail, LaunchDetail, LaunchSummary, RepoView
+    from jobhook.ports.records import RecordsReader
 
 deliveries_app = typer.Typer(help="What the Hub delivered.", no_args_is_help=True)
 launches_app = typer.Typer(help="The jobs that rules launched.", no_args_is_help=True)
 
-Launches = tuple[LaunchSummary, ...]
 Limit = Annotated[int, typer.Option("--limit", min=0, help="How many, newest first; 0 means all.")]
 
 

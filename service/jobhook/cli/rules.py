@@ -7,7 +7,7 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +20,9 @@ from jobhook.core.errors import UsageError
 from jobhook.core.events import events_of
 from jobhook.core.jsonable import in_json
 from jobhook.core.rules import rule_schema
-from jobhook.core.views import Explanation, RuleSummary
+
+if TYPE_CHECKING:
+    from jobhook.core.views import Explanation, RuleSummary
 
 app = typer.Typer(help="Check the rules and try them on payloads.", no_args_is_help=True)
 

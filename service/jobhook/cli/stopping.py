@@ -14,9 +14,7 @@ from jobhook.cli.options import AsJson, Database, settings_with
 from jobhook.cli.output import print_json, say, warn
 from jobhook.cli.places import carry_out
 from jobhook.core.errors import HubError, JobHookError, SettingsError
-from jobhook.core.jsonable import in_json
 from jobhook.core.operations import Deed, Order
-from jobhook.core.views import StoppedJob
 from jobhook.flows.stopping import stop_everywhere
 from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
@@ -93,7 +91,7 @@ async def _others(settings: Settings) -> frozenset[str]:
 def _print_stopped(rows: Collection[tuple[str, str | None]], *, as_json: bool) -> int:
     failures = sum(failure is not None for _, failure in rows)
     if as_json:
-        print_json(in_json([StoppedJob(*row) for row in rows]))
+        print_json([{"job_id": job_id, "error": failure} for job_id, failure in rows])
     else:
         told = f"{count(len(rows) - failures, 'job was', 'jobs were')} cancelled"
         say(f"{told}, and {failures} could not be" if failures else told)

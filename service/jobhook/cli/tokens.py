@@ -21,7 +21,6 @@ from jobhook.core.errors import JobHookError, UsageError
 from jobhook.core.jsonable import in_json, iso, moment_of
 from jobhook.core.operations import Deed, Order
 from jobhook.core.timeouts import parse_timeout
-from jobhook.core.viewing import token_view
 from jobhook.flows.access import drawn_token
 
 token_app = typer.Typer(help="Tokens of those who may call the API.", no_args_is_help=True)
@@ -46,6 +45,8 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a token and print its value, which is shown only now."""
+    from jobhook.core.viewing import token_view
+
     check_name(name)
     now = now_ms()
     expires_at = now + _seconds(expires) * 1000 if expires is not None else None

@@ -203,20 +203,6 @@ class PauseView:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoppedJob:
-    """
-    What came of stopping one job.
-
-    Attributes:
-        job_id: The Hub's id of the job.
-        error: Why it could not be cancelled; null if it was.
-    """
-
-    job_id: str
-    error: str | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSummary:
     """

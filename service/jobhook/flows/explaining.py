@@ -32,7 +32,7 @@ _PROBLEMS_MAX = 1000
 
 class RuleRecords:
     """
-    Tells what *rules* say; see `ports.RulesReader`.
+    Tells what *rules* say; see `ports.records`.
 
     *check* looks at rule files, *ask* asks the Hub and answers every question, and *me* returns the
     name of the token's user, if it can be known. What takes the time of many rules is done in a

@@ -34,7 +34,7 @@ _GUESSES = 3
 
 class Records:
     """
-    Reads what is kept; see `ports.RecordsReader`.
+    Reads what is kept; see `ports.records`.
 
     *is_paused* says whether the service was told by a setting to launch nothing.
     """
