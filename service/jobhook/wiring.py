@@ -44,7 +44,7 @@ from jobhook.ports import Meter, Store
 from jobhook.settings import Settings
 from jobhook.stores import Bells, open_store
 from jobhook.web.app import create_app
-from jobhook.web.limits import BoundedProtocol
+from jobhook.web.limits import BoundedProtocol, metered
 from jobhook.web.receive import Receiver
 from jobhook.web.serving import OpenProtocol, serving, url_of
 from jobhook.workers import Direct, crew_of, reloader_of
@@ -127,7 +127,7 @@ async def running_service(
             is_ready=lambda: intake.is_open and readiness.is_well,
             read_payload=partial(_payload, links, store),
         )
-        await stack.enter_async_context(_serving(app, listener, readiness))
+        await stack.enter_async_context(_serving(app, listener, readiness, counts))
         reloader = reloader_of(settings, rulebook, state, bells)
         _meter_all(counts, readiness, reloader)
         direct = None
@@ -145,9 +145,10 @@ async def running_service(
 
 @asynccontextmanager
 async def _serving(
-    app: ASGIApp, listener: socket.socket, readiness: Readiness
+    app: ASGIApp, listener: socket.socket, readiness: Readiness, meter: Meter
 ) -> AsyncIterator[None]:
-    async with serving(app, listener, grace=GRACE_SECONDS, protocol=BoundedProtocol):
+    protocol = metered(BoundedProtocol, meter)
+    async with serving(app, listener, grace=GRACE_SECONDS, protocol=protocol):
         task = asyncio.create_task(readiness.run(), name="readiness")
         try:
             yield

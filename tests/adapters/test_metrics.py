@@ -65,6 +65,7 @@ def value(taken: Snapshot, name: str, **labels: str) -> float:
 def everything(meter: Meter) -> None:
     """Have every kind of thing happen once."""
     meter.answered("stored", meter.received())
+    meter.refused(408)
     meter.holding(10)
     meter.matched(meter.moment())
     meter.decided(DeliveryState.MATCHED)
@@ -92,6 +93,7 @@ PROCESS = {"process": "host:7860"}
         ),
         (lambda m: m.answered("stored", m.received()), "jobhook_intake_open_requests", {}, 0),
         (lambda m: m.answered("stored", m.received()), "jobhook_intake_seconds_sum", {}, STEPPED),
+        (lambda m: m.refused(431), "jobhook_connections_refused_total", {"status": "431"}, 1),
         (lambda m: m.holding(512), "jobhook_intake_held_bytes", {}, 512),
         (
             lambda m: m.decided(DeliveryState.UNPARSED),
@@ -134,6 +136,7 @@ PROCESS = {"process": "host:7860"}
             1,
         ),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_happens_is_seen(
     happen: Callable[[Meter], None], name: str, labels: dict[str, str], value_then: float

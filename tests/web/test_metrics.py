@@ -11,6 +11,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from doors import QuickProtocol
 from factories import NOON
 from fakes import Bell
 from jobhook.adapters.counts import Counts
@@ -18,8 +19,11 @@ from jobhook.core.deliveries import BODY_MAX_BYTES, AcceptedSecrets
 from jobhook.core.errors import StoreUnavailable
 from jobhook.core.records import Receipt, Received
 from jobhook.flows.intake import Intake
+from jobhook.web.app import create_app
+from jobhook.web.limits import metered
 from jobhook.web.metrics import METRICS_PATH, metrics_of
 from jobhook.web.receive import Receiver
+from jobhook.web.serving import listen, serving
 
 pytestmark = pytest.mark.anyio
 SECRET = "0123456789abcdef"
@@ -137,6 +141,27 @@ async def test_a_sender_that_hangs_up_in_its_body_is_cut_off() -> None:
     }
     await receiver(ScriptedStore(NEW), counts)(scope, receive, send)
     assert (counts.answers, counts.held_bytes) == ({"cut_off": 1}, 0)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", "408"),
+        (b"GET / HTTP/1.1\r\n" + b"A: x\r\n" * 100 + b"\r\n", "431"),
+        (b"GET / HTTP/0.9\r\n\r\n", "400"),
+    ],
+)
+async def test_a_connection_that_is_refused_is_counted(sent: bytes, status: str) -> None:
+    counts = Counts()
+    app = create_app(None, is_ready=lambda: True)
+    with listen("127.0.0.1", 0) as listener:
+        async with serving(app, listener, protocol=metered(QuickProtocol, counts)):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(sent)
+            async with asyncio.timeout(10):
+                assert f" {status} ".encode() in await reader.read()
+            writer.close()
+    assert counts.refusals == {status: 1}
 
 
 async def test_the_text_is_answered_with_its_type_and_kept_by_nobody() -> None:

@@ -56,6 +56,7 @@ class Counts:
         self.ended = 0
         self.held_bytes = 0
         self.answers: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
         self.intake = Spread(FAST_SECONDS)
         self.decisions: Counter[str] = Counter()
         self.matching = Spread(FAST_SECONDS)
@@ -78,6 +79,9 @@ class Counts:
         self.ended += 1
         self.answers[outcome] += 1
         self.intake.add(self.moment() - since)
+
+    def refused(self, status: int) -> None:
+        self.refusals[str(status)] += 1
 
     def holding(self, size: int) -> None:
         self.held_bytes += size

@@ -75,6 +75,12 @@ OF_PROCESS = (
     Described(
         "jobhook_intake_seconds", "histogram", (), "From the headers of a request to its answer."
     ),
+    Described(
+        "jobhook_connections_refused_total",
+        "counter",
+        ("status",),
+        "Connections that were closed: too slow (408), too large (431), too many (503), odd (400).",
+    ),
     Described("jobhook_intake_open_requests", "gauge", (), "Requests that are not answered yet."),
     Described(
         "jobhook_intake_held_bytes", "gauge", (), "Bodies in memory that are not stored yet."
@@ -218,6 +224,7 @@ def _of_process(told: Snapshot) -> dict[str, Samples]:
         "jobhook_intake_received_total": _one(counts.begun),
         "jobhook_intake_answered_total": _by_one(counts.answers),
         "jobhook_intake_seconds": _one(counts.intake),
+        "jobhook_connections_refused_total": _by_one(counts.refusals),
         "jobhook_intake_open_requests": _one(counts.begun - counts.ended),
         "jobhook_intake_held_bytes": _one(counts.held_bytes),
         "jobhook_matching_decided_total": _by_one(counts.decisions),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from functools import cache
 
 OTHER = "other"
 # Every kind of path that this package asks for, the narrow ones first.
@@ -42,19 +42,21 @@ _STATUSES = frozenset((200, 201, 202, 204, 400, 401, 402, 403, 404, 406, 408, 40
 _STATUSES_OF_SERVERS = frozenset((500, 502, 503, 504))
 
 
-def _patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
-    for endpoint in ENDPOINTS:
-        pattern = endpoint.replace("{repo_type}", "(?:model|dataset|space|kernel)")
-        pattern = re.sub(r"\{\w+\}", "[^/?]+", pattern)
-        yield endpoint, re.compile(rf"{pattern}(?:\?.*)?", re.DOTALL)
+@cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    # Made when the first call is told of: a start must not take longer for them.
+    return tuple((endpoint, _pattern(endpoint)) for endpoint in ENDPOINTS)
 
 
-_PATTERNS = tuple(_patterns())
+def _pattern(endpoint: str) -> re.Pattern[str]:
+    pattern = endpoint.replace("{repo_type}", "(?:model|dataset|space|kernel)")
+    pattern = re.sub(r"\{\w+\}", "[^/?]+", pattern)
+    return re.compile(rf"{pattern}(?:\?.*)?", re.DOTALL)
 
 
 def endpoint_of(path: str) -> str:
     """Return which of `ENDPOINTS` *path* is, or `OTHER`; what is asked after a `?` is left out."""
-    return next((name for name, pattern in _PATTERNS if pattern.fullmatch(path)), OTHER)
+    return next((name for name, pattern in _patterns() if pattern.fullmatch(path)), OTHER)
 
 
 def status_class(status: int) -> str:

@@ -37,6 +37,9 @@ class Meter(Protocol):
     def answered(self, outcome: Answered, since: float) -> None:
         """Say what became of it."""
 
+    def refused(self, status: int) -> None:
+        """Say that a connection was closed for what it sent, or did not send in time."""
+
     def holding(self, size: int) -> None:
         """Say that so many bytes of deliveries are in memory more than before, or fewer."""
 
@@ -75,6 +78,9 @@ class NoMeter:
         return 0.0
 
     def answered(self, outcome: Answered, since: float) -> None:
+        return
+
+    def refused(self, status: int) -> None:
         return
 
     def holding(self, size: int) -> None:

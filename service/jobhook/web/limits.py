@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from jobhook.ports import NO_METER, Meter
 from jobhook.web.answers import AT_ONCE, Header, answer_at_once
 
 if TYPE_CHECKING:
@@ -50,9 +51,10 @@ class BoundedProtocol(HttpToolsProtocol):
     A header block over 16 KiB or 64 lines gets 431; headers that are not complete after 5 seconds,
     or a body after 10, get 408. A body that nobody reads any more (its sender was refused) is
     drained for 10 seconds at most, so that the sender can read the answer; then the connection is
-    closed. A connection too many gets 503.
+    closed. A connection too many gets 503. *meter* hears of what was refused.
     """
 
+    meter: Meter = NO_METER
     header_seconds = HEADER_SECONDS
     body_seconds = BODY_SECONDS
     connections_max = connections_max()
@@ -223,6 +225,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
+        self.meter.refused(status)
         self.transport.write(
             STATUS_LINE[status]
             + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n"
@@ -230,6 +233,11 @@ class BoundedProtocol(HttpToolsProtocol):
             + message
         )
         self.transport.close()
+
+
+def metered(protocol: type[BoundedProtocol], meter: Meter) -> type[BoundedProtocol]:
+    """Return *protocol* that tells *meter*: the server makes its connections by itself."""
+    return type(protocol.__name__, (protocol,), {"meter": meter})
 
 
 class _LingeringTransport:
