@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from jobhook.adapters.rows import Row
 from jobhook.core.deliveries import DeliveryState
@@ -26,34 +26,30 @@ _SINCE = (
 )
 
 
-def _each(states: Iterable[str], select: str, *, columns: str, table: str, most: int) -> str:
-    """Return a query of the oldest rows of each state, which an index by state and seq finds."""
-    return " UNION ALL ".join(
-        f"SELECT {select} FROM (SELECT {columns} FROM {table} WHERE state = '{state}'"  # noqa: S608
-        f" ORDER BY seq LIMIT {most}) AS oldest GROUP BY state, reason"
-        for state in states
+def _count_of(state: str) -> str:
+    """Return a query of how many deliveries are in *state*, which the index tells by itself."""
+    waiting = f"FROM delivery WHERE state = '{state}'"
+    return (
+        f"SELECT '{state}' AS state, '' AS reason, (SELECT count(*)"  # noqa: S608
+        f" FROM (SELECT seq {waiting} LIMIT {DELIVERIES_MAX}) AS counted) AS number,"
+        f" (SELECT received_at {waiting} ORDER BY seq LIMIT 1) AS since"
     )
 
 
-DELIVERIES = _each(
-    _WAITING,
-    "state, reason, count(*) AS number, min(received_at) AS since",
-    columns="state, '' AS reason, received_at",
-    table="delivery",
-    most=DELIVERIES_MAX,
-)
-# Since when a launch counts as one of this day is to be put in.
-LAUNCHES = _each(
-    _OPEN,
-    "state, reason, count(*) AS number, min(since) AS since,"
-    " CAST(sum(micro_usd) AS BIGINT) AS micro_usd",
-    columns=(
-        f"state, substr(reason, 1, {REASON_CHARACTERS}) AS reason, {_SINCE} AS since,"
+def _groups_of(state: str) -> str:
+    """Return a query of the launches in *state* by reason; {0} is since when a day counts."""
+    return (
+        "SELECT state, reason, count(*) AS number, min(since) AS since,"  # noqa: S608
+        " CAST(sum(micro_usd) AS BIGINT) AS micro_usd"
+        f" FROM (SELECT state, substr(reason, 1, {REASON_CHARACTERS}) AS reason, {_SINCE} AS since,"
         " CASE WHEN claimed_at > {0} THEN micro_usd ELSE 0 END AS micro_usd"
-    ),
-    table="launch",
-    most=LAUNCHES_MAX,
-)
+        f" FROM launch WHERE state = '{state}' ORDER BY seq LIMIT {LAUNCHES_MAX}) AS oldest"
+        " GROUP BY state, reason"
+    )
+
+
+DELIVERIES = " UNION ALL ".join(map(_count_of, _WAITING))
+LAUNCHES = " UNION ALL ".join(map(_groups_of, _OPEN))
 # What all launches of this day have cost or have reserved.
 DOLLARS = (
     "SELECT CAST(coalesce(sum(micro_usd), 0) AS BIGINT) AS micro_usd FROM launch"
@@ -84,6 +80,8 @@ def _groups(rows: Sequence[Row]) -> Iterator[Group]:
     counts: Counter[tuple[str, str]] = Counter()
     since: dict[tuple[str, str], int] = {}
     for row in rows:
+        if not row["number"]:
+            continue
         key = row["state"], reason_class(row["reason"])
         counts[key] += row["number"]
         since[key] = min(since.get(key, row["since"]), row["since"])

@@ -156,7 +156,10 @@ OF_DEPLOYMENT = (
         "jobhook_spent_dollars", "gauge", (), "What launches of the last 24 hours cost that ended."
     ),
     Described(
-        "jobhook_committed_dollars", "gauge", (), "Reserved for those of them that have not ended."
+        "jobhook_committed_dollars",
+        "gauge",
+        (),
+        "Reserved for those of them that have not ended; at most 1,000 of a state are looked at.",
     ),
     Described("jobhook_limit_dollars", "gauge", (), "What both may be in any 24 hours."),
     Described("jobhook_pauses", "gauge", (), "What a person has paused."),
