@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -68,6 +69,19 @@ class Scraped:
 async def scrape(service: Service) -> Scraped:
     text, _ = await service.metrics("")
     return Scraped(text)
+
+
+async def test_what_fails_in_any_part_of_a_service_is_counted(town: Town) -> None:
+    town.devhub.chaos.add("whoami status=503 count=1")
+    async with town.service() as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", httpx2.URL(service.url).port)
+        writer.write(b"GET / HTTP/0.9\r\n\r\n")
+        await reader.read()
+        writer.close()
+        told = await scrape(service)
+    assert told.sum("jobhook_connections_refused_total", status="400") == 1
+    assert told.sum("jobhook_hub_calls_total", status="503") == 1
+    assert told.sum("jobhook_worker_failures_total", worker="Identity", kind="failed") == 1
 
 
 async def test_a_push_moves_every_part_of_the_service(town: Town) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from factories import make_received
 from jobhook.adapters import sqlite_files, sqlite_migrations
+from jobhook.adapters.counts import Counts
 from jobhook.adapters.sqlite import Writer
 from jobhook.adapters.sqlite_files import close_writer, open_reader, open_writer
 from jobhook.adapters.sqlite_reads import sqlite_reads
@@ -257,8 +258,10 @@ async def test_a_fault_in_committing_is_told_and_the_writer_lives_on(path: Path)
         def close(self) -> None:
             self.real.close()
 
-    writer = Writer(Broken(open_writer(path)), path)  # type: ignore[arg-type]
+    counts = Counts()
+    writer = Writer(Broken(open_writer(path)), path, meter=counts)  # type: ignore[arg-type]
     with pytest.raises(MemoryError):
         await writer.submit(lambda _: None)
     assert await writer.submit(lambda _: 7) == 7
     await writer.aclose()
+    assert (counts.failed_commits, counts.groups.sum) == (1, 1)

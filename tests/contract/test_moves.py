@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from jobhook.adapters.counts import Counts
 from jobhook.adapters.store_postgres import postgres_store
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.deliveries import DeliveryState
-from jobhook.core.errors import LaunchMoved
+from jobhook.core.errors import LaunchMoved, StoreError
 from jobhook.core.guards import Guard, Limits
 from jobhook.core.launches import LaunchState, moved
 from jobhook.ports import Store
@@ -101,6 +102,17 @@ async def test_launches_that_are_moved_together_are_counted_together(
         ("expired", "none"): 2,
         ("unknown", "none"): 1,
     }
+
+
+async def test_a_group_that_cannot_be_written_is_counted_as_failed(
+    postgres_url: str, counts: Counts
+) -> None:
+    async with postgres_store(postgres_url, meter=counts) as store:
+        impossible = replace(make_received(), source="a\0b")
+        with pytest.raises(StoreError):
+            await store.record(impossible)
+    assert counts.failed_commits == 1
+    assert list(counts.commits.buckets())[-1][1] == 0
 
 
 async def test_commits_are_counted_with_their_size(store: Store, counts: Counts) -> None:

@@ -25,6 +25,31 @@ def test_a_path_is_known_by_its_endpoint_whoever_it_is_about(endpoint: str, text
 
 
 @pytest.mark.parametrize(
+    ("path", "endpoint"),
+    [
+        ("/api/models/acme/m?expand=tags", "/api/{repo_type}s/{owner}/{name}"),
+        (
+            "/api/kernels/acme/k/discussions/3",
+            "/api/{repo_type}s/{owner}/{name}/discussions/{number}",
+        ),
+        ("/api/spaces/acme/s/commits/main", "/api/{repo_type}s/{owner}/{name}/commits/{revision}"),
+        ("/api/datasets/acme/d/commit/main", "/api/{repo_type}s/{owner}/{name}/commit/{revision}"),
+        (f"/api/datasets/acme/d/tree/{SHA}", "/api/{repo_type}s/{owner}/{name}/tree/{revision}"),
+        (
+            f"/api/datasets/acme/d/tree/{SHA}/a%2Fb",
+            "/api/{repo_type}s/{owner}/{name}/tree/{revision}/{folder}",
+        ),
+        ("/api/organizations/acme/members", "/api/organizations/{org}/members"),
+        ("/api/repos/create", "/api/repos/create"),
+    ],
+)
+def test_what_the_official_client_does_not_ask_for_is_known_as_well(
+    path: str, endpoint: str
+) -> None:
+    assert endpoint_of(path) == endpoint
+
+
+@pytest.mark.parametrize(
     "path", ["/", "", "/api/jobs/a/b/c/d/e", "/api/what\n", "/resolve/x?/api/jobs/a"]
 )
 def test_any_other_path_has_one_name(path: str) -> None:
@@ -39,8 +64,8 @@ def test_statuses_are_few_whatever_a_server_answers() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("said", "status"),
-    [(answer(200, {}), "200"), (answer(429, {}), "429"), (b"HTTP/1.1 200 OK\r\n", NO_ANSWER)],
-    ids=["answered", "refused", "cut-off"],
+    [(answer(200, {}), "200"), (answer(429, {}), "429"), (b"nonsense\r\n\r\n", NO_ANSWER)],
+    ids=["answered", "refused", "nonsense"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "stream"])
 async def test_each_request_is_told_of_once(
