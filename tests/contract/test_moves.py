@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from factories import NOON, make_launch, make_received, make_spec, make_stored
+from factories import NOON, make_direct, make_launch, make_received, make_spec, make_stored
 from jobhook.adapters.counts import Counts
 from jobhook.adapters.store_postgres import postgres_store
 from jobhook.adapters.store_sqlite import sqlite_store
@@ -71,6 +71,22 @@ async def test_a_launch_that_waits_for_a_limit_has_not_moved(store: Store, count
     counts.launches.clear()
     await store.claim(NOON, 5, Guard(Limits(usd_per_day=0.0), {"cpu-basic": 0.01}, NOON, "acme"))
     assert not counts.launches
+
+
+async def test_what_a_person_asks_for_is_counted_once_however_often_it_is_asked_for(
+    store: Store, counts: Counts
+) -> None:
+    for _ in range(2):
+        await store.begin_direct(make_direct(), GUARD)
+    assert counts.launches == {("sending", "none"): 1}
+
+
+async def test_what_a_person_may_not_have_is_counted_as_skipped(
+    store: Store, counts: Counts
+) -> None:
+    broke = Guard(Limits(usd_per_day=0.0), {"cpu-basic": 0.01}, NOON, "acme")
+    await store.begin_direct(make_direct(), broke)
+    assert counts.launches == {("skipped", "budget"): 1}
 
 
 async def test_a_move_is_counted_and_one_that_came_too_late_is_not(

@@ -95,7 +95,12 @@ class PostgresStore(PostgresReads, PostgresAccess):
         return bool(added)
 
     async def begin_direct(self, launch: Launch, guard: Guard) -> tuple[Launch, bool]:
-        return await self._database.transact(partial(begin_direct, launch=launch, guard=guard))
+        kept, is_new = await self._database.transact(
+            partial(begin_direct, launch=launch, guard=guard)
+        )
+        if is_new:
+            self._meter.moved(kept)
+        return kept, is_new
 
     async def room_at(self, now: int, micro_usd: int) -> int | None:
         (row,) = await self._database.fetch(LEAVES_ROOM, *leaves_room(now, micro_usd))

@@ -108,7 +108,10 @@ class SqliteStore(SqliteReads, SqliteAccess):
             connection.execute(INSERT_LAUNCH, launch_row(new))
             return new, True
 
-        return await self._writer.submit(work)
+        kept, is_new = await self._writer.submit(work)
+        if is_new:
+            self._meter.moved(kept)
+        return kept, is_new
 
     async def room_at(self, now: int, micro_usd: int) -> int | None:
         asked = LEAVES_ROOM.replace("$", "?")
