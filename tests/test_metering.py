@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -122,6 +123,8 @@ async def test_a_push_moves_every_part_of_the_service(town: Town) -> None:
     assert told.sum("jobhook_commit_writes_sum") >= 2
     assert told.sum("jobhook_limit_dollars") == 20
     assert OTHER not in told.values("endpoint")
+    (process,) = told.values("process")
+    assert process == f"{socket.gethostname()}:{httpx2.URL(service.url).port}"
     for value in set().union(*(told.values(label) for label in ("endpoint", "reason", "state"))):
         assert not {"corpus", sha, "dev", "print"} & set(value.split("/"))
 

@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from factories import ROOT
-from jobhook.adapters.metrics import METRICS, OF_PROCESS, Described
+from jobhook.adapters.metric_names import METRICS, OF_PROCESS, Described
 from jobhook.cli.app import app
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.figures import NO_REASON, OTHER_REASON, REASONS

@@ -10,14 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from factories import NOON, make_launch
 from jobhook.adapters.counts import Counts, Spread
-from jobhook.adapters.metrics import (
-    METRICS,
-    OF_DEPLOYMENT,
-    OF_PROCESS,
-    Described,
-    Snapshot,
-    exposition,
-)
+from jobhook.adapters.metric_names import METRICS, OF_DEPLOYMENT, OF_PROCESS, Described
+from jobhook.adapters.metrics import Snapshot, exposition
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.figures import Figures, Group
 from jobhook.core.launches import LaunchState
