@@ -39,6 +39,7 @@ FLOORS: list[tuple[str, ...]] = [
         "core.job_ids",
         "core.jobs",
         "core.pacing",
+        "core.pages",
         "core.samples",
         "core.schedules",
         "core.script_headers",
@@ -47,6 +48,7 @@ FLOORS: list[tuple[str, ...]] = [
     (
         "core.cron",
         "core.audits",
+        "core.changes",
         "core.events",
         "core.figures",
         "core.job_names",

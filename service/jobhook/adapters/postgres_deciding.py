@@ -90,7 +90,7 @@ async def _whole(connection: Connection, condition: str, limit: int, *values: ob
     while True:
         rows: list[Row] = await connection.fetch(
             f"SELECT d.seq, {WHOLE_DELIVERY} FROM delivery d"  # noqa: S608
-            f" WHERE {condition} ORDER BY d.seq LIMIT $1 FOR UPDATE SKIP LOCKED",
+            f" WHERE {condition} ORDER BY d.received_at, d.seq LIMIT $1 FOR UPDATE SKIP LOCKED",
             limit,
             *values,
         )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from jobhook.adapters.access_rows import AUDITS, TOKENS, entry_of, token_of, wanted_audits
+from jobhook.adapters.conditions import Dialect, wanted_deliveries, wanted_launches
 from jobhook.adapters.figures import DELIVERIES, DOLLARS, LAUNCHES, PAUSES, figures_of
-from jobhook.adapters.postgres import Database
+from jobhook.adapters.listing import Listing
+from jobhook.adapters.postgres import Database, Row
+from jobhook.adapters.postgres_changes import PostgresChanges
 from jobhook.adapters.postgres_launches import SERVER_NOW
 from jobhook.adapters.rows import (
     BACKLOG,
@@ -24,34 +27,40 @@ from jobhook.core.figures import Figures
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.guards import AHEAD_MS, DAY_MS
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
-from jobhook.core.records import Backlog, Pause, StoredDelivery, Verdict
+from jobhook.core.pages import Page
+from jobhook.core.records import Backlog, DeliveryWithLaunches, Pause, StoredDelivery, Verdict
+
+_DIALECT = Dialect(
+    hint="",
+    fence="({0} ORDER BY {1} OFFSET 0)",
+    among="{0} = ANY(ARRAY({1}))",
+    any_of="{0} = ANY({1}::text[])",
+    packed=list,
+)
+_DELIVERY = (
+    f"{DELIVERY_COLUMNS}, ARRAY(SELECT l.id FROM launch l"  # noqa: S608
+    " WHERE l.delivery = d.id ORDER BY l.seq) AS launches"
+)
 
 
-class PostgresReads:
+class PostgresReads(PostgresChanges):
     """What can be asked of the database while others write to it."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database)
+        self._listing = Listing(_DIALECT, self._fetch)
 
     async def deliveries(
         self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int
-    ) -> tuple[tuple[StoredDelivery, tuple[str, ...]], ...]:
-        where, values = _where(
-            ("d.id = ANY({}::text[])", _as_list(wanted.ids)),
-            ("starts_with(d.id, {})", wanted.begins),
-            ("d.state = {}", wanted.state),
-            ("d.repo_type = {}", wanted.repo_type),
-            ("d.repo_name = {}", wanted.repo),
-            ("d.received_at >= {}", wanted.since),
-            ("d.received_at < {}", wanted.until),
-        )
-        rows = await self._database.fetch(
-            f"SELECT {DELIVERY_COLUMNS}, ARRAY(SELECT l.id FROM launch l"  # noqa: S608
-            f" WHERE l.delivery = d.id ORDER BY l.seq) AS launches FROM delivery d {where}"
-            f" ORDER BY d.seq DESC {_limit(limit)}",
-            *values,
-        )
-        return tuple((delivery_of(row), tuple(row["launches"])) for row in rows)
+    ) -> tuple[DeliveryWithLaunches, ...]:
+        of = wanted_deliveries(_DIALECT, wanted)
+        return tuple(map(_listed, await self._listing.all_of(of, _DELIVERY, limit=limit)))
+
+    async def delivery_page(
+        self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int, after: str | None = None
+    ) -> Page[DeliveryWithLaunches]:
+        of = wanted_deliveries(_DIALECT, wanted)
+        return await self._listing.page(of, _DELIVERY, _listed, limit=limit, after=after)
 
     async def delivery(self, delivery_id: str) -> StoredDelivery | None:
         rows = await self._database.fetch(
@@ -73,23 +82,15 @@ class PostgresReads:
     async def launches(
         self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int, oldest_first: bool = False
     ) -> tuple[Launch, ...]:
-        where, values = _where(
-            ("id = ANY({}::text[])", _as_list(wanted.ids)),
-            ("starts_with(id, {})", wanted.begins),
-            ("state = ANY({}::text[])", _as_list(wanted.states)),
-            ("rule = {}", wanted.rule),
-            ("repo = ANY({}::text[])", _as_list(wanted.repos)),
-            ("delivery = {}", wanted.delivery),
-            ("created_at >= {}", wanted.since),
-            ("created_at < {}", wanted.until),
-            ("starts_with(reason, {})", wanted.reason),
-        )
-        order = "ASC" if oldest_first else "DESC"
-        rows = await self._database.fetch(
-            f"SELECT * FROM launch {where} ORDER BY seq {order} {_limit(limit)}",  # noqa: S608
-            *values,
-        )
+        of = wanted_launches(_DIALECT, wanted)
+        rows = await self._listing.all_of(of, "l.*", limit=limit, oldest_first=oldest_first)
         return tuple(map(launch_of, rows))
+
+    async def launch_page(
+        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int, after: str | None = None
+    ) -> Page[Launch]:
+        of = wanted_launches(_DIALECT, wanted)
+        return await self._listing.page(of, "l.*", launch_of, limit=limit, after=after)
 
     async def launch(self, launch_id: str) -> Launch | None:
         rows = await self._database.fetch("SELECT * FROM launch WHERE id = $1", launch_id)
@@ -154,6 +155,9 @@ class PostgresReads:
         rows = await self._database.fetch(NAMESPACES.format("$1"), since)
         return frozenset(row["namespace"] for row in rows)
 
+    async def _fetch(self, query: str, values: Sequence[object]) -> list[Row]:
+        return await self._database.fetch(query, *values)
+
     async def followed(self) -> tuple[Launch, ...]:
         rows = await self._database.fetch(
             "SELECT * FROM launch WHERE state IN ('launched', 'running') ORDER BY seq"
@@ -173,6 +177,10 @@ class PostgresReads:
         return tuple(map(entry_of, rows))
 
 
+def _listed(row: Row) -> DeliveryWithLaunches:
+    return delivery_of(row), tuple(row["launches"])
+
+
 def _where(*conditions: tuple[str, object]) -> tuple[str, list[object]]:
     """Return the clause of the conditions that have a value, so that indexes are used for them."""
     given = [(text, value) for text, value in conditions if value is not None]
@@ -182,7 +190,3 @@ def _where(*conditions: tuple[str, object]) -> tuple[str, list[object]]:
 
 def _limit(limit: int) -> str:
     return f"LIMIT {limit:d}" if limit else ""
-
-
-def _as_list(values: Collection[str] | None) -> list[str] | None:
-    return None if values is None else list(values)

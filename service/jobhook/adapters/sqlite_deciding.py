@@ -84,7 +84,7 @@ def _whole(
     while True:
         rows = connection.execute(
             f"SELECT d.seq, {WHOLE_DELIVERY} FROM delivery d"  # noqa: S608
-            f" WHERE {condition} ORDER BY d.seq LIMIT ?",
+            f" WHERE {condition} ORDER BY d.received_at, d.seq LIMIT ?",
             (*values, limit),
         ).fetchall()
         damaged = [(DAMAGED_REASON, row["seq"]) for row in rows if is_damaged(row)]

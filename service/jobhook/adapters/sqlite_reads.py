@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from jobhook.adapters.access_rows import AUDITS, TOKENS, entry_of, token_of, wanted_audits
+from jobhook.adapters.conditions import Dialect, wanted_deliveries, wanted_launches
 from jobhook.adapters.figures import DELIVERIES, DOLLARS, LAUNCHES, PAUSES, figures_of
+from jobhook.adapters.listing import Listing
 from jobhook.adapters.rows import (
     BACKLOG,
     DELIVERY_COLUMNS,
@@ -21,6 +24,7 @@ from jobhook.adapters.rows import (
     whole_delivery_of,
 )
 from jobhook.adapters.sqlite import Reader
+from jobhook.adapters.sqlite_changes import SqliteChanges
 from jobhook.adapters.sqlite_files import open_reader
 from jobhook.core.access import ApiToken
 from jobhook.core.audits import ANY_ENTRY, AuditEntry, AuditFilter
@@ -28,36 +32,41 @@ from jobhook.core.figures import Figures
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.guards import AHEAD_MS, DAY_MS
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
-from jobhook.core.records import Backlog, Pause, StoredDelivery, Verdict
+from jobhook.core.pages import Page
+from jobhook.core.records import Backlog, DeliveryWithLaunches, Pause, StoredDelivery, Verdict
 
 _NO_LIMIT = -1
+_DIALECT = Dialect(
+    hint="INDEXED BY {0}",
+    fence="{0}",
+    among="{0} IN ({1})",
+    any_of="{0} IN (SELECT value FROM json_each({1}))",
+    packed=lambda values: json.dumps(list(values)),
+)
+_DELIVERY = (
+    f"{DELIVERY_COLUMNS}, (SELECT json_group_array(l.id) FROM launch l"  # noqa: S608
+    " WHERE l.delivery = d.id) AS launches"
+)
 
 
-class SqliteReads:
+class SqliteReads(SqliteChanges):
     """What can be asked of the database while somebody else writes to it."""
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+        super().__init__(reader)
+        self._listing = Listing(_DIALECT, self._fetch)
 
     async def deliveries(
         self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int
-    ) -> tuple[tuple[StoredDelivery, tuple[str, ...]], ...]:
-        where, values = _where(
-            ("d.id IN (SELECT value FROM json_each(?))", _as_json(wanted.ids)),
-            ("instr(d.id, ?) = 1", wanted.begins),
-            ("d.state = ?", wanted.state),
-            ("d.repo_type = ?", wanted.repo_type),
-            ("d.repo_name = ?", wanted.repo),
-            ("d.received_at >= ?", wanted.since),
-            ("d.received_at < ?", wanted.until),
-        )
-        rows = await self._reader.fetch(
-            f"SELECT {DELIVERY_COLUMNS}, (SELECT json_group_array(l.id) FROM launch l"  # noqa: S608
-            f" WHERE l.delivery = d.id) AS launches FROM delivery d {where}"
-            " ORDER BY d.seq DESC LIMIT ?",
-            (*values, limit or _NO_LIMIT),
-        )
-        return tuple((delivery_of(row), tuple(json.loads(row["launches"]))) for row in rows)
+    ) -> tuple[DeliveryWithLaunches, ...]:
+        of = wanted_deliveries(_DIALECT, wanted)
+        return tuple(map(_listed, await self._listing.all_of(of, _DELIVERY, limit=limit)))
+
+    async def delivery_page(
+        self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int, after: str | None = None
+    ) -> Page[DeliveryWithLaunches]:
+        of = wanted_deliveries(_DIALECT, wanted)
+        return await self._listing.page(of, _DELIVERY, _listed, limit=limit, after=after)
 
     async def delivery(self, delivery_id: str) -> StoredDelivery | None:
         rows = await self._reader.fetch(
@@ -79,23 +88,15 @@ class SqliteReads:
     async def launches(
         self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int, oldest_first: bool = False
     ) -> tuple[Launch, ...]:
-        where, values = _where(
-            ("id IN (SELECT value FROM json_each(?))", _as_json(wanted.ids)),
-            ("instr(id, ?) = 1", wanted.begins),
-            ("state IN (SELECT value FROM json_each(?))", _as_json(wanted.states)),
-            ("rule = ?", wanted.rule),
-            ("repo IN (SELECT value FROM json_each(?))", _as_json(wanted.repos)),
-            ("delivery = ?", wanted.delivery),
-            ("created_at >= ?", wanted.since),
-            ("created_at < ?", wanted.until),
-            ("instr(reason, ?) = 1", wanted.reason),
-        )
-        order = "ASC" if oldest_first else "DESC"
-        rows = await self._reader.fetch(
-            f"SELECT * FROM launch {where} ORDER BY seq {order} LIMIT ?",  # noqa: S608
-            (*values, limit or _NO_LIMIT),
-        )
+        of = wanted_launches(_DIALECT, wanted)
+        rows = await self._listing.all_of(of, "l.*", limit=limit, oldest_first=oldest_first)
         return tuple(map(launch_of, rows))
+
+    async def launch_page(
+        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int, after: str | None = None
+    ) -> Page[Launch]:
+        of = wanted_launches(_DIALECT, wanted)
+        return await self._listing.page(of, "l.*", launch_of, limit=limit, after=after)
 
     async def launch(self, launch_id: str) -> Launch | None:
         rows = await self._reader.fetch("SELECT * FROM launch WHERE id = ?", (launch_id,))
@@ -150,6 +151,9 @@ class SqliteReads:
         rows = await self._reader.fetch(NAMESPACES.format("?"), (since,))
         return frozenset(row["namespace"] for row in rows)
 
+    async def _fetch(self, query: str, values: Sequence[object]) -> list[sqlite3.Row]:
+        return await self._reader.fetch(query.replace("$", "?"), tuple(values))
+
     async def followed(self) -> tuple[Launch, ...]:
         rows = await self._reader.fetch(
             "SELECT * FROM launch WHERE state IN ('launched', 'running') ORDER BY seq"
@@ -180,12 +184,12 @@ async def sqlite_reads(path: Path) -> AsyncIterator[SqliteReads]:
         await reader.aclose()
 
 
+def _listed(row: sqlite3.Row) -> DeliveryWithLaunches:
+    return delivery_of(row), tuple(json.loads(row["launches"]))
+
+
 def _where(*conditions: tuple[str, object]) -> tuple[str, tuple[object, ...]]:
     """Return the clause of the conditions that have a value, so that indexes are used for them."""
     given = [(text, value) for text, value in conditions if value is not None]
     clause = " AND ".join(text for text, _ in given)
     return f"WHERE {clause}" if given else "", tuple(value for _, value in given)
-
-
-def _as_json(values: Collection[str] | None) -> str | None:
-    return None if values is None else json.dumps(list(values))

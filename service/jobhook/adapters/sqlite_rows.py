@@ -32,6 +32,10 @@ _INSERT_DELIVERY = (
     " digest) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
     " WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE id = ?1) ON CONFLICT (id) DO NOTHING"
 )
+# In the journal of changes; see the migration.
+_NOTE = (
+    "INSERT INTO change (kind, id) SELECT 'delivery', id FROM delivery WHERE seq > ? ORDER BY seq"
+)
 
 
 def replace_launch(connection: sqlite3.Connection, old: Launch, new: Launch) -> bool:
@@ -54,12 +58,14 @@ def replace_launch(connection: sqlite3.Connection, old: Launch, new: Launch) -> 
 def record_deliveries(connection: sqlite3.Connection, group: Sequence[Received]) -> list[Receipt]:
     """Store *group*, which came in this order, and return the receipts in the same order."""
     receipts: list[Receipt] = []
+    last = _last(connection)
     # What is a copy by its body alone, only shows once all before it are stored.
     for is_weak, run in groupby(group, lambda received: received.key.is_weak):
         if is_weak:
             receipts += [_record_weak(connection, received) for received in run]
         else:
             receipts += _record_named(connection, list(run))
+    connection.execute(_NOTE, (last,))
     return receipts
 
 
@@ -83,7 +89,7 @@ def _record_weak(connection: sqlite3.Connection, received: Received) -> Receipt:
 def _record_named(connection: sqlite3.Connection, group: Sequence[Received]) -> list[Receipt]:
     """Store deliveries that have ids of their own, all new ones with one statement."""
     ids = [delivery_id(received.source, received.key.value) for received in group]
-    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM delivery").fetchone()
+    last = _last(connection)
     done = connection.executemany(
         _INSERT_DELIVERY,
         [
@@ -106,6 +112,11 @@ def _record_named(connection: sqlite3.Connection, group: Sequence[Received]) -> 
         else:
             receipts.append(_repeated(connection, identity, received.key.value, received))
     return receipts
+
+
+def _last(connection: sqlite3.Connection) -> int:
+    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM delivery").fetchone()
+    return int(last)
 
 
 def _repeated(

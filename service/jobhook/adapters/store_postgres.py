@@ -11,6 +11,7 @@ from jobhook.adapters.grouping import Bounds, Grouping
 from jobhook.adapters.noting import NotingGuard
 from jobhook.adapters.postgres import Connection, Database, changed
 from jobhook.adapters.postgres_access import PostgresAccess
+from jobhook.adapters.postgres_changes import prune_changes
 from jobhook.adapters.postgres_claims import CLAIM_LOCK, begin_direct, claim
 from jobhook.adapters.postgres_deciding import begin_enriching, begin_routing, keep_decision
 from jobhook.adapters.postgres_launches import SERVER_NOW, insert_launches, replace_launches
@@ -206,6 +207,9 @@ class PostgresStore(PostgresReads, PostgresAccess):
         return await self._database.transact(
             partial(prune, received_before=received_before, limit=limit)
         )
+
+    async def prune_changes(self, *, keep: int, limit: int) -> int:
+        return await self._database.transact(partial(prune_changes, keep=keep, limit=limit))
 
     async def lead(
         self, holder: str, ttl_ms: int, *, version: str, replaces: str | None = None

@@ -26,6 +26,7 @@ from jobhook.adapters.rows import (
 )
 from jobhook.adapters.sqlite import Reader, Writer
 from jobhook.adapters.sqlite_access import SqliteAccess
+from jobhook.adapters.sqlite_changes import prune_changes
 from jobhook.adapters.sqlite_claims import begun, claimed
 from jobhook.adapters.sqlite_deciding import begin_enriching, begin_routing, keep_decision
 from jobhook.adapters.sqlite_files import Connect, WriterLock, connect, open_reader, open_writer
@@ -237,6 +238,9 @@ class SqliteStore(SqliteReads, SqliteAccess):
             return len(ids) + connection.execute(PRUNE_LAUNCHES.replace("$", "?"), rest).rowcount
 
         return await self._writer.submit(work)
+
+    async def prune_changes(self, *, keep: int, limit: int) -> int:
+        return await self._writer.submit(partial(prune_changes, keep=keep, limit=limit))
 
     async def lead(
         self, holder: str, ttl_ms: int, *, version: str, replaces: str | None = None

@@ -18,6 +18,8 @@ class DeliveryFilter:
         ids: Any of these; an empty collection means none at all.
         begins: How the id begins.
         repo: As `owner/name`.
+        event: Of this scope as the Hub names it, such as `repo.content`, or one that means this
+            event, such as `push`.
         since: Received then or later, in milliseconds since 1970, UTC.
         until: Received before then.
     """
@@ -27,6 +29,7 @@ class DeliveryFilter:
     state: DeliveryState | None = None
     repo_type: str | None = None
     repo: str | None = None
+    event: str | None = None
     since: int | None = None
     until: int | None = None
 

@@ -65,6 +65,10 @@ class StoredDelivery:
     is_damaged: bool = False
 
 
+# A delivery, and the ids of the launches that it led to.
+DeliveryWithLaunches = tuple[StoredDelivery, tuple[str, ...]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """

@@ -6,6 +6,7 @@ only those need who show something is in `ports.records`, which a service does n
 """
 
 from jobhook.ports.access import AccessReads, AccessStore
+from jobhook.ports.changes import Changes
 from jobhook.ports.clock import Clock
 from jobhook.ports.hub import Hub
 from jobhook.ports.meter import NO_METER, Meter
@@ -15,6 +16,7 @@ __all__ = [
     "NO_METER",
     "AccessReads",
     "AccessStore",
+    "Changes",
     "Clock",
     "Hub",
     "Meter",

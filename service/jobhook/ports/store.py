@@ -10,7 +10,16 @@ from jobhook.core.figures import Figures
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
 from jobhook.core.guards import Guard
 from jobhook.core.launches import Launch
-from jobhook.core.records import Backlog, Pause, Receipt, Received, StoredDelivery, Verdict
+from jobhook.core.pages import Page
+from jobhook.core.records import (
+    Backlog,
+    DeliveryWithLaunches,
+    Pause,
+    Receipt,
+    Received,
+    StoredDelivery,
+    Verdict,
+)
 from jobhook.ports.access import AccessReads, AccessStore
 
 
@@ -58,8 +67,27 @@ class Reads(AccessReads, Protocol):
 
     async def deliveries(
         self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int
-    ) -> tuple[tuple[StoredDelivery, tuple[str, ...]], ...]:
-        """Return deliveries with the ids of their launches, newest first; *limit* 0 means all."""
+    ) -> tuple[DeliveryWithLaunches, ...]:
+        """
+        Return deliveries with the ids of their launches, newest first; *limit* 0 means all.
+
+        That takes as long as it takes; see `delivery_page`.
+        """
+
+    async def delivery_page(
+        self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int, after: str | None = None
+    ) -> Page[DeliveryWithLaunches]:
+        """
+        Return up to *limit* deliveries, newest first: those that come *after* this cursor.
+
+        Whatever the filter, only so much is looked at: a page may hold fewer than *limit*, or
+        nothing, and a cursor all the same. The list is over when there is no cursor. Its order
+        is that of the dates, so that nothing comes twice, and nothing is missed that was there,
+        and what the filter wants, from the first page to the last.
+
+        Raises:
+            UsageError: The cursor is none of this list.
+        """
 
     async def delivery(self, delivery_id: str) -> StoredDelivery | None:
         """Return one delivery, and whether it is damaged; None if there is none."""
@@ -73,7 +101,16 @@ class Reads(AccessReads, Protocol):
     async def launches(
         self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int, oldest_first: bool = False
     ) -> tuple[Launch, ...]:
-        """Return launches, newest first unless said; *limit* 0 means all."""
+        """
+        Return launches, newest first unless said; *limit* 0 means all.
+
+        That takes as long as it takes; see `launch_page`.
+        """
+
+    async def launch_page(
+        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int, after: str | None = None
+    ) -> Page[Launch]:
+        """Return up to *limit* launches, newest first; the promises are of `delivery_page`."""
 
     async def launch(self, launch_id: str) -> Launch | None:
         """Return one launch, or None."""
@@ -228,6 +265,13 @@ class Store(Reads, AccessStore, Protocol):
 
         Launches without a delivery are forgotten as well, and count as one each. Ids of deliveries
         stay known for good. What is not decided, or has a launch that is not over, stays whole.
+        """
+
+    async def prune_changes(self, *, keep: int, limit: int) -> int:
+        """
+        Forget up to *limit* of the changes before the newest *keep*; return how many.
+
+        The newest is always kept.
         """
 
     async def lead(
