@@ -9,6 +9,7 @@ import pytest
 
 from factories import BODY, NOON, make_launch, make_received, make_rule
 from jobhook.adapters.store_sqlite import sqlite_store
+from jobhook.core.changes import ChangeKind
 from jobhook.core.errors import NoSuchRecord
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.indexing import RuleIndex
@@ -122,3 +123,23 @@ async def test_what_is_not_there_is_told_with_what_is(records: RecordsReader) ->
     for ask in (records.delivery, records.body):
         with pytest.raises(NoSuchRecord, match="there is no delivery x1: `jobhook deliveries ls`"):
             await ask("x1")
+
+
+async def test_lists_come_a_page_at_a_time_as_well(store: Store) -> None:
+    records = Records(store, lambda: NOON)
+    first = await records.delivery_page(limit=1)
+    assert first.next is not None
+    second = await records.delivery_page(limit=1, after=first.next)
+    assert second.next is None
+    assert first.items + second.items == await records.deliveries(limit=0)
+    launches = await records.launch_page(limit=1)
+    assert (launches.items, launches.next) == (await records.launches(limit=0), None)
+
+
+async def test_what_the_feed_tells_is_what_lists_show(store: Store) -> None:
+    records = Records(store, lambda: NOON)
+    push, odd = await records.deliveries(limit=0)
+    (launch,) = await records.launches(limit=0)
+    told = await records.summaries(ChangeKind.DELIVERY, [push.id, odd.id, "d-none"])
+    assert told == {push.id: push, odd.id: odd}
+    assert await records.summaries(ChangeKind.LAUNCH, [launch.id]) == {launch.id: launch}

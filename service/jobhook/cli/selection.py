@@ -26,6 +26,10 @@ OfRule = Annotated[str | None, typer.Option("--rule", help="Of this rule.")]
 OfRepo = Annotated[
     str | None, typer.Option("--repo", help="Of this repo: owner/name, or type:owner/name.")
 ]
+OfType = Annotated[
+    str | None,
+    typer.Option("--type", help="Of this scope, as repo.content, or this event, as push."),
+]
 OfTypedRepo = Annotated[str | None, typer.Option("--repo", help="Of this repo: type:owner/name.")]
 Since = Annotated[str | None, typer.Option("--since", help=f"Since then: {_WHEN}.")]
 Until = Annotated[str | None, typer.Option("--until", help=f"Until then: {_WHEN}.")]
@@ -36,6 +40,7 @@ class DeliveryOptions:
     """Which deliveries a command is about, as somebody typed it."""
 
     state: OfDeliveryState = None
+    type: OfType = None
     repo: OfRepo = None
     since: Since = None
     until: Until = None
@@ -51,6 +56,7 @@ class DeliveryOptions:
             state=self.state,
             repo_type=kind,
             repo=name,
+            event=self.type,
             since=_moment("--since", self.since),
             until=_moment("--until", self.until),
         )

@@ -2,6 +2,7 @@
 Forget deliveries that are old and over; their ids stay known, so that none is taken in twice.
 
 What was noted in the audit log goes too when it is old, and so do the answers to calls with a key.
+The journal of changes is cut as well: who was away for longer looks at the lists.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from jobhook.flows.worker import Worker
 from jobhook.ports import Clock, Store
 
 _AT_ONCE = 500
+CHANGES_KEPT = 100_000
+_CHANGES_AT_ONCE = 10_000
 
 log = structlog.get_logger()
 
 
 class Pruner(Worker):
-    """Looks once an hour for what has been kept long enough, *retention_ms*."""
+    """Looks once a minute for what has been kept long enough: *retention_ms*, `CHANGES_KEPT`."""
 
-    idle = 3600.0
+    idle = 60.0
 
     def __init__(self, store: Store, clock: Clock, *, retention_ms: int) -> None:
         super().__init__()
@@ -41,4 +44,5 @@ class Pruner(Worker):
             limit=_AT_ONCE,
         )
         # Little at a time: deliveries that come in meanwhile must not wait long.
-        return forgotten == _AT_ONCE or noted >= _AT_ONCE
+        cut = await self._store.prune_changes(keep=CHANGES_KEPT, limit=_CHANGES_AT_ONCE)
+        return forgotten == _AT_ONCE or noted >= _AT_ONCE or cut == _CHANGES_AT_ONCE

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import partial
+from itertools import starmap
 
 from jobhook.core.audits import ANY_ENTRY, AuditFilter
+from jobhook.core.changes import ChangeKind
 from jobhook.core.errors import NoSuchRecord
 from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, LaunchFilter
+from jobhook.core.pages import Page
 from jobhook.core.viewing import (
     audit_view,
     delivery_detail,
@@ -25,6 +29,7 @@ from jobhook.core.views import (
     PauseView,
     TokenView,
 )
+from jobhook.flows.paging import gathered
 from jobhook.ports import Clock, Reads
 
 _GROUPS = {"delivery": "deliveries", "launch": "launches"}
@@ -47,8 +52,16 @@ class Records:
     async def deliveries(
         self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int
     ) -> tuple[DeliverySummary, ...]:
-        found = await self._reads.deliveries(wanted, limit=limit)
-        return tuple(delivery_summary(stored, launches) for stored, launches in found)
+        return await gathered(
+            lambda some, after: self.delivery_page(wanted, limit=some, after=after), limit=limit
+        )
+
+    async def delivery_page(
+        self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int, after: str | None = None
+    ) -> Page[DeliverySummary]:
+        """Return a page of deliveries; the promises are of `ports.Reads.delivery_page`."""
+        page = await self._reads.delivery_page(wanted, limit=limit, after=after)
+        return Page(tuple(starmap(delivery_summary, page.items)), page.next)
 
     async def delivery(self, delivery_id: str) -> DeliveryDetail:
         stored = await self._reads.delivery(delivery_id)
@@ -71,9 +84,29 @@ class Records:
     async def launches(
         self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int
     ) -> tuple[LaunchSummary, ...]:
-        found = await self._reads.launches(wanted, limit=limit)
+        return await gathered(
+            lambda some, after: self.launch_page(wanted, limit=some, after=after), limit=limit
+        )
+
+    async def launch_page(
+        self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int, after: str | None = None
+    ) -> Page[LaunchSummary]:
+        """Return a page of launches; the promises are of `ports.Reads.delivery_page`."""
+        page = await self._reads.launch_page(wanted, limit=limit, after=after)
         paused = await self._paused()
-        return tuple(launch_summary(each, paused, by_setting=self._is_paused) for each in found)
+        shown = partial(launch_summary, paused=paused, by_setting=self._is_paused)
+        return Page(tuple(map(shown, page.items)), page.next)
+
+    async def summaries(
+        self, kind: ChangeKind, ids: Collection[str]
+    ) -> Mapping[str, DeliverySummary | LaunchSummary]:
+        """Return those of *ids* that are there, as lists show them, by their ids; for the feed."""
+        shown: tuple[DeliverySummary | LaunchSummary, ...]
+        if kind == ChangeKind.DELIVERY:
+            shown = await self.deliveries(DeliveryFilter(ids=ids), limit=0)
+        else:
+            shown = await self.launches(LaunchFilter(ids=ids), limit=0)
+        return {each.id: each for each in shown}
 
     async def launch(self, launch_id: str) -> LaunchDetail:
         found = await self._reads.launch(launch_id)
@@ -105,11 +138,12 @@ class Records:
 
     async def _what_else(self, thing: str, wrong_id: str) -> str:
         """Return what to do about an id that no delivery, or launch, has."""
-        begun = await self._reads.deliveries(DeliveryFilter(begins=wrong_id), limit=_GUESSES)
-        launches = await self._reads.launches(LaunchFilter(begins=wrong_id), limit=_GUESSES)
+        # Among the newest, which is what one page looks at: anybody may ask for what there is not.
+        begun = await self._reads.delivery_page(DeliveryFilter(begins=wrong_id), limit=_GUESSES)
+        launches = await self._reads.launch_page(LaunchFilter(begins=wrong_id), limit=_GUESSES)
         ids = {
-            "delivery": [delivery.id for delivery, _ in begun],
-            "launch": [launch.id for launch in launches],
+            "delivery": [delivery.id for delivery, _ in begun.items],
+            "launch": [launch.id for launch in launches.items],
         }
         told = f"there is no {thing} {wrong_id}"
         if ids[thing]:
