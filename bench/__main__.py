@@ -11,18 +11,20 @@ from pathlib import Path
 from bench import machine
 from bench.accepting import accepting
 from bench.calling import calling
+from bench.feeding import feeding
 from bench.launching import launching
+from bench.listing import listing
 from bench.matching import matching
 from bench.processes import LOAD_CORE, ROOT, pin
-from bench.storing import storing
 from bench.table import FULL, QUICK, Row, Scale, markdown
 
 _PARTS: dict[str, Callable[[Path, Scale], Iterable[Row]]] = {
     "accepting": accepting,
     "calling": calling,
+    "feeding": feeding,
     "launching": launching,
+    "listing": listing,
     "matching": matching,
-    "storing": storing,
 }
 
 

@@ -62,10 +62,15 @@ class Server:
 
     def memory(self, what: str) -> float:
         """Return MiB of `VmRSS` (now) or `VmHWM` (at most)."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith(what):
-                return int(line.split()[1]) / 1024
-        raise ServerFailed(f"the system does not tell {what}")
+        return memory_of(self.process.pid, what)
+
+
+def memory_of(pid: int, what: str) -> float:
+    """Return MiB of `VmRSS` (now) or `VmHWM` (at most) of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(what):
+            return int(line.split()[1]) / 1024
+    raise ServerFailed(f"the system does not tell {what}")
 
 
 @contextlib.contextmanager

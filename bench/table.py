@@ -41,6 +41,7 @@ class Scale:
     matched: int
     calls: int
     streams: int
+    feeds: int
 
 
 FULL = Scale(
@@ -56,6 +57,7 @@ FULL = Scale(
     matched=2000,
     calls=2000,
     streams=200,
+    feeds=500,
 )
 QUICK = Scale(
     rounds=1,
@@ -70,6 +72,7 @@ QUICK = Scale(
     matched=10,
     calls=20,
     streams=5,
+    feeds=5,
 )
 
 
