@@ -64,7 +64,17 @@ ACTIVE_STAGES = (JobStage.SCHEDULING, JobStage.RUNNING)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A bucket or repo that the job finds at *mount_path*; what is None the Hub decides."""
+    """
+    A bucket or repo that the job finds at *mount_path*; what is None the Hub decides.
+
+    Attributes:
+        type: `bucket`, or a type of repo.
+        source: Its name, as `owner/name`.
+        mount_path: A path in the container.
+        revision: A branch, a tag or a commit.
+        read_only: Whether the job may not write to it.
+        path: What of it is mounted, if not all.
+    """
 
     type: str = "model"
     source: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 from jobhook.core.errors import HubRefused, OutcomeUnknown, UsageError
 from jobhook.core.jobs import JobSpec, JobStage, label_problems, port_problems, ports_to_wire
@@ -14,7 +15,8 @@ from jobhook.hub.calls import HubCalls, now, segment, unreadable
 from jobhook.hub.models import JobHardwareInfo, JobInfo
 from jobhook.hub.reading import read_hardware, read_job, spec_of
 from jobhook.hub.streams import Listing
-from jobhook.hub.transport import CallToken
+from jobhook.hub.transport import CallToken, Query
+from jobhook.hub.wire import items
 
 # A hundred jobs, each with the longest payload in its environment (131,055 bytes), escaped.
 PAGE_MAX_BYTES = 32 * 1024 * 1024
@@ -193,6 +195,39 @@ class JobsApi(HubCalls):
             path, query, self._read, token=token, answer_max=PAGE_MAX_BYTES, deadline=deadline
         ):
             yield page
+
+    async def job_page(
+        self,
+        *,
+        namespace: str | None,
+        labels: Iterable[tuple[str, str]] = (),
+        stages: Sequence[JobStage] = (),
+        beyond: Query = (),
+        token: CallToken = None,
+    ) -> tuple[list[JobInfo], Query | None]:
+        """
+        Return one page of what `list_jobs` returns, and what to ask the next one with; one call.
+
+        That is the *beyond* of the next one, and None if this is the last. It can only choose
+        among the pages of this namespace, whoever made it up.
+
+        Raises:
+            HubRefused: The Hub said no; it does not know such a page, for one.
+        """
+        path = f"/api/jobs/{segment(await self._namespace(namespace, token))}"
+        query = [("stage", stage.value) for stage in stages]
+        query += [("label", f"{key}={value}") for key, value in labels]
+        page = await self.transport.page(
+            path, [*query, *beyond], answer_max=PAGE_MAX_BYTES, token=token
+        )
+        with unreadable("the Hub's list cannot be read"):
+            found = [self._read(item) for item in items(page.body)]
+        if page.following is None:
+            return found, None
+        following, _, told = page.following.partition("?")
+        if following != path:
+            raise HubRefused("the Hub named a next page of another list; it was not asked")
+        return found, tuple(pair for pair in parse_qsl(told) if pair not in query)
 
     async def cancel_job(
         self, job_id: str, *, namespace: str | None = None, token: CallToken = None

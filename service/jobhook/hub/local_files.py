@@ -26,7 +26,7 @@ def local_files(words: Sequence[str]) -> dict[str, str]:
         MissingFile: A word is called like a script or its settings, and is no file.
     """
     found = {word: Path(word).name for word in words if _is_file(word)}
-    missing = dict.fromkeys(word for word in words if word not in found and _is_meant(word))
+    missing = dict.fromkeys(word for word in words if word not in found and is_meant(word))
     if missing:
         told = ", ".join(word[:200] for word in list(missing)[:_TOLD_MAX])
         raise MissingFile(f"there is no file {told}: give its path from here, or a URL")
@@ -71,5 +71,6 @@ def _is_file(word: str) -> bool:
         return False
 
 
-def _is_meant(word: str) -> bool:
+def is_meant(word: str) -> bool:
+    """Whether *word* is called like a script or its settings, and has no URL."""
     return Path(word).suffix in _SUFFIXES and not word.startswith(_URLS)

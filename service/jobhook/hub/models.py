@@ -40,7 +40,14 @@ class JobStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOwner:
-    """The user or org whose namespace a job runs in, and who pays."""
+    """
+    The user or org whose namespace a job runs in, and who pays.
+
+    Attributes:
+        id: The Hub's id of it.
+        name: Its name.
+        type: `user` or `org`.
+    """
 
     id: str
     name: str
@@ -49,7 +56,13 @@ class JobOwner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobNetwork:
-    """The network group that a job joined, and the names it answers to there."""
+    """
+    The network group that a job joined, and the names it answers to there.
+
+    Attributes:
+        group: Its name.
+        aliases: What others in the group reach the job by.
+    """
 
     group: str
     aliases: list[str] = field(default_factory=list)
@@ -57,7 +70,14 @@ class JobNetwork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDurations:
-    """How long a job took, in seconds; None for what has not begun."""
+    """
+    How long a job took; None for what has not begun.
+
+    Attributes:
+        scheduling_secs: Seconds until it ran.
+        running_secs: Seconds that it ran.
+        total_secs: Seconds in all.
+    """
 
     scheduling_secs: int | None = None
     running_secs: int | None = None
@@ -66,7 +86,14 @@ class JobDurations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobInitiator:
-    """What started a job: a `user` or `org`, a `scheduled-job`, a `duplicated-job`, a `webhook`."""
+    """
+    What started a job.
+
+    Attributes:
+        type: `user`, `org`, `scheduled-job`, `duplicated-job` or `webhook`.
+        id: The Hub's id of it.
+        name: Its name, if it has one.
+    """
 
     type: str
     id: str
@@ -75,7 +102,35 @@ class JobInitiator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobInfo:
-    """A job as the Hub tells of it; *secrets* holds names, *timeout* is in seconds."""
+    """
+    A job as the Hub tells of it; what the Hub leaves out is None.
+
+    Attributes:
+        id: The Hub's id of it.
+        created_at: When it was asked for.
+        started_at: When it began to run.
+        finished_at: When it ended.
+        docker_image: The image that it runs in.
+        space_id: The Space whose image it runs in, as `owner/name`.
+        command: What runs in it, word by word.
+        arguments: The words behind its command.
+        environment: Its variables, for everybody who may see it.
+        secrets: The names of its secrets; nobody tells their values.
+        flavor: The hardware.
+        timeout: Seconds after which it is stopped.
+        labels: What it is found by.
+        volumes: What is mounted.
+        status: Where it stands.
+        durations: How long it took.
+        owner: Whose it is.
+        initiator: What started it.
+        network: The network group that it joined.
+        retry: How often it is tried again after it failed.
+        expose: Ports that whoever may see it can reach.
+        expose_public: Ports that everybody can reach.
+        endpoint: The Hub's address.
+        url: The job's page.
+    """
 
     id: str
     created_at: datetime | None = None
@@ -128,7 +183,26 @@ def is_final(stage: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpecInfo:
-    """What a scheduled job or a webhook runs, as the Hub tells of it; *secrets* holds names."""
+    """
+    What a scheduled job or a webhook runs, as the Hub tells of it.
+
+    Attributes:
+        docker_image: The image that it runs in.
+        space_id: The Space whose image it runs in, as `owner/name`.
+        command: What runs in it, word by word.
+        arguments: The words behind its command.
+        environment: Its variables.
+        secrets: The names of its secrets; nobody tells their values.
+        flavor: The hardware.
+        timeout: Seconds after which it is stopped.
+        tags: Words of the Hub's own.
+        arch: The processor that it needs.
+        labels: What its jobs are found by.
+        volumes: What is mounted.
+        retry: How often a job is tried again after it failed.
+        expose: Ports that whoever may see a job can reach.
+        expose_public: Ports that everybody can reach.
+    """
 
     docker_image: str | None = None
     space_id: str | None = None
@@ -149,7 +223,13 @@ class JobSpecInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastJobInfo:
-    """The last job that a scheduled job started."""
+    """
+    The last job that a scheduled job started.
+
+    Attributes:
+        id: The Hub's id of it.
+        at: When.
+    """
 
     id: str
     at: datetime | None
@@ -157,7 +237,13 @@ class LastJobInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledJobStatus:
-    """What a scheduled job did last, and when it is due."""
+    """
+    What a scheduled job did last, and when it is due.
+
+    Attributes:
+        last_job: The last job that it started.
+        next_job_run_at: When it starts the next one.
+    """
 
     last_job: LastJobInfo | None = None
     next_job_run_at: datetime | None = None
@@ -169,9 +255,14 @@ class ScheduledJobInfo:
     A scheduled job as the Hub tells of it.
 
     Attributes:
+        id: The Hub's id of it.
+        created_at: When it was made.
+        job_spec: What it runs.
         schedule: A word such as `@daily`, or a cron expression, in UTC.
         suspend: Whether it is paused.
         concurrency: Whether it may start a job while its last one runs.
+        status: What it did last, and when it is due.
+        owner: Whose it is.
     """
 
     id: str
@@ -186,7 +277,16 @@ class ScheduledJobInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobAccelerator:
-    """The GPUs of a flavor, in the Hub's words."""
+    """
+    The GPUs of a flavor, in the Hub's words.
+
+    Attributes:
+        type: What they are, such as `gpu`.
+        model: Which.
+        quantity: How many.
+        vram: Their memory.
+        manufacturer: Who makes them.
+    """
 
     type: str
     model: str
@@ -198,10 +298,18 @@ class JobAccelerator:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHardwareInfo:
     """
-    A flavor and what it costs, in US dollars for each *unit_label* (`minute` or `hour`).
+    A flavor and what it costs.
 
     Attributes:
-        unit_cost_micro_usd: Millionths of a dollar.
+        name: What `flavor` calls it.
+        pretty_name: What people call it.
+        cpu: Its processors.
+        ram: Its memory.
+        ephemeral_storage: Its disk, which ends with the job.
+        accelerator: Its GPUs, if it has any.
+        unit_cost_micro_usd: Millionths of a US dollar for each unit.
+        unit_cost_usd: US dollars for each unit.
+        unit_label: The unit: `minute` or `hour`.
     """
 
     name: str
@@ -225,7 +333,13 @@ _UNITS_AN_HOUR = {"minute": 60, "hour": 1}
 
 @dataclass(frozen=True, slots=True, order=True)
 class WebhookWatchedItem:
-    """Something that a webhook watches: a `user` or `org`, or a repo by its type."""
+    """
+    Something that a webhook watches.
+
+    Attributes:
+        type: `user`, `org`, or a type of repo.
+        name: The user, the org, or `owner/name`.
+    """
 
     type: str
     name: str
@@ -240,8 +354,14 @@ class WebhookInfo:
     A webhook as the Hub tells of it; one of *url* and *job* is what it sends to.
 
     Attributes:
+        id: The Hub's id of it.
+        url: Where it sends.
+        job: What it runs.
         job_id: The job that it runs again.
-        secret: None: the Hub does not tell it, only whether there *has_secret*.
+        watched: What it watches.
+        domains: What of that: `repo`, `discussion`.
+        secret: None: the Hub does not tell it.
+        has_secret: Whether there is a secret.
         disabled: False, True, or `"suspended-after-failure"`.
     """
 

@@ -81,6 +81,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """The parsed JSON of one page of a list, and the path of the next one, with its query."""
+
+    body: Any
+    following: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """A stream that has begun: what the Hub said first, and the bytes as they come."""
 
@@ -265,15 +273,28 @@ class HubTransport:
             ListTooLong: There are more than `PAGES_MAX`; these were yielded before.
         """
         for _ in range(PAGES_MAX):
-            answer = await self.get(
+            told = await self.page(
                 path, query, answer_max=answer_max, token=token, deadline=deadline
             )
-            yield answer.body
-            following = next_link(answer.headers)
-            if following is None:
+            yield told.body
+            if told.following is None:
                 return
-            path, query = self._own_path(following, path), ()
+            path, query = told.following, ()
         raise ListTooLong(f"the Hub's list goes on after {PAGES_MAX} pages and was read no further")
+
+    async def page(
+        self,
+        path: str,
+        query: Query = (),
+        *,
+        answer_max: int = ANSWER_MAX_BYTES,
+        token: CallToken = None,
+        deadline: float | None = None,
+    ) -> Page:
+        """Read one page of a list; raises what `get` raises."""
+        answer = await self.get(path, query, answer_max=answer_max, token=token, deadline=deadline)
+        following = next_link(answer.headers)
+        return Page(answer.body, following and self._own_path(following, path))
 
     @contextlib.asynccontextmanager
     async def stream(

@@ -9,7 +9,7 @@ of them do there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from jobhook.core.errors import FilesTooLong, UsageError
@@ -176,10 +176,7 @@ class UvApi(JobsApi, SchedulesApi):
         if not names:
             return {**job, "command": [*uv, *run]}
         env = texts("env", job["env"])
-        if FILES_VARIABLE in {**env, **texts("secrets", job["secrets"])}:
-            raise UsageError(
-                f"{FILES_VARIABLE} is what local files travel in: name yours otherwise"
-            )
+        check_files_variable({**env, **texts("secrets", job["secrets"])})
         try:
             command, carried = await asyncio.to_thread(_packed, uv, run, names)
         except FilesTooLong:
@@ -212,6 +209,12 @@ class UvApi(JobsApi, SchedulesApi):
         )
         there = [f"{MOUNT_PATH}/{names[word]}" if word in names else word for word in run]
         return {**job, "command": [*uv, *there], "volumes": [*volumes, folder]}
+
+
+def check_files_variable(names: Container[str]) -> None:
+    """Raise `UsageError` if *names* of variables hold the one that files travel in."""
+    if FILES_VARIABLE in names:
+        raise UsageError(f"{FILES_VARIABLE} is what local files travel in: name yours otherwise")
 
 
 def _packed(
