@@ -76,8 +76,9 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 @asynccontextmanager
 async def door(town: Town, **environ: str) -> AsyncIterator[Door]:
     async with town.service(**environ) as service, town.hub() as hub:
-        assert service.direct is not None
-        yield Door(service.store, hub, service.direct.runs, service.direct.schedules)
+        assert service.behind is not None
+        direct = service.behind.direct
+        yield Door(service.store, hub, direct.runs, direct.schedules)
 
 
 async def test_a_job_that_was_asked_for_is_followed_to_its_end_and_its_secret_stays_out(

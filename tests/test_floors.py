@@ -88,6 +88,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("settings",),  # high, so that nobody below can reach for the environment
     ("stores",),
     ("metering", "workers"),
+    ("callers",),
     ("wiring",),
     ("cli",),
     ("__main__",),

@@ -139,6 +139,11 @@ def test_a_setting_is_read(environ: dict[str, str], field: str, value: Any) -> N
         pytest.param({"JOBHOOK_INSTANCE": ""}, "it becomes a label", id="no instance"),
         pytest.param({"JOBHOOK_PORT": "000000080"}, "JOBHOOK_PORT is", id="port too long"),
         pytest.param({"JOBHOOK_PUBLIC_URL": "us.test"}, "is no http", id="url"),
+        pytest.param({"JOBHOOK_CORS_ORIGINS": "null"}, "is no http", id="origin"),
+        pytest.param({"JOBHOOK_CORS_ORIGINS": "*"}, "is no http", id="every origin"),
+        pytest.param(
+            {"JOBHOOK_CORS_ORIGINS": "https://a.test/x"}, "has a path", id="origin's path"
+        ),
         pytest.param({"JOBHOOK_PUBLIC_URL": "http://[bad"}, "is no http", id="half an address"),
         pytest.param(
             {"JOBHOOK_PUBLIC_URL": "http://h/?q=1"}, "nothing else", id="url with a query"

@@ -88,6 +88,11 @@ SETTINGS = (
     ),
     Setting("HOST", "127.0.0.1", "The address to listen on."),
     Setting("PORT", "7860", "The port to listen on."),
+    Setting(
+        "CORS_ORIGINS",
+        "",
+        "Comma-separated origins, such as `https://ops.example.org`, whose pages may call the API.",
+    ),
     Setting("PAUSE", "off", "Whether to launch nothing; deliveries are still taken in."),
     Setting("RULE_REPO_PER_HOUR", "6", "Launches an hour for a rule and a repo."),
     Setting("RULE_REPO_PER_DAY", "30", "Launches a day for a rule and a repo."),
@@ -134,6 +139,7 @@ class Settings:
     register: bool | None
     host: str
     port: int
+    cors_origins: tuple[str, ...]
     instance: str
     pause: bool
     limits: Limits
@@ -195,6 +201,7 @@ class Settings:
             register=_switch("REGISTER", ours["REGISTER"]) if ours["REGISTER"] else None,
             host=ours["HOST"],
             port=_port(ours["PORT"]),
+            cors_origins=_origins(ours["CORS_ORIGINS"]),
             instance=_instance(ours["INSTANCE"]),
             pause=_switch("PAUSE", ours["PAUSE"]),
             limits=_limits(ours),
@@ -323,6 +330,16 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
         raise SettingsError(f"JOBHOOK_PORT is {text!r}: write a number from 0 to 65535")
     return int(text)
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
+    for origin in origins:
+        if urlsplit(_url("JOBHOOK_CORS_ORIGINS", origin)).path or origin.endswith("/"):
+            raise SettingsError(
+                f"JOBHOOK_CORS_ORIGINS {origin!r} has a path: write https://host or https://host:port"
+            )
+    return origins
 
 
 def _limits(ours: Mapping[str, str]) -> Limits:

@@ -47,7 +47,7 @@ from jobhook.web.app import create_app
 from jobhook.web.limits import BoundedProtocol, metered
 from jobhook.web.receive import Receiver
 from jobhook.web.serving import OpenProtocol, serving, url_of
-from jobhook.workers import Direct, crew_of, reloader_of
+from jobhook.workers import Behind, Direct, crew_of, reloader_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -75,14 +75,14 @@ class Service:
 
     Attributes:
         reload: Reads the rules at once, in the background.
-        direct: What may be asked of it, unless it has no Hub token.
+        behind: What may be asked of it about the Hub, unless it has no token for that.
         metrics: Tells what is counted, and its type, given what `Accept` says.
     """
 
     url: str
     store: Store
     reload: Callable[[], None]
-    direct: Direct | None
+    behind: Behind | None
     metrics: Callable[[str], Awaitable[tuple[bytes, str]]]
 
 
@@ -122,25 +122,68 @@ async def running_service(
             rules=lambda: len(rulebook.rules.rules),
             limit_usd=settings.limits.usd_per_day,
         )
+        door = Door(settings, store, rulebook, _access(settings, store), metering)
         app = create_app(
             _receiver(settings, intake, accepted, counts),
             is_ready=lambda: intake.is_open and readiness.is_well,
             read_payload=partial(_payload, links, store),
+            load_api=door.load,
         )
         await stack.enter_async_context(_serving(app, listener, readiness, counts))
         reloader = reloader_of(settings, rulebook, state, bells)
         _meter_all(counts, readiness, reloader)
-        direct = None
+        stack.callback(door.close)
         if role != Role.RECEIVER:
-            access = _access(settings, store)
             dispatching = _dispatching(
-                settings, rulebook, links, store, access, intake, bells, reloader, metering
+                settings, rulebook, links, store, door.access, intake, bells, reloader, metering
             )
-            direct = await stack.enter_async_context(dispatching)
+            door.behind = await stack.enter_async_context(dispatching)
         else:
             stack.callback(intake.drain)
         _announce(settings, rulebook.rules, url_of(listener), role)
-        yield Service(url_of(listener), store, reloader.ask, direct, metering.exposition)
+        yield Service(url_of(listener), store, reloader.ask, door.behind, metering.exposition)
+
+
+class Door:
+    """
+    Where callers of the API come in.
+
+    What stands behind it is loaded when the first one does, because a service that nobody calls
+    must start as fast, and stay as small, as if there were no API.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        rulebook: Rulebook,
+        access: Access,
+        metering: Metering,
+    ) -> None:
+        self.access = access
+        self.behind: Behind | None = None
+        self.ending = asyncio.Event()
+        self._settings, self._store, self._rulebook = settings, store, rulebook
+        self._metering = metering
+
+    def load(self) -> ASGIApp:
+        """Return what answers callers."""
+        from jobhook.callers import Front
+
+        return Front(
+            settings=self._settings,
+            store=self._store,
+            rulebook=self._rulebook,
+            access=self.access,
+            metrics=self._metering.exposition,
+            behind=lambda: self.behind,
+            ending=self.ending,
+        ).load()
+
+    def close(self) -> None:
+        """End what is open, and let nobody ask the Hub any more."""
+        self.behind = None
+        self.ending.set()
 
 
 @asynccontextmanager
@@ -202,7 +245,7 @@ async def _dispatching(
     bells: Bells,
     reloader: Reloader,
     metering: Metering,
-) -> AsyncIterator[Direct]:
+) -> AsyncIterator[Behind]:
     """Run everything behind the doors, and take orders from this machine."""
     async with AsyncExitStack() as stack:
         meter = metering.counts
@@ -218,13 +261,13 @@ async def _dispatching(
         working = _working(settings, store, intake, identity, leader, crew.direct)
         await stack.enter_async_context(working)
         await stack.enter_async_context(_reloading(reloader))
+        operations = Operations(
+            store, hub, now_ms, instance=settings.instance, on_change=bells.changed
+        )
         if settings.database.path:
-            operations = Operations(
-                store, hub, now_ms, instance=settings.instance, on_change=bells.changed
-            )
             orders = Orders(operations, access, store, now_ms)
             await stack.enter_async_context(taking_orders(settings.database.path, orders.carry_out))
-        yield crew.direct
+        yield Behind(hub, identity, operations, crew.direct)
 
 
 async def carry_out(settings: Settings, order: Order) -> tuple[Outcome, ...]:

@@ -22,6 +22,7 @@ from jobhook.flows.dispatch import Dispatcher
 from jobhook.flows.enriching import Enricher
 from jobhook.flows.identity import Identity
 from jobhook.flows.lookups import Lookups
+from jobhook.flows.operating import Operations
 from jobhook.flows.prices import Prices
 from jobhook.flows.pruning import Pruner
 from jobhook.flows.reaping import Reaper
@@ -34,6 +35,7 @@ from jobhook.flows.rulebook import Rulebook
 from jobhook.flows.schedules import Schedules
 from jobhook.flows.tracking import Tracker
 from jobhook.flows.worker import Worker
+from jobhook.hub.client import AsyncHub
 from jobhook.ports import NO_METER, Hub, Meter, Store
 from jobhook.settings import Settings
 from jobhook.stores import Bells
@@ -73,6 +75,16 @@ class Direct:
         self.runs = DirectRuns(requests)
         self.schedules = Schedules(requests)
         self.finish = requests.finish
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a process has that talks to the Hub, for whoever is at the door."""
+
+    hub: AsyncHub
+    identity: Identity
+    operations: Operations
+    direct: Direct
 
 
 @dataclass(frozen=True, slots=True)

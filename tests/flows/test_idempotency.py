@@ -39,6 +39,10 @@ class Work:
         return given
 
 
+def is_settled(reply: Reply) -> bool:
+    return reply.status not in {408, 429, 503}
+
+
 @pytest.fixture
 def calls(store: SqliteStore, clock: HandClock) -> Idempotency:
     return Idempotency(store, clock)
@@ -46,8 +50,8 @@ def calls(store: SqliteStore, clock: HandClock) -> Idempotency:
 
 async def test_the_same_call_again_gets_the_same_answer(calls: Idempotency) -> None:
     work = Work(MADE)
-    assert await calls.once(asked(), work) == (MADE, False)
-    assert await calls.once(asked(), work) == (MADE, True)
+    assert await calls.once(asked(), work, keeps=is_settled) == (MADE, False)
+    assert await calls.once(asked(), work, keeps=is_settled) == (MADE, True)
     assert work.done == 1
 
 
@@ -57,8 +61,8 @@ async def test_a_failure_that_may_have_done_something_is_an_answer_as_well(
 ) -> None:
     failed = Reply(status, b"{}")
     work = Work(failed, MADE)
-    assert await calls.once(asked(), work) == (failed, False)
-    assert await calls.once(asked(), work) == (failed, True)
+    assert await calls.once(asked(), work, keeps=is_settled) == (failed, False)
+    assert await calls.once(asked(), work, keeps=is_settled) == (failed, True)
 
 
 @pytest.mark.parametrize("status", [408, 429, 503])
@@ -66,15 +70,15 @@ async def test_what_was_clearly_not_done_may_be_asked_for_again(
     calls: Idempotency, status: int
 ) -> None:
     work = Work(Reply(status, b"{}"), MADE)
-    assert (await calls.once(asked(), work))[0].status == status
-    assert await calls.once(asked(), work) == (MADE, False)
+    assert (await calls.once(asked(), work, keeps=is_settled))[0].status == status
+    assert await calls.once(asked(), work, keeps=is_settled) == (MADE, False)
 
 
 async def test_the_key_of_another_call_is_refused_and_nothing_done(calls: Idempotency) -> None:
-    await calls.once(asked(), Work(MADE))
+    await calls.once(asked(), Work(MADE), keeps=is_settled)
     other = Work(MADE)
     with pytest.raises(KeyReused, match="draw a new one"):
-        await calls.once(asked(b"y"), other)
+        await calls.once(asked(b"y"), other, keeps=is_settled)
     assert other.done == 0
 
 
@@ -86,14 +90,14 @@ async def test_two_at_once_are_one(calls: Idempotency) -> None:
         await gate.wait()
         return MADE
 
-    first = asyncio.create_task(calls.once(asked(), slow))
+    first = asyncio.create_task(calls.once(asked(), slow, keeps=is_settled))
     await began.wait()
     second = Work(MADE)
     with pytest.raises(StillRunning, match="ask again later"):
-        await calls.once(asked(), second)
+        await calls.once(asked(), second, keeps=is_settled)
     gate.set()
     assert await first == (MADE, False)
-    assert await calls.once(asked(), second) == (MADE, True)
+    assert await calls.once(asked(), second, keeps=is_settled) == (MADE, True)
     assert second.done == 0
 
 
@@ -102,11 +106,11 @@ async def test_whoever_failed_in_the_middle_keeps_the_others_out_for_a_while(
 ) -> None:
     work = Work(RuntimeError("killed"), MADE)
     with pytest.raises(RuntimeError):
-        await calls.once(asked(), work)
+        await calls.once(asked(), work, keeps=is_settled)
     with pytest.raises(StillRunning):
-        await calls.once(asked(), work)
+        await calls.once(asked(), work, keeps=is_settled)
     clock.now += LEASE_MS
-    assert await calls.once(asked(), work) == (MADE, False)
+    assert await calls.once(asked(), work, keeps=is_settled) == (MADE, False)
 
 
 async def test_what_was_done_is_told_even_if_it_cannot_be_kept(
@@ -117,5 +121,5 @@ async def test_what_was_done_is_told_even_if_it_cannot_be_kept(
 
     monkeypatch.setattr(store, "answer_request", full)
     with capture_logs() as logs:
-        assert await calls.once(asked(), Work(MADE)) == (MADE, False)
+        assert await calls.once(asked(), Work(MADE), keeps=is_settled) == (MADE, False)
     assert [(line["event"], line["status"]) for line in logs] == [("answer.not_kept", 201)]

@@ -8,8 +8,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from doors import QuickProtocol
 from factories import NOON
@@ -21,7 +19,6 @@ from jobhook.core.records import Receipt, Received
 from jobhook.flows.intake import Intake
 from jobhook.web.app import create_app
 from jobhook.web.limits import metered
-from jobhook.web.metrics import METRICS_PATH, metrics_of
 from jobhook.web.receive import Receiver
 from jobhook.web.serving import listen, serving
 
@@ -162,17 +159,3 @@ async def test_a_connection_that_is_refused_is_counted(sent: bytes, status: str)
                 assert f" {status} ".encode() in await reader.read()
             writer.close()
     assert counts.refusals == {status: 1}
-
-
-async def test_the_text_is_answered_with_its_type_and_kept_by_nobody() -> None:
-    async def exposition(accept: str) -> tuple[bytes, str]:
-        return f"# {accept}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"
-
-    app = Starlette(routes=[Route(METRICS_PATH, metrics_of(exposition))])
-    async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=app), base_url="http://here"
-    ) as client:
-        answer = await client.get(METRICS_PATH, headers={"accept": "application/openmetrics-text"})
-    assert answer.text == "# application/openmetrics-text\n"
-    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert answer.headers["cache-control"] == "no-store"

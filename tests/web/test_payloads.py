@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from doors import Door
 from jobhook.core.errors import StoreUnavailable
-from jobhook.web.app import PUBLIC_PATHS, create_app
+from jobhook.web.app import PUBLIC_PAGES, create_app
 
 pytestmark = pytest.mark.anyio
 
@@ -88,7 +88,7 @@ def test_no_route_is_open_that_is_not_meant_to_be(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("jobhook.web.app.Starlette", Kept)
     create_app(None, is_ready=lambda: True)
     (pages,) = made
-    assert [getattr(route, "path", None) for route in pages.routes] == list(PUBLIC_PATHS)
+    assert [getattr(route, "path", None) for route in pages.routes] == list(PUBLIC_PAGES)
     for route in pages.routes:
         assert getattr(route, "methods", None) == {"GET", "HEAD"}
 

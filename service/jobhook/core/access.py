@@ -12,7 +12,8 @@ from jobhook.core.errors import UsageError
 from jobhook.core.texts import shown
 
 _TOKEN = re.compile(r"jh_[A-Za-z0-9_-]{43}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
+_NAME = re.compile(NAME_PATTERN.strip("^$"))
 TOKEN_BYTES = 32
 # To within what it is known when a token was last used.
 USED_EVERY_MS = 60_000

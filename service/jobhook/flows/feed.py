@@ -204,10 +204,14 @@ class FeedReader:
     The events that one reader is given, for ever.
 
     Whoever gives up waiting for one, to say that it is still there, may go on with the next.
+
+    Attributes:
+        begins: The id of the event before the first, which `follow` takes.
     """
 
     def __init__(self, feed: Feed, begin: Place, *events: FeedEvent) -> None:
         self._feed = feed
+        self.begins = str(begin)
         self._read = begin
         self._waiting = deque(events)
 

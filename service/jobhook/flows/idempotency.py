@@ -11,9 +11,6 @@ from jobhook.core.errors import KeyReused, StillRunning, StoreUnavailable
 from jobhook.core.repeats import KEYS_MAX, Reply, Request, Standing
 from jobhook.ports import AccessStore, Clock
 
-# Nothing was done, and later it may be.
-_ASK_AGAIN = frozenset({408, 429, 503})
-
 log = structlog.get_logger()
 
 
@@ -25,13 +22,17 @@ class Idempotency:
         self._clock = clock
 
     async def once(
-        self, request: Request, work: Callable[[], Awaitable[Reply]]
+        self,
+        request: Request,
+        work: Callable[[], Awaitable[Reply]],
+        *,
+        keeps: Callable[[Reply], bool],
     ) -> tuple[Reply, bool]:
         """
         Return what *work* gives, or gave when *request* came first, and whether it came before.
 
-        An answer that says that nothing was done for now (408, 429, 503) is not kept, so that the
-        same call may come again. If *work* raises, or its process ends, nobody knows what was done:
+        A reply that *keeps* does not want, because nothing was done, is forgotten, so that the same
+        call may come again. If *work* raises, or its process ends, nobody knows what was done:
         the key is taken until its lease has ended (`LEASE_MS`), and then *work* is done again. No
         answer may hold a secret.
 
@@ -50,15 +51,15 @@ class Idempotency:
                 "this Idempotency-Key came with another call before: draw a new one for each"
             )
         reply = await work()
-        await self._keep(request, holder, reply)
+        await self._keep(request, holder, reply, is_kept=keeps(reply))
         return reply, False
 
-    async def _keep(self, request: Request, holder: str, reply: Reply) -> None:
+    async def _keep(self, request: Request, holder: str, reply: Reply, *, is_kept: bool) -> None:
         try:
-            if reply.status in _ASK_AGAIN:
-                await self._store.forget_request(request, holder)
-            else:
+            if is_kept:
                 await self._store.answer_request(request, holder, reply)
+            else:
+                await self._store.forget_request(request, holder)
         except StoreUnavailable as exc:
             # It was done, and whoever asked must hear of it.
             log.warning("answer.not_kept", status=reply.status, reason=str(exc))

@@ -21,6 +21,7 @@ from jobhook.core.records import (
     Verdict,
 )
 from jobhook.ports.access import AccessReads, AccessStore
+from jobhook.ports.changes import Changes
 
 
 class Reads(AccessReads, Protocol):
@@ -119,7 +120,7 @@ class Reads(AccessReads, Protocol):
         """Return the id by which *repo* (`type:owner/name`) is known, or None."""
 
 
-class Store(Reads, AccessStore, Protocol):
+class Store(Reads, AccessStore, Changes, Protocol):
     """
     Remembers deliveries, what was decided about them and the launches they led to.
 

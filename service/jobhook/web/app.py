@@ -1,7 +1,8 @@
-"""The service's HTTP face: the receiver, and what tells a platform that it is well."""
+"""The service's HTTP face: the receiver, the API, and what tells a platform that it is well."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 # Everything that answers without a secret or a token of ours in the header; a test holds the app to
 # this list. What a payload's path carries is signed.
-PUBLIC_PATHS = ("/", "/healthz", "/readyz", f"{PAYLOADS_PATH}{{token}}")
+PUBLIC_PAGES = ("/", "/healthz", "/readyz", f"{PAYLOADS_PATH}{{token}}")
+PUBLIC_DOCUMENTS = DOCUMENT_PATH, DOCS_PATH = "/api/v1/openapi.json", "/api/docs"
+PUBLIC_PATHS = (*PUBLIC_PAGES, *PUBLIC_DOCUMENTS)
+_API, METRICS_PATH = "/api/", "/metrics"
 
 
 async def _none(token: str) -> None:
@@ -28,13 +32,19 @@ async def _none(token: str) -> None:
 
 
 def create_app(
-    receiver: ASGIApp | None, *, is_ready: Callable[[], bool], read_payload: ReadPayload = _none
+    receiver: ASGIApp | None,
+    *,
+    is_ready: Callable[[], bool],
+    read_payload: ReadPayload = _none,
+    load_api: Callable[[], ASGIApp] | None = None,
 ) -> ASGIApp:
     """
     Return the app; *is_ready* tells whether the service works, *read_payload* what a link opens.
 
-    Without a *receiver* deliveries are not found: this process leaves them to others.
+    Without a *receiver* deliveries are not found: this process leaves them to others. *load_api*
+    returns what answers under `/api/` and at `/metrics`, once somebody asks.
     """
+    api = OnDemand(load_api) if load_api else None
 
     async def ready(_: Request) -> Response:
         return _status(is_ready())
@@ -51,12 +61,35 @@ def create_app(
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # The receiver stands before Starlette, whose routing would cost it a third of its time.
-        if receiver and scope["type"] == "http" and scope["path"] == RECEIVER_PATH:
+        path = scope.get("path", "")
+        if receiver and scope["type"] == "http" and path == RECEIVER_PATH:
             await receiver(scope, receive, send)
+        elif api and (path.startswith(_API) or path == METRICS_PATH):
+            await api(scope, receive, send)
         else:
             await pages(scope, receive, send)
 
     return app
+
+
+class OnDemand:
+    """
+    An app that is loaded when it is first asked for.
+
+    What the API is made of takes as long to load as all the rest, and half as much memory: a
+    service that nobody asks has neither.
+    """
+
+    def __init__(self, load: Callable[[], ASGIApp]) -> None:
+        self._load = load
+        self._loading: asyncio.Task[ASGIApp] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(self._load), name="loading")
+        app = await asyncio.shield(self._loading)
+        await app(scope, receive, send)
 
 
 async def _front(_: Request) -> Response:

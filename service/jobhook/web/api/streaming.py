@@ -1,0 +1,190 @@
+"""
+Server-sent events: one stream of them to one caller.
+
+A caller who goes away ends what feeds the stream; one who reads too slowly is cut off, and comes
+back with the id of the last event that was read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from jobhook.core.errors import JobHookError
+from jobhook.web.api.answering import dumped, encoded
+from jobhook.web.api.faults import ApiError, Fault, fault_of
+from jobhook.web.api.operations import EVENTS, Event, Events
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Send
+
+HEARTBEAT_SECONDS = 15.0
+STALLED_SECONDS = 30.0
+STREAMS_MAX = 600
+# What goes wrong so soon is answered with a status of its own.
+_FIRST_SECONDS = 2.0
+_HEARTBEAT = b": still here\n\n"
+
+log = structlog.get_logger()
+
+
+class Streams:
+    """All open streams: so many and no more, and none once the service is *ending*."""
+
+    def __init__(
+        self,
+        *,
+        most: int = STREAMS_MAX,
+        heartbeat: float = HEARTBEAT_SECONDS,
+        stalled: float = STALLED_SECONDS,
+        ending: asyncio.Event,
+    ) -> None:
+        self._most, self._heartbeat, self._stalled = most, heartbeat, stalled
+        self._ended = ending
+        self.open = 0
+
+    async def begin(self, events: Events) -> Stream:
+        """
+        Return the stream of *events*, whose first may be here.
+
+        Raises:
+            ApiError: Too many are open, or the service ends.
+            JobHookError: *events* began with it.
+        """
+        if self.open >= self._most or self._ended.is_set():
+            raise ApiError(
+                fault=Fault.UNAVAILABLE, message="too many streams are open", retry_after=30
+            )
+        self.open += 1
+        stream = Stream(self, events)
+        try:
+            await stream.look_at_first()
+        except BaseException:
+            await stream.close()
+            raise
+        return stream
+
+    def closed(self) -> None:
+        """Count one less."""
+        self.open -= 1
+
+    async def next(self, *tasks: asyncio.Task[Any]) -> set[asyncio.Task[Any]]:
+        """Return which of *tasks* are done; none if it is time for a heartbeat."""
+        done, _ = await asyncio.wait(
+            tasks, timeout=self._heartbeat, return_when=asyncio.FIRST_COMPLETED
+        )
+        return done
+
+    async def until_ended(self) -> None:
+        """Wait until the service ends."""
+        await self._ended.wait()
+
+    def patience(self) -> asyncio.Timeout:
+        """Return how long a caller may take for what is sent."""
+        return asyncio.timeout(self._stalled)
+
+
+class Stream:
+    """One open stream."""
+
+    def __init__(self, streams: Streams, events: Events) -> None:
+        self._streams, self._events = streams, events
+        self._coming = self._ask()
+
+    def _ask(self) -> asyncio.Task[Event | tuple[Event, ...]]:
+        return asyncio.create_task(_next(self._events))
+
+    async def look_at_first(self) -> None:
+        """Wait a moment for the first event; raise what came instead of it."""
+        done, _ = await asyncio.wait({self._coming}, timeout=_FIRST_SECONDS)
+        failure = self._coming.exception() if done else None
+        if failure and not isinstance(failure, StopAsyncIteration):
+            raise failure
+
+    async def close(self) -> None:
+        """End what feeds it."""
+        self._coming.cancel()
+        with contextlib.suppress(BaseException):
+            await self._coming
+        if close := getattr(self._events, "aclose", None):
+            await close()
+        self._streams.closed()
+
+    async def send(
+        self, receive: Receive, send: Send, headers: tuple[tuple[str, str], ...]
+    ) -> None:
+        """Send everything until there is no more, or nobody to read it."""
+        own = (("content-type", EVENTS), ("cache-control", "no-store"), ("x-accel-buffering", "no"))
+        head = {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [*encoded((*own, *headers))],
+        }
+        gone = asyncio.create_task(_until_gone(receive))
+        over = asyncio.create_task(self._streams.until_ended())
+        try:
+            await send(head)
+            await self._send_all(send, gone, over)
+            await send({"type": "http.response.body", "body": b""})
+        except TimeoutError:
+            # What is left unsaid of the body makes the server break the connection off.
+            log.info("api.stream_stalled")
+        finally:
+            for task in (gone, over):
+                task.cancel()
+            await asyncio.gather(gone, over, return_exceptions=True)
+            await self.close()
+
+    async def _send_all(
+        self, send: Send, gone: asyncio.Task[None], over: asyncio.Task[None]
+    ) -> None:
+        while True:
+            done = await self._streams.next(self._coming, gone, over)
+            if gone in done or over in done:
+                return
+            text, last = self._told() if done else (_HEARTBEAT, False)
+            async with self._streams.patience():
+                await send({"type": "http.response.body", "body": text, "more_body": True})
+            if last:
+                return
+
+    def _told(self) -> tuple[bytes, bool]:
+        """Return what has come, and whether it is the last."""
+        try:
+            come = self._coming.result()
+        except StopAsyncIteration:
+            return written(Event(data={}, kind="end")), True
+        except JobHookError as exc:
+            return _broken(fault_of(exc)), True
+        except Exception:
+            log.exception("api.stream_broken")
+            return _broken(None), True
+        self._coming = self._ask()
+        return b"".join(map(written, come if isinstance(come, tuple) else (come,))), False
+
+
+async def _next(events: Events) -> Event | tuple[Event, ...]:
+    return await anext(events)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _broken(exc: ApiError | None) -> bytes:
+    told = exc or ApiError(fault=Fault.INTERNAL, message="a fault of ours")
+    return written(Event(data=told.body(), kind="error"))
+
+
+def written(event: Event) -> bytes:
+    """Return *event* as it goes over the wire."""
+    lines = [b"data: " + dumped(event.data)]
+    if event.kind != "message":
+        lines.insert(0, b"event: " + event.kind.encode())
+    if event.id is not None:
+        lines.insert(0, b"id: " + event.id.encode())
+    return b"\n".join(lines) + b"\n\n"

@@ -1,0 +1,61 @@
+"""The document that clients are generated from says what is so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from jobhook.web.api.answering import dumped
+from jobhook.web.api.docs import page
+from jobhook.web.api.faults import Fault
+from jobhook.web.api.openapi import document
+from jobhook.web.api.reading import checked
+from jobhook.web.api.schemas import references
+from jobhook.web.api.table import OPERATIONS
+
+DOCUMENT = document(OPERATIONS)
+NAMED = [pytest.param(each, id=each.name) for each in OPERATIONS]
+
+
+def test_it_is_openapi_3_1() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_everything_that_it_refers_to_is_there() -> None:
+    assert set(references(DOCUMENT)) <= set(DOCUMENT["components"]["schemas"])
+
+
+def test_every_schema_that_is_there_is_referred_to() -> None:
+    assert set(DOCUMENT["components"]["schemas"]) <= set(references(DOCUMENT))
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENT["components"]["schemas"]))
+def test_a_schema_says_what_each_of_its_parts_is(name: str) -> None:
+    schema = DOCUMENT["components"]["schemas"][name]
+    bare = [
+        each
+        for each, property_ in schema.get("properties", {}).items()
+        if not property_.get("description")
+    ]
+    assert not bare
+
+
+@pytest.mark.parametrize("operation", NAMED)
+def test_an_operation_has_a_summary_and_its_body_an_example_that_it_takes(operation: Any) -> None:
+    assert operation.summary.endswith(".")
+    if operation.body and not operation.body_is_optional:
+        checked(operation.body, dumped(dict(operation.example)))
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_a_code_is_looked_up_in_the_document_and_on_its_page(fault: Fault) -> None:
+    assert f"| `{fault.code}` | {fault.status} |" in DOCUMENT["info"]["description"]
+    assert fault.code.encode() in page(DOCUMENT).body
+
+
+def test_every_operation_stands_on_the_page() -> None:
+    text = page(DOCUMENT).body.decode()
+    for operation in OPERATIONS:
+        assert f'id="{operation.name.replace(".", "_")}"' in text
