@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from jobhook.adapters.logs import configure_logs
 
@@ -32,6 +33,14 @@ def structlog_exceptions() -> Iterator[None]:
 
 def lines(stream: io.BytesIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_says_which_request_it_is_of(stream: io.BytesIO) -> None:
+    configure_logs(stream=stream)
+    with bound_contextvars(request_id="r1"):
+        structlog.get_logger().info("api.changed")
+    structlog.get_logger().info("service.drained")
+    assert [line.get("request_id") for line in lines(stream)] == ["r1", None]
 
 
 def test_a_line_is_an_event_and_facts(stream: io.BytesIO) -> None:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import orjson
 import structlog
+from structlog.contextvars import merge_contextvars
 
 _FORMAT = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 _HIDDEN = b"***"
@@ -81,6 +82,8 @@ class _Renderer:
     def __call__(self, logger: Any, level: str, facts: MutableMapping[str, Any]) -> bytes:
         if "exc_info" in facts:
             facts = structlog.processors.format_exc_info(logger, level, facts)
+        # The id of the request that is answered, where one is.
+        facts = merge_contextvars(logger, level, facts)
         facts["level"] = level
         facts["timestamp"] = datetime.now(UTC)
         line = orjson.dumps(facts, default=str, option=_FORMAT)
