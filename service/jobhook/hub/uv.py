@@ -9,7 +9,7 @@ of them do there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from jobhook.core.errors import FilesTooLong, UsageError
@@ -27,8 +27,11 @@ from jobhook.hub.schedules import SchedulesApi
 from jobhook.hub.transport import CallToken
 
 
-class UvApi(JobsApi, SchedulesApi):
+class UvCalls:
     """The calls of the official client that take a script; they come down to those for jobs."""
+
+    run_job: Callable[..., Coroutine[Any, Any, JobInfo]]
+    create_scheduled_job: Callable[..., Coroutine[Any, Any, ScheduledJobInfo]]
 
     async def run_uv_job(
         self,
@@ -182,6 +185,22 @@ class UvApi(JobsApi, SchedulesApi):
         except FilesTooLong:
             return await self._through_bucket(uv, run, job, names, namespace, token)
         return {**job, "command": command, "env": {**env, **carried}}
+
+    async def _through_bucket(
+        self,
+        uv: Sequence[str],
+        run: Sequence[str],
+        job: Mapping[str, Any],
+        names: Mapping[str, str],
+        namespace: str | None,
+        token: CallToken,
+    ) -> dict[str, Any]:
+        """Return *job* as `_with_files` does, with files that are too long to travel with it."""
+        raise NotImplementedError
+
+
+class UvApi(JobsApi, SchedulesApi, UvCalls):
+    """The calls that take a script, on the Hub."""
 
     async def _through_bucket(
         self,
