@@ -334,3 +334,55 @@ def test_a_token_that_is_given_is_not_looked_for_elsewhere(tmp_path: Path) -> No
     (tmp_path / "token").write_text("hf_saved")
     settings = read(HF_TOKEN="hf_given", HF_TOKEN_PATH=str(tmp_path / "token"))
     assert settings.current_token() == "hf_given"
+
+
+API_TOKEN = "jh_" + "a" * 43
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ops.test",
+        "https://ops.test:8443/jobhook",
+        "http://localhost:7860",
+        "http://127.0.0.1:7860",
+        "http://127.8.0.1",
+        "http://[::1]:7860",
+    ],
+)
+def test_commands_may_be_about_a_service_elsewhere(url: str) -> None:
+    elsewhere = read(JOBHOOK_URL=f"{url}/", JOBHOOK_TOKEN=API_TOKEN).elsewhere
+    assert elsewhere is not None
+    assert (elsewhere.url, elsewhere.token) == (url, API_TOKEN)
+
+
+def test_the_token_of_a_service_may_stand_in_a_file_and_is_shown_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(f"{API_TOKEN}\n")
+    settings = read(JOBHOOK_URL="https://ops.test", JOBHOOK_TOKEN_FILE=str(tmp_path / "token"))
+    assert settings.elsewhere is not None
+    assert settings.elsewhere.token == API_TOKEN
+    assert API_TOKEN in settings.secrets
+    assert API_TOKEN not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "sentence"),
+    [
+        pytest.param("https://ops.test", "", "without JOBHOOK_TOKEN: set both", id="no token"),
+        pytest.param("", API_TOKEN, "without JOBHOOK_URL: set both", id="no URL"),
+        pytest.param("https://ops.test", "jh x", "JOBHOOK_TOKEN is no token", id="a space"),
+        pytest.param("https://ops.test", "x" * 1001, "is no token", id="longer than a header"),
+        pytest.param("ops.test", API_TOKEN, "is no http", id="no scheme"),
+        pytest.param("https://ops.test:99999", API_TOKEN, "is no http", id="no port"),
+        pytest.param("https://a:b@ops.test", API_TOKEN, "a host, a port and a path", id="a user"),
+        pytest.param("http://ops.test", API_TOKEN, "use https://", id="in the clear"),
+        pytest.param(
+            "http://10.0.0.1", API_TOKEN, "use https://", id="in the clear, to an address"
+        ),
+        pytest.param("http://localhost.ops.test", API_TOKEN, "use https://", id="called like us"),
+    ],
+)
+def test_a_service_elsewhere_is_refused(url: str, token: str, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence) as caught:
+        read(JOBHOOK_URL=url, JOBHOOK_TOKEN=token)
+    assert API_TOKEN not in str(caught.value)

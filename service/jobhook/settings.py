@@ -9,6 +9,7 @@ is silently ignored is worse than none.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from jobhook.core.jobs import LABEL_VALUE, NAMESPACE, SECRET_NAME
 from jobhook.core.payloads import WEBHOOK_SECRET
 from jobhook.core.timeouts import parse_timeout
 from jobhook.database import Database, read_database
-from jobhook.hub.login import HUB_ENDPOINT, given_token, login_file, saved_token
+from jobhook.hub.login import HUB_ENDPOINT, PRINTABLE, given_token, login_file, saved_token
 
 PREFIX = "JOBHOOK_"
 JOB_SECRET_PREFIX = "JOBHOOK_SECRET_"  # noqa: S105 - a name
@@ -30,6 +31,7 @@ _WHOLE = re.compile("[0-9]{1,9}")
 _DOLLARS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _SIGNING_KEY_MIN = 32
 _ADMIN_TOKEN = re.compile(r"[\x21-\x7e]{32,512}")
+_TOKEN_MAX = 1000
 _RETENTION_MIN = 2 * 86_400
 # Kubernetes gives every container variables that are named after its services.
 _NOT_OURS = re.compile(r"JOBHOOK_(SERVICE|PORT)_.*")
@@ -111,7 +113,19 @@ SETTINGS = (
     Setting("RETENTION", "30d", "How long deliveries are kept that are over; at least 2 days."),
     Setting("LAUNCH_MAX_AGE", "24h", "How long a launch may wait before it expires."),
     Setting("INSTANCE", "jobhook", "The name in the labels and ids of this service's jobs."),
+    Setting("URL", "", "For the command line: the service elsewhere that commands are about."),
+    Setting(
+        "TOKEN", "", "An API token of that service; `jobhook token create` makes one.", secret=True
+    ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A service that is asked over HTTP: its address, and the API token that it is asked with."""
+
+    url: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +137,7 @@ class Settings:
         launch_max_age: Seconds; so are *quarantine*, *hub_deadline* and *retention*.
         register: Whether to make the Hub's webhook at start; None means if a URL is known.
         job_secrets: What rules may hand to jobs, by name without the prefix.
+        elsewhere: The service that the command line is about, if it is not the one of this machine.
         hf_login: The saved login that the token is from; None if it was given.
         is_space: Whether this runs on a Space, whose disk does not outlive a restart.
     """
@@ -152,11 +167,13 @@ class Settings:
     hf_token: str | None = field(repr=False)
     hf_login: Path | None
     is_space: bool
+    elsewhere: Elsewhere | None
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every value that must not be seen in any output."""
-        tokens = (self.hf_token, self.admin_token)
+        api_token = self.elsewhere.token if self.elsewhere else None
+        tokens = (self.hf_token, self.admin_token, api_token)
         return (
             *self.webhook_secrets,
             *self.signing_keys,
@@ -214,6 +231,7 @@ class Settings:
             hf_token=given_token(environ) or saved_token(login_file(environ)),
             hf_login=None if given_token(environ) else login_file(environ),
             is_space=bool(environ.get("SPACE_ID")),
+            elsewhere=_elsewhere(ours["URL"], ours["TOKEN"]),
         )
 
 
@@ -309,13 +327,40 @@ def _public_url(text: str, environ: Mapping[str, str]) -> str | None:
 def _url(variable: str, text: str) -> str:
     try:
         parts = urlsplit(text)
+        is_url = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        is_url = False
+    if not is_url:
         raise SettingsError(f"{variable} {text!r} is no http(s) URL")
     if parts.query or parts.fragment or parts.username or parts.password:
         raise SettingsError(f"{variable} may have a host, a port and a path, and nothing else")
     return text.rstrip("/")
+
+
+def _elsewhere(url: str, token: str) -> Elsewhere | None:
+    if not url and not token:
+        return None
+    if not token:
+        raise SettingsError("JOBHOOK_URL is set without JOBHOOK_TOKEN: set both, or neither")
+    if not url:
+        raise SettingsError("JOBHOOK_TOKEN is set without JOBHOOK_URL: set both, or neither")
+    if not PRINTABLE.fullmatch(token) or len(token) > _TOKEN_MAX:
+        raise SettingsError("JOBHOOK_TOKEN is no token: make one with `jobhook token create`")
+    address = _url("JOBHOOK_URL", url)
+    parts = urlsplit(address)
+    if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+        raise SettingsError(
+            f"JOBHOOK_URL {address} is another machine without TLS, where others can read the "
+            "token on its way: use https://"
+        )
+    return Elsewhere(address, token)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _switch(name: str, text: str) -> bool:
