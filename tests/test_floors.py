@@ -82,7 +82,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("core.viewing", "core.explanations"),
     ("hub",),
     ("ports",),
-    ("flows", "adapters", "devhub"),
+    ("flows", "adapters", "devhub", "remote"),
     ("web",),
     ("database",),
     ("settings",),  # high, so that nobody below can reach for the environment

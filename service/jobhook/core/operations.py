@@ -11,6 +11,11 @@ from jobhook.core.access import ApiToken, Role
 from jobhook.core.errors import UsageError
 from jobhook.core.records import EVERYTHING
 
+# What is told of an id that is none.
+NO_DELIVERY = "there is no delivery with this id: `jobhook deliveries ls` lists them"
+NO_LAUNCH = "there is no launch with this id: `jobhook launches ls` lists them"
+NO_TOKEN = "there is no token with this id: `jobhook token ls` lists them"  # noqa: S105
+
 
 class Deed(StrEnum):
     """What can be asked for."""
@@ -61,6 +66,11 @@ class Outcome:
     id: str
     done: bool
     told: str
+
+
+def revoked(name: str) -> str:
+    """Return what is told of a token that was called *name*."""
+    return f"{name} is revoked: it opens nothing any more"
 
 
 def order_to_json(order: Order) -> bytes:

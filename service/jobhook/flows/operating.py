@@ -23,7 +23,7 @@ from jobhook.core.launches import (
     latest,
     moved,
 )
-from jobhook.core.operations import Deed, Order, Outcome
+from jobhook.core.operations import NO_DELIVERY, NO_LAUNCH, Deed, Order, Outcome
 from jobhook.core.planning import KEY_VARIABLE, Origin, planned_again
 from jobhook.core.records import EVERYTHING, Pause
 from jobhook.flows.intake import SOURCE
@@ -137,7 +137,7 @@ class Operations:
     async def _why_not(self, delivery_id: str) -> str:
         delivery = await self._store.delivery(delivery_id)
         if delivery is None:
-            return "there is no delivery with this id: `jobhook deliveries ls` lists them"
+            return NO_DELIVERY
         launches = await self._store.launches(LaunchFilter(delivery=delivery_id), limit=0)
         waiting = next((launch for launch in launches if not launch.state.is_final), None)
         if waiting:
@@ -151,8 +151,7 @@ class Operations:
     ) -> Outcome:
         launch = await self._store.launch(launch_id)
         if launch is None:
-            told = "there is no launch with this id: `jobhook launches ls` lists them"
-            return Outcome(launch_id, done=False, told=told)
+            return Outcome(launch_id, done=False, told=NO_LAUNCH)
         if prices and launch.spec.flavor not in prices:
             return _not(
                 launch, f"{no_price_for(launch.spec.flavor)}, and without one nothing is launched"

@@ -10,7 +10,7 @@ import structlog
 from jobhook.core.access import Role
 from jobhook.core.audits import DONE, LOCAL, AuditEntry, refused
 from jobhook.core.errors import NameTaken, StoreUnavailable, UsageError
-from jobhook.core.operations import Deed, Order, Outcome
+from jobhook.core.operations import NO_TOKEN, Deed, Order, Outcome, revoked
 from jobhook.flows.access import Access
 from jobhook.flows.operating import Operations
 from jobhook.ports import AccessStore, Clock
@@ -72,12 +72,10 @@ class Orders:
     async def _revoke(self, token_id: str) -> Outcome:
         before = await self._access.revoke(token_id)
         if before is None:
-            told = "there is no token with this id: `jobhook token ls` lists them"
-            return Outcome(token_id, done=False, told=told)
+            return Outcome(token_id, done=False, told=NO_TOKEN)
         if before.revoked_at is not None:
             return Outcome(token_id, done=False, told="it was revoked before")
-        told = f"{before.name} is revoked: it opens nothing any more"
-        return Outcome(token_id, done=True, told=told)
+        return Outcome(token_id, done=True, told=revoked(before.name))
 
     async def _noted(self, order: Order, outcome: Outcome) -> Outcome:
         log.info("order.carried_out", deed=order.deed, by=order.by, **asdict(outcome))

@@ -52,20 +52,21 @@ class Response:
 
 class Connections:
     """
-    The connections to one origin; through the proxy that the environment names for it, if any.
+    The connections to one origin; through the proxy that the environment names for it, if any and
+    if they are to be *proxied*.
 
     A hundred requests are made at once, streams not counted; *connect* seconds are waited for a
     connection.
     """
 
-    def __init__(self, origin: SplitResult, *, connect: float) -> None:
+    def __init__(self, origin: SplitResult, *, connect: float, proxied: bool = True) -> None:
         self._host = origin.hostname or ""
         self._port = origin.port or _PORTS[origin.scheme]
         self._named = origin.netloc.rpartition("@")[2]
         self._origin = httpcore2.Origin(origin.scheme.encode(), self._host.encode(), self._port)
         self._connect_seconds = connect
         self._tls = httpcore2.default_ssl_context() if origin.scheme == "https" else None
-        self._proxy = self._proxied(origin.scheme)
+        self._proxy = self._proxied(origin.scheme) if proxied else None
         self._loop: asyncio.AbstractEventLoop | None = None
         # Since when, the newest last.
         self._resting: list[tuple[float, httpcore2.AsyncHTTP11Connection]] = []
