@@ -39,18 +39,19 @@ class Town:
     def rule(self, name: str, text: str) -> None:
         (self.rules / f"{name}.yaml").write_text(f"id: {name}\n{text}")
 
+    def environment(self) -> dict[str, str]:
+        """What a service, or a command on its machine, is told."""
+        return {
+            "JOBHOOK_DATABASE": f"sqlite:///{self.folder / 'town.db'}",
+            "JOBHOOK_RULES": str(self.rules),
+            "JOBHOOK_WEBHOOK_SECRETS": SECRET,
+            "HF_ENDPOINT": self.url,
+            "HF_TOKEN": TOKEN,
+            "HF_HOME": str(self.folder),
+        }
+
     def settings(self, **environ: str) -> Settings:
-        return Settings.from_env(
-            {
-                "JOBHOOK_DATABASE": f"sqlite:///{self.folder / 'town.db'}",
-                "JOBHOOK_RULES": str(self.rules),
-                "JOBHOOK_WEBHOOK_SECRETS": SECRET,
-                "HF_ENDPOINT": self.url,
-                "HF_TOKEN": TOKEN,
-                "HF_HOME": str(self.folder),
-            }
-            | environ
-        )
+        return Settings.from_env(self.environment() | environ)
 
     @asynccontextmanager
     async def service(self, **environ: str) -> AsyncIterator[Service]:

@@ -1,4 +1,4 @@
-"""The Hub as the commands ask it, and what it answered as they tell it."""
+"""The Hub as the commands ask it, itself or through a service, and what they tell of it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,51 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from jobhook.cli.options import settings_with
 from jobhook.cli.output import print_facts, print_json, say, warn
-from jobhook.core.errors import SettingsError
+from jobhook.core.errors import SettingsError, UsageError
 from jobhook.core.job_ids import split_id
 from jobhook.core.jsonable import in_json
 from jobhook.hub.client import AsyncHub
-from jobhook.settings import Settings
+from jobhook.settings import Elsewhere, Settings
+
+if TYPE_CHECKING:
+    from jobhook.remote.hub import RemoteHub
+    from jobhook.remote.transport import ServiceTransport
+
+    # Both have the methods that the commands use.
+    AnyHub = AsyncHub | RemoteHub
 
 T = TypeVar("T")
 
 
 def open_hub(
     settings: Settings, token: str | bool | None, *, deadline: float | None = None
-) -> AsyncHub:
+) -> AnyHub:
     """
     Return whom commands ask about jobs, schedules, webhooks and hardware, to be entered.
 
-    A request may take *deadline* seconds, or what the settings say.
+    That is the service elsewhere, if the settings name one, and otherwise the Hub with *token*. A
+    request may take *deadline* seconds, or what the settings say.
     """
+    if settings.elsewhere:
+        from jobhook.remote.hub import RemoteHub
+
+        return RemoteHub(open_service(settings.elsewhere, deadline=deadline))
     deadline = settings.hub_deadline if deadline is None else deadline
     return AsyncHub(settings.hf_endpoint, token, deadline=deadline)
+
+
+def open_service(elsewhere: Elsewhere, *, deadline: float | None = None) -> ServiceTransport:
+    """Return the way to a service elsewhere, to be entered; *deadline* is seconds, for a call."""
+    # No service waits for it to start.
+    from jobhook.remote.transport import DEADLINE_SECONDS, ServiceTransport
+
+    return ServiceTransport(elsewhere.url, elsewhere.token, deadline=deadline or DEADLINE_SECONDS)
 
 
 def _with_a_warning(token: str | None) -> str | None:
@@ -50,16 +70,19 @@ class Who:
         ),
     ] = None
 
-    def ask(self, question: Callable[[AsyncHub], Awaitable[T]], *, anonymous: bool = False) -> T:
+    def ask(self, question: Callable[[AnyHub], Awaitable[T]], *, anonymous: bool = False) -> T:
         """
-        Return what the Hub answers to *question*.
+        Return what the Hub answers to *question*, or the service that JOBHOOK_URL names for it.
 
         Raises:
             SettingsError: There is no token, and not even *anonymous* users may ask this.
+            UsageError: A Hub token was given for a service that has its own.
         """
         settings = settings_with()
         token = self.token or settings.hf_token
-        if not token and not anonymous:
+        if settings.elsewhere and self.token:
+            raise UsageError("--token is for the Hub, which the service at JOBHOOK_URL asks")
+        if not (token or anonymous or settings.elsewhere):
             raise SettingsError("no Hub token is set: put one into HF_TOKEN")
 
         async def asking() -> T:

@@ -48,13 +48,12 @@ def explain_rules(
         raise UsageError("give a delivery, a payload file, or --last")
     settings = settings_with(rules=rules, database=database)
     said = told(file, actor, message)
-    key = Path(what).stem if what else "last"
 
     async def explained() -> tuple[Explanation, ...]:
         async with open_rules(settings, me=me, offline=offline) as reader:
             body = await _body(settings, what, await reader.version())
             readable(what or "the last delivery", body)
-            return await reader.explain(body, rule=rule, told=said, key=key)
+            return await reader.explain(body, rule=rule, told=said)
 
     found = asyncio.run(explained())
     warn_of_jobs(found)

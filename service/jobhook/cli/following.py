@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,15 +15,17 @@ from jobhook.cli.output import plain, print_json, say, say_log, warn
 from jobhook.core.errors import HubError
 from jobhook.core.jobs import JobStage
 from jobhook.core.jsonable import in_json
-from jobhook.hub.client import AsyncHub
 from jobhook.hub.models import JobInfo
+
+if TYPE_CHECKING:
+    from jobhook.cli.client import AnyHub
 
 _LOOK_SECONDS = 2.0
 _CLEAR_LINE = "\r\x1b[K"
 
 
 def start(
-    where: Where, question: Callable[[AsyncHub], Awaitable[JobInfo]], shown: Shown, *, detach: bool
+    where: Where, question: Callable[[AnyHub], Awaitable[JobInfo]], shown: Shown, *, detach: bool
 ) -> None:
     """
     Start the job that *question* asks for, and follow it unless *detach*.
@@ -93,7 +96,7 @@ def _addresses(job: JobInfo) -> list[str]:
     return [job.url, *(job.status.expose_urls or ()), *ssh]
 
 
-async def _to_the_end(hub: AsyncHub, job: JobInfo, shown: Shown) -> JobInfo:
+async def _to_the_end(hub: AnyHub, job: JobInfo, shown: Shown) -> JobInfo:
     namespace = job.owner.name
     if not shown.quiet:
         await _while_scheduling(hub, job)
@@ -102,7 +105,7 @@ async def _to_the_end(hub: AsyncHub, job: JobInfo, shown: Shown) -> JobInfo:
     return await hub.wait_for_job(job.id, namespace=namespace)
 
 
-async def _while_scheduling(hub: AsyncHub, job: JobInfo) -> None:
+async def _while_scheduling(hub: AnyHub, job: JobInfo) -> None:
     """Tell why *job* does not run yet, until it does."""
     begun, told = time.monotonic(), ""
     is_terminal = sys.stderr.isatty()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,8 +20,10 @@ from jobhook.core.durations import format_length
 from jobhook.core.errors import UsageError, did_you_mean
 from jobhook.core.jobs import ACTIVE_STAGES, JobStage
 from jobhook.core.jsonable import in_json
-from jobhook.hub.client import AsyncHub
 from jobhook.hub.models import JobHardwareInfo, JobInfo
+
+if TYPE_CHECKING:
+    from jobhook.cli.client import AnyHub
 
 Limit = Annotated[int, typer.Option("--limit", min=0, help="How many, newest first; 0 means all.")]
 
@@ -46,7 +48,7 @@ def list_jobs(
     labels = label_filter(label, name)
     wanted = None if show_all else stages or list(ACTIVE_STAGES)
 
-    async def first(hub: AsyncHub) -> list[JobInfo]:
+    async def first(hub: AnyHub) -> list[JobInfo]:
         found: list[JobInfo] = []
         # No more pages are asked for than are shown.
         async for job in hub.list_jobs(status=wanted, labels=labels or None, namespace=where.home):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,8 +28,10 @@ from jobhook.cli.stats import show_stats
 from jobhook.cli.uv_jobs import Script, ScriptArgs, local_script, uv_request
 from jobhook.core.durations import parse_wait
 from jobhook.core.errors import UsageError
-from jobhook.hub.client import AsyncHub
 from jobhook.hub.models import JobInfo
+
+if TYPE_CHECKING:
+    from jobhook.cli.client import AnyHub
 
 jobs_app = typer.Typer(help="Jobs on the Hub, as with `hf jobs`.", no_args_is_help=True)
 
@@ -89,8 +90,12 @@ def run_uv_job(
 def rerun_job(job: JobId, where: Where, shown: Shown, detach: Detach = False) -> None:
     """Run a job again, as it was asked for."""
     job_id, namespace = where.find(job)
-    again = partial(AsyncHub.rerun_job, job_id=job_id, namespace=namespace)
-    start(where, again, shown, detach=detach)
+    start(
+        where,
+        lambda hub: hub.rerun_job(job_id=job_id, namespace=namespace),
+        shown,
+        detach=detach,
+    )
 
 
 for _alias in ("ls", "list", "ps"):
@@ -103,7 +108,7 @@ def inspect_jobs(jobs: JobIds, where: Where, shown: Shown) -> None:
     """Tell everything of jobs."""
     wanted = [where.find(each) for each in jobs]
 
-    async def inspect(hub: AsyncHub) -> list[JobInfo]:
+    async def inspect(hub: AnyHub) -> list[JobInfo]:
         return [await hub.inspect_job(job_id=job, namespace=home) for job, home in wanted]
 
     shown.detail(where.ask(inspect))
@@ -124,7 +129,7 @@ def show_logs(
     """Print the log of a job."""
     job_id, namespace = where.find(job)
 
-    async def read(hub: AsyncHub) -> None:
+    async def read(hub: AnyHub) -> None:
         logs = hub.fetch_job_logs(job_id=job_id, namespace=namespace, follow=follow, tail=tail)
         async for line in logs:
             say_log(line)
@@ -182,7 +187,7 @@ def label_job(
     check_labels(label, name, clear=clear)
     job_id, namespace = where.find(job)
 
-    async def change(hub: AsyncHub) -> JobInfo:
+    async def change(hub: AnyHub) -> JobInfo:
         async def current() -> Mapping[str, str] | None:
             return (await hub.inspect_job(job_id=job_id, namespace=namespace)).labels
 

@@ -10,7 +10,7 @@ from jobhook.cli.client import Shown, Where
 from jobhook.cli.job_options import NAME_LABEL
 from jobhook.cli.options import settings_with
 from jobhook.cli.output import print_facts, print_json, warn
-from jobhook.core.errors import MissingFile
+from jobhook.core.errors import MissingFile, UsageError
 from jobhook.core.job_names import name_from_image, name_from_script
 from jobhook.core.jobs import Volume
 from jobhook.core.jsonable import in_json
@@ -90,6 +90,11 @@ def _mounted(
         if isinstance(each, LocalFolder) and not is_folder(each.source):
             raise MissingFile(f"there is no folder {each.source}: a volume of the Hub is hf://…")
     settings = settings_with()
+    if settings.elsewhere and not all(isinstance(each, Volume) for each in volumes):
+        raise UsageError(
+            "a folder of this machine does not go through JOBHOOK_URL: copy it into a bucket, and "
+            "name that with hf://buckets/…"
+        )
     return [
         each
         if isinstance(each, Volume)

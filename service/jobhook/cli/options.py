@@ -6,13 +6,15 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from jobhook.settings import PREFIX, Settings
+
+_OF_THIS_MACHINE = ("database", "rules")
 
 RulesFolder = Annotated[
     Path | None, typer.Option("--rules", help="The folder with the rule files (JOBHOOK_RULES).")
@@ -24,9 +26,20 @@ Database = Annotated[
 
 
 def settings_with(**given: object) -> Settings:
-    """Return the settings of the environment, with the options that were *given* on top."""
+    """
+    Return the settings of the environment, with the options that were *given* on top.
+
+    Whoever names a database or a folder of rules means this machine, and no service elsewhere.
+    """
     options = {f"{PREFIX}{name.upper()}": str(v) for name, v in given.items() if v is not None}
-    return Settings.from_env({**os.environ, **options})
+    settings = Settings.from_env({**os.environ, **options})
+    is_here = any(given.get(name) is not None for name in _OF_THIS_MACHINE)
+    return replace(settings, elsewhere=None) if is_here else settings
+
+
+def settings_here(**given: object) -> Settings:
+    """Return the same, for what is about files of this machine wherever the service is."""
+    return replace(settings_with(**given), elsewhere=None)
 
 
 def local_values() -> dict[str, str]:

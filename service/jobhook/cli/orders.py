@@ -252,8 +252,9 @@ def _check_rule(settings: Settings, rule: str) -> None:
 
     known = asyncio.run(ids())
     if rule not in known:
+        place = settings.elsewhere.url if settings.elsewhere else settings.rules
         raise UsageError(
-            f"there is no rule {rule} in {settings.rules}{did_you_mean(rule, known)}; "
+            f"there is no rule {rule} in {place}{did_you_mean(rule, known)}; "
             "`jobhook pause` without --rule stops everything"
         )
 

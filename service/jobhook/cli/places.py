@@ -1,8 +1,9 @@
 """
 Where records, rules and whoever carries out orders are: the only place that chooses.
 
-All of them are on this machine: the database, the rules folder, and the service that runs here.
-What is only needed to show something is loaded when it is shown: no service waits for it to start.
+All of them are on this machine (the database, the rules folder, and the service that runs here), or
+a service elsewhere has them, if the settings name one. What is only needed to show something is
+loaded when it is shown: no service waits for it to start.
 """
 
 from __future__ import annotations
@@ -15,13 +16,19 @@ from typing import TYPE_CHECKING, TypeVar
 from jobhook import wiring
 from jobhook.adapters.clocks import now_ms
 from jobhook.adapters.rulefiles import check_texts, load_rules
+from jobhook.cli.asking import who
+from jobhook.cli.client import open_service
 from jobhook.cli.lookups import FromHub
+from jobhook.core.access import Role
 from jobhook.core.advice import Surroundings
-from jobhook.core.operations import Order, Outcome
+from jobhook.core.errors import JobHookError, UsageError
+from jobhook.core.operations import Deed, Order, Outcome
+from jobhook.flows.access import drawn_token
 from jobhook.settings import Settings
 from jobhook.stores import open_reads
 
 if TYPE_CHECKING:
+    from jobhook.core.views import TokenView
     from jobhook.ports.records import RecordsReader, RulesReader
 
 T = TypeVar("T")
@@ -30,6 +37,12 @@ T = TypeVar("T")
 @asynccontextmanager
 async def open_records(settings: Settings) -> AsyncIterator[RecordsReader]:
     """Open what is kept of deliveries, launches and pauses."""
+    if settings.elsewhere:
+        from jobhook.remote.records import RemoteRecords
+
+        async with open_service(settings.elsewhere) as service:
+            yield RemoteRecords(service)
+        return
     from jobhook.flows.records import Records
 
     async with open_reads(settings.database) as reads:
@@ -55,7 +68,16 @@ async def open_rules(
 
     Raises:
         RulesError: A rule file is wrong.
+        UsageError: The service elsewhere knows who it is.
     """
+    if settings.elsewhere:
+        from jobhook.remote.rules import RemoteRules
+
+        if me:
+            raise UsageError("--me is for rules of this machine: name their folder with --rules")
+        async with open_service(settings.elsewhere) as service:
+            yield RemoteRules(service, offline=offline)
+        return
     from jobhook.adapters.reports import report_of
     from jobhook.flows.explaining import RuleRecords
 
@@ -73,7 +95,38 @@ async def open_rules(
 
 async def carry_out(settings: Settings, order: Order) -> tuple[Outcome, ...]:
     """Carry out a person's *order*; raises `StoreError`."""
+    if settings.elsewhere:
+        from jobhook.remote.orders import RemoteOrders
+
+        async with open_service(settings.elsewhere) as service:
+            return await RemoteOrders(service).carry_out(order)
     return await wiring.carry_out(settings, order)
+
+
+async def create_token(
+    settings: Settings, name: str, role: Role, *, expires_at: int | None
+) -> tuple[TokenView, str]:
+    """
+    Make an API token; return it and its value. *expires_at* is milliseconds since 1970.
+
+    Raises:
+        JobHookError: There can be no such token.
+    """
+    if settings.elsewhere:
+        from jobhook.remote.orders import RemoteOrders
+
+        async with open_service(settings.elsewhere) as service:
+            return await RemoteOrders(service).create_token(name, role, expires_at=expires_at)
+    from jobhook.core.viewing import token_view
+
+    by, now = who(), now_ms()
+    token, value = drawn_token(name, role, by=by, now=now, expires_at=expires_at)
+    # The value stays in this process: what is kept, and who keeps it, need only its digest.
+    order = Order(deed=Deed.CREATE_TOKEN, by=by, token=token)
+    (outcome,) = await carry_out(settings, order)
+    if not outcome.done:
+        raise JobHookError(outcome.told)
+    return token_view(token, now), value
 
 
 def surroundings(settings: Settings) -> Surroundings:

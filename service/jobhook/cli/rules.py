@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobhook.cli.lookups import GivenActor, GivenFiles, GivenMessage, Me, Offline, told
-from jobhook.cli.options import AsJson, RulesFolder, settings_with
+from jobhook.cli.options import AsJson, RulesFolder, settings_here, settings_with
 from jobhook.cli.output import print_json, print_table, say, warn
 from jobhook.cli.places import open_rules
 from jobhook.core.deliveries import Delivery, Unreadable, read_delivery
@@ -85,7 +85,7 @@ def try_payload(
     as_json: AsJson = False,
 ) -> None:
     """Say for every rule whether the payload sets it off, why, and the exact job."""
-    settings = settings_with(rules=rules)
+    settings = settings_here(rules=rules)
     said = told(file, actor, message)
 
     async def explained() -> tuple[bytes, tuple[Explanation, ...]]:

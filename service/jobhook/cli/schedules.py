@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,8 +29,10 @@ from jobhook.cli.output import print_table
 from jobhook.cli.passing import ScheduledPassingOn
 from jobhook.cli.uv_jobs import Script, ScriptArgs, local_script, uv_request
 from jobhook.core.errors import UsageError
-from jobhook.hub.client import AsyncHub
 from jobhook.hub.models import ScheduledJobInfo
+
+if TYPE_CHECKING:
+    from jobhook.cli.client import AnyHub
 
 schedules_app = typer.Typer(
     help="Scheduled jobs on the Hub, as with `hf jobs scheduled`.", no_args_is_help=True
@@ -88,7 +90,7 @@ def schedule_uv_job(
             raise UsageError(f"{script}: scheduled jobs have no network, and its header names one")
         timed = {"schedule": schedule, **when.request(), **request}
 
-        def create(hub: AsyncHub, sent: Request) -> Awaitable[ScheduledJobInfo]:
+        def create(hub: AnyHub, sent: Request) -> Awaitable[ScheduledJobInfo]:
             return hub.create_scheduled_uv_job(**{**sent, "script": local})
 
         _create(where, create, timed, options.dry_run, shown)
@@ -113,7 +115,7 @@ def list_schedules(
     wanted = (_ACTIVE, _SUSPENDED) if show_all else statuses or (_ACTIVE,)
     labels = label_filter(label, name)
 
-    async def matching(hub: AsyncHub) -> list[ScheduledJobInfo]:
+    async def matching(hub: AnyHub) -> list[ScheduledJobInfo]:
         found = await hub.list_scheduled_jobs(labels=labels or None, namespace=where.home)
         return [each for each in found if (_SUSPENDED if each.suspend else _ACTIVE) in wanted]
 
@@ -130,7 +132,7 @@ def inspect_schedules(ids: ScheduleIds, where: Where, shown: Shown) -> None:
     """Tell everything of scheduled jobs."""
     wanted = [where.find(each) for each in ids]
 
-    async def inspect(hub: AsyncHub) -> list[ScheduledJobInfo]:
+    async def inspect(hub: AnyHub) -> list[ScheduledJobInfo]:
         return [
             await hub.inspect_scheduled_job(scheduled_job_id=each, namespace=home)
             for each, home in wanted
@@ -198,7 +200,7 @@ def label_schedule(
     check_labels(label, name, clear=clear)
     which = _which(schedule_id, where)
 
-    async def change(hub: AsyncHub) -> ScheduledJobInfo:
+    async def change(hub: AnyHub) -> ScheduledJobInfo:
         async def current() -> Mapping[str, str] | None:
             return (await hub.inspect_scheduled_job(**which)).job_spec.labels
 
@@ -210,7 +212,7 @@ def label_schedule(
 
 def _create(
     where: Where,
-    create: Callable[[AsyncHub, Request], Awaitable[ScheduledJobInfo]],
+    create: Callable[[AnyHub, Request], Awaitable[ScheduledJobInfo]],
     request: Request,
     dry_run: bool,
     shown: Shown,

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,7 +18,9 @@ from jobhook.cli.options import with_options
 from jobhook.cli.output import plain, print_json, print_table, say, warn
 from jobhook.core.errors import UsageError
 from jobhook.core.jobs import JobStage
-from jobhook.hub.client import AsyncHub
+
+if TYPE_CHECKING:
+    from jobhook.cli.client import AnyHub
 
 Sample = Mapping[str, Any]
 # A job's id with where it runs.
@@ -61,7 +63,7 @@ def show_stats(
         print_table(_COLUMNS, (_row(*each) for each in told), empty="no job runs")
 
 
-async def _now(hub: AsyncHub, given: Wanted, where: Where) -> list[tuple[str, Sample | None]]:
+async def _now(hub: AnyHub, given: Wanted, where: Where) -> list[tuple[str, Sample | None]]:
     wanted = given or await _running(hub, where)
 
     async def first(job_id: str, namespace: str | None) -> Sample | None:
@@ -73,7 +75,7 @@ async def _now(hub: AsyncHub, given: Wanted, where: Where) -> list[tuple[str, Sa
     return [(job_id, sample) for (job_id, _), sample in zip(wanted, samples, strict=True)]
 
 
-async def _follow(hub: AsyncHub, given: Wanted, where: Where) -> None:
+async def _follow(hub: AnyHub, given: Wanted, where: Where) -> None:
     """Show every sample of every job: in place on a terminal, line by line elsewhere."""
     wanted = given or await _running(hub, where)
     rows: dict[str, tuple[str, ...]] = {}
@@ -93,7 +95,7 @@ async def _follow(hub: AsyncHub, given: Wanted, where: Where) -> None:
         await asyncio.gather(*(watch(*each) for each in wanted))
 
 
-async def _running(hub: AsyncHub, where: Where) -> Wanted:
+async def _running(hub: AnyHub, where: Where) -> Wanted:
     running = await hub.list_jobs(status=[JobStage.RUNNING], namespace=where.home)
     return [(job.id, job.owner.name) for job in running]
 

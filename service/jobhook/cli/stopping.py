@@ -10,6 +10,7 @@ import typer
 
 from jobhook.adapters.rulefiles import load_rules
 from jobhook.cli.asking import Yes, confirm, count, who
+from jobhook.cli.client import open_service
 from jobhook.cli.options import AsJson, Database, settings_with
 from jobhook.cli.output import print_json, say, warn
 from jobhook.cli.places import carry_out
@@ -17,7 +18,7 @@ from jobhook.core.errors import HubError, JobHookError, SettingsError
 from jobhook.core.operations import Deed, Order
 from jobhook.flows.stopping import stop_everywhere
 from jobhook.hub.client import AsyncHub
-from jobhook.settings import Settings
+from jobhook.settings import Elsewhere, Settings
 from jobhook.stores import open_reads
 
 
@@ -28,6 +29,9 @@ def stop_all(
 ) -> None:
     """Pause everything, and cancel every job of this instance that the Hub lists."""
     settings = settings_with(database=database)
+    if settings.elsewhere:
+        _stop_elsewhere(settings.elsewhere, yes=yes, as_json=as_json)
+        return
     if not settings.hf_token:
         raise SettingsError("no Hub token is set: put one into HF_TOKEN")
     if not yes:
@@ -35,12 +39,41 @@ def stop_all(
     order = Order(deed=Deed.PAUSE, by=who(), reason="stop-all")
     try:
         asyncio.run(carry_out(settings, order))
-        warn("jobhook: paused; `jobhook resume` ends that")
+        _tell_of_pause(None)
     except JobHookError as exc:
         # What runs costs money now: a broken database must not stand in the way.
-        warn(f"jobhook: NOT paused ({exc}): end the service, or set JOBHOOK_PAUSE=on")
+        _tell_of_pause(str(exc))
     failures = asyncio.run(_stop_jobs(settings, as_json=as_json))
     if failures:
+        raise typer.Exit(1)
+
+
+def _tell_of_pause(problem: str | None) -> None:
+    if problem is None:
+        warn("jobhook: paused; `jobhook resume` ends that")
+    else:
+        warn(f"jobhook: NOT paused ({problem}): end the service, or set JOBHOOK_PAUSE=on")
+
+
+def _stop_elsewhere(elsewhere: Elsewhere, *, yes: bool, as_json: bool) -> None:
+    from jobhook.remote.orders import RemoteOrders, StopReport
+
+    if not yes:
+        confirm(f"Pause everything and cancel all jobs of the service at {elsewhere.url}?")
+
+    async def stop() -> StopReport:
+        async with open_service(elsewhere) as service:
+            return await RemoteOrders(service).stop_all()
+
+    report = asyncio.run(stop())
+    _tell_of_pause(report.not_paused)
+    for namespace in report.unread:
+        warn(f"jobhook: jobs in {namespace} may still run: the Hub did not list them")
+    rows = [(job.job_id, job.error) for job in report.jobs]
+    if not as_json:
+        for job_id, failure in rows:
+            say(f"{job_id}: {failure or 'cancelled'}")
+    if _print_stopped(rows, as_json=as_json) or report.unread:
         raise typer.Exit(1)
 
 

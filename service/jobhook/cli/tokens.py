@@ -13,15 +13,14 @@ from jobhook.cli.asking import who
 from jobhook.cli.client import moment
 from jobhook.cli.options import AsJson, Database, settings_with, with_options
 from jobhook.cli.output import print_json, print_table, say, warn
-from jobhook.cli.places import ask_records, carry_out
+from jobhook.cli.places import ask_records, carry_out, create_token
 from jobhook.cli.records import Limit
 from jobhook.cli.selection import AuditOptions
 from jobhook.core.access import Role, check_name
-from jobhook.core.errors import JobHookError, UsageError
-from jobhook.core.jsonable import in_json, iso, moment_of
+from jobhook.core.errors import UsageError
+from jobhook.core.jsonable import in_json, iso
 from jobhook.core.operations import Deed, Order
 from jobhook.core.timeouts import parse_timeout
-from jobhook.flows.access import drawn_token
 
 token_app = typer.Typer(help="Tokens of those who may call the API.", no_args_is_help=True)
 audit_app = typer.Typer(help="Who changed what.", no_args_is_help=True)
@@ -45,22 +44,15 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a token and print its value, which is shown only now."""
-    from jobhook.core.viewing import token_view
-
     check_name(name)
-    now = now_ms()
-    expires_at = now + _seconds(expires) * 1000 if expires is not None else None
-    token, value = drawn_token(name, role, by=who(), now=now, expires_at=expires_at)
-    # The value stays in this process: what is kept, and who keeps it, need only its digest.
-    order = Order(deed=Deed.CREATE_TOKEN, by=who(), token=token)
-    (outcome,) = asyncio.run(carry_out(settings_with(database=database), order))
-    if not outcome.done:
-        raise JobHookError(outcome.told)
+    expires_at = now_ms() + _seconds(expires) * 1000 if expires is not None else None
+    settings = settings_with(database=database)
+    token, value = asyncio.run(create_token(settings, name, role, expires_at=expires_at))
     if as_json:
-        print_json({**in_json(token_view(token, now)), "token": value})
+        print_json({**in_json(token), "token": value})
     else:
         say(value)
-        until = f"until {iso(moment_of(expires_at))}" if expires_at else "for good"
+        until = f"until {iso(token.expires_at)}" if token.expires_at else "for good"
         warn(f"jobhook: token {token.id} ({role}, {until}); its value is shown only now")
 
 
