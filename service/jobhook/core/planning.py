@@ -22,6 +22,8 @@ from jobhook.core.matching import Decision
 from jobhook.core.payloads import PAYLOAD_VARIABLE, WEBHOOK_SECRET, Payload, payload_env
 from jobhook.core.rules import Rule, setting_of
 
+# How all labels begin that say which launch a job is of.
+OUR_LABELS = "jobhook-"
 LAUNCH_LABEL = "jobhook-launch"
 INSTANCE_LABEL = "jobhook-instance"
 RULE_LABEL = "jobhook-rule"

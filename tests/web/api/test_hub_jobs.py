@@ -248,7 +248,9 @@ async def test_a_job_is_changed_and_cancelled(api: HubApi, running: str) -> None
     named = await api.done("PUT", f"/jobs/{running}/labels", {"labels": {"kept": "yes"}})
     opened = await api.done("PUT", f"/jobs/{running}/expose", {"expose": [80]})
     over = await api.done("POST", f"/jobs/{running}/cancel", role=Role.OPERATOR)
-    assert named["labels"] == {"kept": "yes"}
+    labels = named["labels"]
+    assert {name for name in labels if not name.startswith("jobhook-")} == {"kept"}
+    assert labels["jobhook-launch"]
     assert (opened["expose"], over["status"]["stage"]) == ([80], JobStage.CANCELED)
 
 

@@ -165,7 +165,8 @@ def _details(exc: JobHookError) -> Any:
     if isinstance(exc, OutcomeUnknown):
         return {"look_for": dict(exc.look_for)}
     if isinstance(exc, NotLaunched | StillRunning):
-        return {"launch": exc.launch_id}
+        which = {name: getattr(exc, name) for name in ("limit", "scope") if hasattr(exc, name)}
+        return {"launch": exc.launch_id, **which}
     if isinstance(exc, RulesError):
         return [asdict(problem) for problem in exc.problems]
     if isinstance(exc, HubError):

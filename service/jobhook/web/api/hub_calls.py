@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
 
+from jobhook.core.planning import OUR_LABELS
 from jobhook.web.api.faults import Fault
 from jobhook.web.api.given import Given
 from jobhook.web.api.job_kinds import Namespace
@@ -43,5 +45,12 @@ def home(call: Call) -> str | None:
 
 
 def key_of(call: Call) -> str | None:
-    """Return the Idempotency-Key as one that no other caller can have."""
-    return None if call.key is None else f"{call.caller.who}\0{call.key}"
+    """Return the Idempotency-Key as one that no other caller can have, now or later."""
+    caller = call.caller
+    return None if call.key is None else f"{caller.token_id or caller.who}\0{call.key}"
+
+
+def ours(labels: Mapping[str, str] | None) -> dict[str, str]:
+    """Return those of *labels* by which the ledger knows a job: nobody else takes them away."""
+    told = (labels or {}).items()
+    return {name: value for name, value in told if name.startswith(OUR_LABELS)}

@@ -20,6 +20,7 @@ from jobhook.web.api.hub_calls import (
     Somewhere,
     home,
     key_of,
+    ours,
 )
 from jobhook.web.api.hub_lists import OfTheHub, page_of
 from jobhook.web.api.job_bodies import NewLabels, NewPorts, RunJob, RunUvJob, job_of, uv_job_of
@@ -126,8 +127,10 @@ async def rerun(call: Call) -> JobInfo:
 async def relabel(call: Call) -> JobInfo:
     """Give a job other labels."""
     body: NewLabels = call.body
-    return await call.services.hub.update_job_labels(
-        call.params["job_id"], labels=body.labels, namespace=home(call)
+    hub, job_id, where = call.services.hub, call.params["job_id"], home(call)
+    job = await hub.inspect_job(job_id, namespace=where)
+    return await hub.update_job_labels(
+        job_id, labels={**body.labels, **ours(job.labels)}, namespace=where
     )
 
 
@@ -261,6 +264,7 @@ OPERATIONS: tuple[Operation, ...] = (
         method="PUT",
         path="/jobs/{job_id}/labels",
         summary="Give a job other labels.",
+        description="Those that it had are gone, but for those by which the service knows it.",
         role=Role.OPERATOR,
         handle=relabel,
         answer=JobInfo,

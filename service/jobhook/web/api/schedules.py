@@ -19,6 +19,7 @@ from jobhook.web.api.hub_calls import (
     Somewhere,
     home,
     key_of,
+    ours,
 )
 from jobhook.web.api.hub_lists import OfTheHub, Pairs, page_of
 from jobhook.web.api.job_bodies import (
@@ -120,8 +121,11 @@ async def reschedule(call: Call) -> ScheduledJobInfo:
 async def relabel(call: Call) -> ScheduledJobInfo:
     """Give a schedule other labels."""
     body: NewLabels = call.body
-    return await call.services.hub.update_scheduled_job_labels(
-        call.params["schedule_id"], labels=body.labels, namespace=home(call)
+    hub, schedule_id, where = call.services.hub, call.params["schedule_id"], home(call)
+    found = await hub.inspect_scheduled_job(schedule_id, namespace=where)
+    kept = ours(found.job_spec.labels)
+    return await hub.update_scheduled_job_labels(
+        schedule_id, labels={**body.labels, **kept}, namespace=where
     )
 
 
@@ -264,6 +268,7 @@ OPERATIONS: tuple[Operation, ...] = (
         method="PUT",
         path="/schedules/{schedule_id}/labels",
         summary="Give a schedule other labels.",
+        description="Those that it had are gone, but for those by which the service knows it.",
         role=Role.OPERATOR,
         handle=relabel,
         answer=ScheduledJobInfo,
