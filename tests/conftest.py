@@ -13,6 +13,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+import canaries
 from commands import Ran, Run
 from factories import ROOT
 from jobhook import failpoints
@@ -52,6 +53,22 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
+def plain_tracebacks() -> Iterator[None]:
+    """Print a traceback as a service does: structlog's own shows what the variables hold."""
+    shown = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], shown])
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def nothing_told(clean_environment: None, tmp_path: Path) -> Iterator[None]:
+    """Find the secrets of the tests in no database and no log that a test leaves behind."""
+    yield
+    assert not canaries.seen_below(tmp_path)
+
+
+@pytest.fixture(autouse=True)
 def disarmed() -> Iterator[None]:
     """Leave no fail-point armed."""
     yield
@@ -75,6 +92,7 @@ def run(
         except SystemExit as exc:
             code = exc.code or 0
         out, err = capsys.readouterr()
+        assert not canaries.seen_in(out + err)
         return Ran(int(str(code)), out, err)
 
     yield run_here
@@ -91,7 +109,8 @@ def own_environment(tmp_path: Path) -> Callable[..., dict[str, str]]:
             # Processes that start elsewhere leave what they measured where it is collected.
             kept["COVERAGE_FILE"] = os.environ.get("COVERAGE_FILE", str(ROOT / ".coverage"))
         # Whatever such a process leaves behind is found, and known for this test's.
-        return {**kept, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), **given}
+        home = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+        return {**kept, **home, **canaries.FOR_EVERY_SERVICE, **given}
 
     return environment
 
@@ -100,11 +119,18 @@ def own_environment(tmp_path: Path) -> Callable[..., dict[str, str]]:
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let all that is skipped for want of a server be one line of the summary."""
     report = yield
+    if report.when == "teardown" and report.passed and (told := _secrets_printed(report)):
+        report.outcome, report.longrepr = "failed", f"what it printed holds a secret: {told}"
     if report.skipped and isinstance(report.longrepr, tuple):
         reason = report.longrepr[2].removeprefix("Skipped: ")
         if reason in (MISSING, MISSING_POOLER):
             report.longrepr = (str(ROOT / "tests" / "postgres.py"), 1, reason)
     return report
+
+
+def _secrets_printed(report: pytest.TestReport) -> list[str]:
+    """What tests of a service print is its log, with nothing hidden from it."""
+    return [seen for _, text in report.sections for seen in canaries.seen_in(text)]
 
 
 def _postgres() -> Iterator[Cluster]:
@@ -115,6 +141,7 @@ def _postgres() -> Iterator[Cluster]:
         pytest.skip(MISSING)
     with running_cluster(binaries) as cluster:
         yield cluster
+        assert not canaries.seen_in((cluster.folder / "log").read_bytes())
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import httpx2
 
+import canaries
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.flows.intake import Intake
 from jobhook.web.limits import BoundedProtocol
 
-SECRET = "correct horse battery staple"
-OLD_SECRET = "the one before, still good"
+SECRET = canaries.WEBHOOK
+OLD_SECRET = canaries.ODD_WEBHOOK
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import re
-import secrets
 import shutil
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import canaries
 from ports import free_port
 
 # Set by CI. It has none of the prefixes that tests are kept clean of.
@@ -76,7 +76,7 @@ class Cluster:
         self.binaries = binaries
         self.folder = folder
         self.port = free_port()
-        self.password = secrets.token_hex(8)
+        self.password = canaries.DATABASE
         self._numbers = itertools.count(1)
 
     def url(self, database: str, port: int | None = None) -> str:

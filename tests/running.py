@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import canaries
+
 Environment = Callable[..., dict[str, str]]
 
 
@@ -30,6 +32,7 @@ class Process:
         while True:
             line = await asyncio.wait_for(self.process.stderr.readline(), 20)
             assert line, f"the process ended without {event}; it said {self.logs}"
+            assert not canaries.seen_in(line)
             self.logs.append(json.loads(line))
             if self.logs[-1]["event"] == event:
                 return self.logs[-1]
@@ -38,6 +41,7 @@ class Process:
         """Send a signal and return the exit code."""
         self.process.send_signal(number)
         _, err = await asyncio.wait_for(self.process.communicate(), 40)
+        assert not canaries.seen_in(err)
         self.logs += [json.loads(line) for line in err.splitlines()]
         return self.process.returncode or 0
 

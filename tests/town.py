@@ -8,13 +8,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import canaries
 from jobhook.devhub import TOKEN, DevHub
 from jobhook.hub.client import AsyncHub
 from jobhook.settings import Settings
 from jobhook.web.serving import listen, url_of
 from jobhook.wiring import Service, for_devhub, running_devhub, running_service
 
-SECRET = "0123456789abcdef"
+SECRET = canaries.WEBHOOK
 T = TypeVar("T")
 
 
@@ -48,6 +49,7 @@ class Town:
             "HF_ENDPOINT": self.url,
             "HF_TOKEN": TOKEN,
             "HF_HOME": str(self.folder),
+            **canaries.FOR_EVERY_SERVICE,
         }
 
     def settings(self, **environ: str) -> Settings:

@@ -19,10 +19,11 @@ from typing import Any
 
 import httpx2
 
+import canaries
 from jobhook.devhub import TOKEN
 from ports import free_port
 
-SECRET = "correct horse battery staple and campaign"
+SECRET = canaries.WEBHOOK
 # The limits have tests of their own: here nothing may wait for a day.
 NO_LIMITS = {
     "JOBHOOK_RULE_REPO_PER_HOUR": "999999999",
@@ -146,6 +147,7 @@ def service(
         "JOBHOOK_DATABASE": database,
         "JOBHOOK_RULES": str(rules),
         "JOBHOOK_WEBHOOK_SECRETS": SECRET,
+        **canaries.FOR_EVERY_SERVICE,
         **NO_LIMITS,
         **environ,
     }
