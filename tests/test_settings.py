@@ -164,8 +164,9 @@ def test_a_setting_is_read(environ: dict[str, str], field: str, value: Any) -> N
         ),
         pytest.param({"JOBHOOK_SECRET_": "x"}, "takes no secret named ''", id="no name"),
         pytest.param(
-            {"JOBHOOK_WEBHOOK_SECRETS_FILE": "/nowhere"}, "/nowhere cannot be read", id="no file"
+            {"JOBHOOK_WEBHOOK_SECRETS_FILE": "/nowhere"}, "No such file or directory", id="no file"
         ),
+        pytest.param({"JOBHOOK_SECRET_A_FILE": "a\0b"}, "JOBHOOK_SECRET_A$", id="no name of one"),
     ],
 )
 def test_a_setting_that_cannot_be_is_told(environ: dict[str, str], message: str) -> None:
@@ -195,9 +196,6 @@ def test_a_password_in_a_database_url_is_not_told() -> None:
     assert str(settings.database) == "postgresql://db/x"
     assert "s3cret" not in repr(settings)
     assert "s3cret" in settings.secrets
-    with pytest.raises(SettingsError) as caught:
-        read(JOBHOOK_DATABASE="mysql://me:s3cret@db/x")
-    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("odd", "@ / ? # [ ] @/ /@ ?@ 1/ 1? :/".split())

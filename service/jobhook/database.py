@@ -58,9 +58,11 @@ def read_database(url: str, *, force: bool) -> Database:
     if url.startswith(("postgresql://", "postgres://")):
         _check_address(url)
         return Database(url, None)
-    shown = url.rpartition("@")[2]
+    # A password may stand anywhere in what is not understood.
+    kind, separator, _ = url.partition("://")
+    shown = f" ({kind}://…)" if separator else ""
     raise SettingsError(
-        f"JOBHOOK_DATABASE {shown!r} cannot be used: write sqlite:///jobhook.db or postgresql://…"
+        f"JOBHOOK_DATABASE{shown} cannot be used: write sqlite:///jobhook.db or postgresql://…"
     )
 
 

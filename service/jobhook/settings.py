@@ -281,8 +281,13 @@ def _is_text(value: str) -> bool:
 def _file(variable: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"{variable}: {path} cannot be read") from exc
+    except (OSError, ValueError) as exc:
+        # What stands there may be the secret itself: it is not told.
+        why = getattr(exc, "strerror", None) or "no UTF-8 text"
+        raise SettingsError(
+            f"{variable} names a file that cannot be read ({why}): a secret itself goes into "
+            f"{variable.removesuffix('_FILE')}"
+        ) from exc
 
 
 def _webhook_secrets(text: str, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobhook.core.errors import (
@@ -18,6 +18,7 @@ from jobhook.core.errors import (
 )
 from jobhook.core.texts import without_controls
 from jobhook.hub.connections import Headers, Response
+from jobhook.hub.hiding import without
 from jobhook.hub.quota import retry_after
 
 _REFUSALS: Mapping[int, type[HubRefused]] = {
@@ -33,15 +34,21 @@ _RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))', re.IGNORECASE
 _REQUEST_IDS = ("x-request-id", "x-amzn-trace-id", "x-amz-cf-id")
 
 
-def failure(response: Response, body: bytes, *, changes: bool) -> HubError:
-    """Return what went wrong, as *response* says it; *changes* if something may have been done."""
+def failure(
+    response: Response, body: bytes, *, changes: bool, hidden: Iterable[str] = ()
+) -> HubError:
+    """
+    Return what went wrong, as *response* says it without what is *hidden*.
+
+    *changes* if something may have been done.
+    """
     status, headers = response.status, response.headers
     facts: dict[str, Any] = {
         "status": status,
         "code": headers.get("x-error-code"),
         "request_id": next((headers[name] for name in _REQUEST_IDS if name in headers), None),
     }
-    message = f"the Hub answered {status}: {_sentence(response, body)}"
+    message = f"the Hub answered {status}: {_sentence(response, body, hidden)}"
     if status == 429:
         return HubBusy(message, retry_after=retry_after(headers), **facts)
     if 400 <= status < 500 and status != _AMBIGUOUS_REFUSAL:
@@ -60,17 +67,19 @@ def next_link(headers: Headers) -> str | None:
     return None
 
 
-def _sentence(response: Response, body: bytes) -> str:
+def _sentence(response: Response, body: bytes, hidden: Iterable[str]) -> str:
     """Return what the Hub says, in any of the forms in which it says it, on one line."""
     told = response.headers.get("x-error-message")
     if not told and "html" not in response.headers.get("content-type", ""):
         told = _told_in(body)
-    sentence = " ".join((told or response.reason or "no reason given").split())
+    # Before anything is cut: a piece of a secret would not be known for one.
+    told = without(told or response.reason or "no reason given", hidden)
+    sentence = " ".join(told[:4096].split())
     return without_controls(sentence[:500])
 
 
 def _told_in(body: bytes) -> str:
-    text = body[:4096].decode("utf-8", "replace")
+    text = body.decode("utf-8", "replace")
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):

@@ -43,6 +43,7 @@ from jobhook.hub.connections import (
     Response,
 )
 from jobhook.hub.endpoints import endpoint_of, status_class
+from jobhook.hub.hiding import confidences, without
 from jobhook.hub.opening import check_patience, checked_token, parts_of
 from jobhook.hub.patience import RETRIES, pause_before
 from jobhook.hub.quota import read_quota
@@ -102,6 +103,8 @@ class _Request:
     path: str
     query: Query = ()
     content: bytes | None = None
+    # What *content* says, if that is JSON.
+    said: Any = None
     headers: Mapping[str, str]
     answer_max: int = ANSWER_MAX_BYTES
     rested: float = RESTING_SECONDS
@@ -109,6 +112,11 @@ class _Request:
     @property
     def changes(self) -> bool:
         return self.method != "GET"
+
+    @property
+    def confidences(self) -> tuple[str, ...]:
+        """What it carries that must not come back in a message."""
+        return confidences(self.headers, self.said)
 
 
 class HubTransport:
@@ -247,7 +255,14 @@ class HubTransport:
         if content is not None:
             sent["content-type"] = content_type
         rested = 0 if own_connection else _MOMENT_SECONDS
-        asked = _Request(method=method, path=path, content=content, headers=sent, rested=rested)
+        asked = _Request(
+            method=method,
+            path=path,
+            content=content,
+            said=json_body,
+            headers=sent,
+            rested=rested,
+        )
         return await (self._patiently(asked) if harmless else self._send(asked, self._deadline))
 
     async def delete(self, path: str, *, token: CallToken = None) -> None:
@@ -308,17 +323,16 @@ class HubTransport:
             StreamQuiet: Nothing came for that long.
             HubBusy: The stream could not be opened, or broke.
         """
-        target = self._target(path, query)
+        target, headers = self._target(path, query), self._headers(token)
         is_open = False
         tell = self._telling("GET", path)
         try:
-            async with self._connections.stream(
-                target, self._headers(token), quiet=quiet
-            ) as response:
+            async with self._connections.stream(target, headers, quiet=quiet) as response:
                 tell(response)
                 self._note_quota(response)
                 if not response.is_success:
-                    raise failure(response, await _capped(response), changes=False)
+                    body, hidden = await _capped(response), confidences(headers, None)
+                    raise failure(response, body, changes=False, hidden=hidden)
                 is_open = True
                 yield Opened(response.headers, response.chunks)
         except httpcore2.LocalProtocolError:
@@ -384,9 +398,10 @@ class HubTransport:
             tell(None)
             if not left.is_set():
                 raise HubBusy(f"{asked.method} {asked.path}: it was not its turn in time") from exc
-            raise lost(f"no answer that could be used ({_why(exc)})") from exc
+            why = without(_why(exc), asked.confidences)
+            raise lost(f"no answer that could be used ({why})") from exc
         if not response.is_success:
-            raise failure(response, body, changes=asked.changes)
+            raise failure(response, body, changes=asked.changes, hidden=asked.confidences)
         try:
             return Answer(json.loads(body) if body else None, response.headers)
         except (ValueError, RecursionError) as exc:
