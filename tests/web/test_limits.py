@@ -4,12 +4,15 @@ import asyncio
 import re
 import resource
 import socket
+import struct
 import sys
+import threading
 import time
 
 import pytest
 
 from doors import SECRET, Door, QuickProtocol
+from jobhook import failpoints
 from jobhook.web.limits import HEADERS_MAX_BYTES, HEADERS_MAX_COUNT, connections_max
 
 pytestmark = pytest.mark.anyio
@@ -363,3 +366,36 @@ async def test_five_hundred_slow_senders_are_cut_off_and_do_not_hold_up_the_othe
     for _, writer in slow:
         writer.close()
     assert len(await door.store.deliveries(limit=0)) == 20
+
+
+# On uvloop, which the service runs on: it fails where something is written to what is closed.
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})])
+async def test_an_answer_is_kept_back_if_its_connection_is_gone_with_a_request_behind_it(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        assert go_on.wait(20)
+
+    failpoints.arm("store.inserted", wait)
+    delivery = b"\r\n".join(
+        [
+            b"POST /webhooks/hub HTTP/1.1",
+            b"X-Webhook-Secret: " + SECRET.encode(),
+            b"Content-Length: 2",
+            b"",
+            b"{}",
+        ]
+    )
+    with socket.create_connection((door.host, door.port)) as sender:
+        sender.sendall(delivery + request())
+        assert await asyncio.to_thread(begun.wait, 20)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # Answered after the connection was seen to be gone.
+    assert (await door.client.get("/healthz")).status_code == 200
+    go_on.set()
+    answer = await door.client.post("/webhooks/hub", headers={"X-Webhook-Secret": SECRET})
+    assert answer.status_code == 202
+    assert caplog.records == []

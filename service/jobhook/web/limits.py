@@ -69,6 +69,8 @@ class BoundedProtocol(HttpToolsProtocol):
         # would cost as much as checking the secret.
         self._deadline = _NEVER
         self._watch: asyncio.TimerHandle | None = None
+        # The request that runs; those that follow on the same connection wait until it is answered.
+        self._begun: RequestResponseCycle = None  # type: ignore[assignment]
         # The same for every request: one that held its own cycle would be garbage that only the
         # collector finds.
         self._extensions: dict[str, Any] = {
@@ -88,6 +90,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
         super().connection_lost(exc)
+        # uvicorn tells only the last request of a connection, which waits behind the one that runs.
+        if self._begun and not self._begun.response_complete:
+            self._begun.disconnected = True
+            self._begun.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -182,7 +188,6 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.parser.get_http_version() == "1.0" and not chunked
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        # One at a time: those that follow on the same connection wait until it is answered.
         self._begun = cycle
         super()._start_asgi_task(cycle, app)
 
