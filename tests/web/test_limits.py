@@ -399,3 +399,11 @@ async def test_an_answer_is_kept_back_if_its_connection_is_gone_with_a_request_b
     answer = await door.client.post("/webhooks/hub", headers={"X-Webhook-Secret": SECRET})
     assert answer.status_code == 202
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("sent", [b"\0\0\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n"])
+async def test_what_is_no_request_is_refused_and_fills_no_log(
+    door: Door, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    assert (await door.raw(sent)).startswith(b"HTTP/1.1 400 ")
+    assert caplog.records == []

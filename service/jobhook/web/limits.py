@@ -12,6 +12,7 @@ import resource
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -103,13 +104,24 @@ class BoundedProtocol(HttpToolsProtocol):
         waiting = self._in_headers
         begun = self._deadline
         self._received = len(data)
-        super().data_received(data)
+        self._feed(data)
         # A line that never ends reaches no callback of the parser: while the same header block is
         # waited for, count the raw bytes as well.
         if waiting and self._in_headers and self._deadline == begun:
             self._header_bytes += len(data)
             if self._header_bytes > HEADERS_MAX_BYTES:
                 self._refuse(431, b"the header block is too large")
+
+    def _feed(self, data: bytes) -> None:
+        # uvicorn's own would write a line into the log for each request that is none: a stranger
+        # must not fill the disk.
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # It was refused when its headers were complete.
+            return
+        except httptools.HttpParserError:
+            self._refuse(400, b"this is no HTTP request")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
