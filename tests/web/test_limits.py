@@ -18,6 +18,15 @@ from jobhook.web.limits import HEADERS_MAX_BYTES, HEADERS_MAX_COUNT, connections
 pytestmark = pytest.mark.anyio
 
 MIB = 1024 * 1024
+DELIVERY = b"\r\n".join(
+    [
+        b"POST /webhooks/hub HTTP/1.1",
+        b"X-Webhook-Secret: " + SECRET.encode(),
+        b"Content-Length: 2",
+        b"",
+        b"{}",
+    ]
+)
 
 
 def request(*lines: bytes, path: bytes = b"/healthz") -> bytes:
@@ -380,17 +389,8 @@ async def test_an_answer_is_kept_back_if_its_connection_is_gone_with_a_request_b
         assert go_on.wait(20)
 
     failpoints.arm("store.inserted", wait)
-    delivery = b"\r\n".join(
-        [
-            b"POST /webhooks/hub HTTP/1.1",
-            b"X-Webhook-Secret: " + SECRET.encode(),
-            b"Content-Length: 2",
-            b"",
-            b"{}",
-        ]
-    )
     with socket.create_connection((door.host, door.port)) as sender:
-        sender.sendall(delivery + request())
+        sender.sendall(DELIVERY + request())
         assert await asyncio.to_thread(begun.wait, 20)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     # Answered after the connection was seen to be gone.
@@ -407,3 +407,31 @@ async def test_what_is_no_request_is_refused_and_fills_no_log(
 ) -> None:
     assert (await door.raw(sent)).startswith(b"HTTP/1.1 400 ")
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [
+        pytest.param(b"\0\0\r\n\r\n", 400, id="no request"),
+        pytest.param(b"GET http://[ HTTP/1.1\r\n\r\n", 400, id="no URL"),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400, id="no chunk"
+        ),
+        pytest.param(request(b"A: " + b"x" * HEADERS_MAX_BYTES), 431, id="too large"),
+    ],
+)
+async def test_what_is_refused_waits_until_what_came_before_it_is_answered(
+    door: Door, rest: bytes, status: int
+) -> None:
+    answer = await door.raw(DELIVERY + request() + rest)
+    assert [int(code) for code in re.findall(rb"HTTP/1.1 (\d+) ", answer)] == [202, 200, status]
+
+
+async def test_what_has_its_answer_is_not_refused_once_more(door: Door) -> None:
+    reader, writer = await asyncio.open_connection(door.host, door.port)
+    writer.write(b"POST /webhooks/hub HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    answer = await reader.readuntil(b"}}")
+    writer.write(b"no chunk\r\n")
+    assert await asyncio.wait_for(reader.read(), 20) == b""
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 401 ")

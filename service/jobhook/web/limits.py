@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import (
@@ -52,7 +52,8 @@ class BoundedProtocol(HttpToolsProtocol):
     A header block over 16 KiB or 64 lines gets 431; headers that are not complete after 5 seconds,
     or a body after 10, get 408. A body that nobody reads any more (its sender was refused) is
     drained for 10 seconds at most, so that the sender can read the answer; then the connection is
-    closed. A connection too many gets 503. *meter* hears of what was refused.
+    closed. A connection too many gets 503. Whatever is refused waits for its turn: what came before
+    it on the connection is answered first. *meter* hears of what was refused.
     """
 
     meter: Meter = NO_METER
@@ -64,6 +65,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._header_bytes = 0
         self._refused = False
+        # What a refusal says once all that came before it is answered.
+        self._last_word = b""
         self._in_headers = False
         self._in_body = False
         # When what is waited for must be here. A timer of its own for each header block and body
@@ -71,7 +74,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline = _NEVER
         self._watch: asyncio.TimerHandle | None = None
         # The request that runs; those that follow on the same connection wait until it is answered.
-        self._begun: RequestResponseCycle = None  # type: ignore[assignment]
+        self._begun: RequestResponseCycle | None = None
         # The same for every request: one that held its own cycle would be garbage that only the
         # collector finds.
         self._extensions: dict[str, Any] = {
@@ -92,7 +95,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unwatch()
         super().connection_lost(exc)
         # uvicorn tells only the last request of a connection, which waits behind the one that runs.
-        if self._begun and not self._begun.response_complete:
+        if self._begun is not None and not self._begun.response_complete:
             self._begun.disconnected = True
             self._begun.message_event.set()
 
@@ -140,9 +143,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(400, b"this version of HTTP is not spoken here")
         if self._refused:
             return
+        super().on_headers_complete()
+        # Not before: of a URL that cannot be read there is no request whose body could come.
         self._in_body = True
         self._deadline = self.loop.time() + self.body_seconds
-        super().on_headers_complete()
         self.cycle.transport = self._lingering  # type: ignore[assignment]
         self.scope["extensions"] = self._extensions
 
@@ -169,7 +173,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
-        if self.pipeline:
+        if self._has_the_last_word():
+            self._close_with_it()
+        elif self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         elif not self._in_headers and not self._in_body:
             self._expect_nothing()
@@ -206,7 +212,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _answer_at_once(
         self, status: int, body: bytes, headers: tuple[Header, ...]
     ) -> Awaitable[None]:
-        return answer_at_once(self._begun, status, body, headers)
+        return answer_at_once(cast(RequestResponseCycle, self._begun), status, body, headers)
 
     def _body_is_here(self) -> bool:
         return not self._in_body
@@ -242,13 +248,30 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
+        if self._in_body and self.cycle.response_started:
+            # It has its answer; a second one would be taken for that to another request.
+            self.transport.close()
+            return
         self.meter.refused(status)
-        self.transport.write(
+        self._last_word = (
             STATUS_LINE[status]
             + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n"
             + b"content-length: %d\r\n\r\n" % len(message)
             + message
         )
+        if self._has_the_last_word():
+            self._close_with_it()
+
+    def _has_the_last_word(self) -> bool:
+        """Whether something is refused, and all that came before it on the connection answered."""
+        if not self._last_word:
+            return False
+        runs = self._begun is not None and not self._begun.response_complete
+        # What is refused in the middle of its body is among those that wait or run.
+        return len(self.pipeline) + runs == self._in_body
+
+    def _close_with_it(self) -> None:
+        self.transport.write(self._last_word)
         self.transport.close()
 
 
