@@ -26,7 +26,7 @@ WORKERS := 3
 # Where there is no PostgreSQL, what is only tried on one is left out.
 UNTRIED := $(if $(wildcard /usr/lib/postgresql/*/bin/initdb)$(shell command -v initdb),,--omit='*postgres*')
 
-campaign: $(VENV)/.dev  ## Kills, crashes, faults and power cuts at full length: hours (NAMES=kills for one)
+campaign: $(VENV)/.dev  ## Kills, crashes, faults, power cuts and hostile input at full length: hours (NAMES=kills for one)
 	PYTHONPATH=tests $(BIN)/python -m campaign $(NAMES)
 
 check: $(VENV)/.dev  ## Lint, format and types

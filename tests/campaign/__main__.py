@@ -21,6 +21,7 @@ from pathlib import Path
 from campaign.crashes import CRASHES, crash_everywhere
 from campaign.damage import damage, unseen
 from campaign.faults import FAULTS, strike_all
+from campaign.fuzz import fuzz, fuzzed_service
 from campaign.kills import kills
 from campaign.power_cuts import FULL, NORMAL, power_cuts
 from campaign.replicas import share
@@ -32,6 +33,7 @@ KILLS = 1000
 CUTS = 1000
 DAMAGES = 300
 DELIVERIES = 20_000
+REQUESTS, FUZZ_SECONDS = 1_000_000, 3600
 
 NewDatabase = Callable[[str], str]
 
@@ -100,6 +102,18 @@ async def run_damage(setting: Setting) -> Result:
     return Result(not unseen(seen), f"{DAMAGES} times each: {told}")
 
 
+async def run_fuzz(setting: Setting) -> Result:
+    async with fuzzed_service(setting.folder) as target:
+        report = await fuzz(
+            target,
+            requests=REQUESTS,
+            seed=setting.seed,
+            seconds=FUZZ_SECONDS,
+            tell=say,
+        )
+    return Result(report.holds, str(report))
+
+
 async def run_replicas(setting: Setting) -> Result:
     assert setting.cluster
     verdict = await share(
@@ -121,6 +135,7 @@ ON_SQLITE: dict[str, Campaign] = {
     "wipes": run_wipes,
     "power-cuts": run_power_cuts,
     "damage": run_damage,
+    "fuzz": run_fuzz,
 }
 ON_POSTGRES: dict[str, Campaign] = {"replicas": run_replicas}
 
