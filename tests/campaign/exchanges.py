@@ -188,7 +188,9 @@ def _answers(requests: Sequence[Request], told: bytes) -> Iterator[Answer]:
 
 def _size(method: bytes, status: int, names: dict[bytes, bytes], rest: bytes) -> int | None:
     """Return how long the body at the beginning of *rest* is; None if not all of it is there."""
-    if method == b"HEAD" or status in (204, 304):
+    # What is refused for its form is answered before anybody knows that it was a HEAD.
+    is_refused = status in (400, 408, 431) and names.get(b"connection") == b"close"
+    if (method == b"HEAD" and not (is_refused and rest)) or status in (204, 304):
         return 0
     if names.get(b"transfer-encoding") == b"chunked":
         return _size_of_chunks(rest)

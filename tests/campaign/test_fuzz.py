@@ -71,6 +71,11 @@ def test_an_answer_that_must_not_be_is_seen(
         pytest.param((PROBE, POST), OK, id="the other closed"),
         pytest.param((PROBE, POST), OK + LATE[:-1], id="the last cut off"),
         pytest.param((Request(b"HEAD", b"/"), PROBE), OK[:-2] + OK, id="no body to HEAD"),
+        pytest.param(
+            (Request(b"HEAD", b"//["),),
+            b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno",
+            id="HEAD refused for its form",
+        ),
         pytest.param((POST, PROBE), CHUNKS + OK, id="in chunks"),
         pytest.param((POST,), b"HTTP/1.1 100 Continue\r\n\r\n" + OK, id="asked to go on"),
         pytest.param(
