@@ -124,7 +124,7 @@ class Life:
         users.write_text(json.dumps(USERS))
         with listen("127.0.0.1", 0) as listener:
             devhub = DevHub(url_of(listener), users=users)
-            self.seen.hub = EchoingHub(devhub.app)
+            self.seen.hub = EchoingHub(devhub.app, len(ECHOED))
             devhub.app = self.seen.hub
             async with running_devhub(devhub, listener):
                 await self._serve(url_of(listener))

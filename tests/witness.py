@@ -35,12 +35,16 @@ class EchoingHub:
     """
     Stands before a devhub and keeps what it is asked.
 
-    A job that would run *echo-STATUS* is answered with that status and the whole request.
+    A job that would run *echo-STATUS* is answered with that status and the whole request, but not
+    before there are as many such requests as *echoes*: after some of these answers a service sends
+    nothing more for a while.
     """
 
     app: ASGIApp
+    echoes: int
     asked: list[Asked] = field(default_factory=list)
     answered: bytearray = field(default_factory=bytearray)
+    _all_here: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,6 +56,7 @@ class EchoingHub:
         asked = Asked(target, headers, body)
         self.asked.append(asked)
         if status := _echoes(asked):
+            await self._until_all_are_here()
             await _echo(send, int(status), asked)
             return
         rest = iter([{"type": "http.request", "body": body, "more_body": False}])
@@ -64,6 +69,11 @@ class EchoingHub:
             await send(message)
 
         await self.app(scope, again, told)
+
+    async def _until_all_are_here(self) -> None:
+        if len({status for each in self.asked if (status := _echoes(each))}) == self.echoes:
+            self._all_here.set()
+        await self._all_here.wait()
 
 
 def _echoes(asked: Asked) -> str | None:
