@@ -26,6 +26,7 @@ OLD_SIGNING = _canary("signing-key-before")
 FOR_JOBS = _canary("for-jobs")
 GIVEN = _canary("given-to-one-run")
 DATABASE = _canary("database")
+ADMIN = _canary("admin-token")
 # With the letters that forms of writing have trouble with.
 ODD_WEBHOOK = f"""{WORD} "'\\%/+&=?#$`{WORD}"""
 ODD_FOR_JOBS = f"""{WORD}"'\\%/+&=?#$ü鳥\n\t{WORD}"""
@@ -38,6 +39,7 @@ OF_SETTINGS = {
     "DATABASE": f"postgresql://jobhook:{DATABASE}@127.0.0.1:1/jobhook",
     "WEBHOOK_SECRETS": f"{WEBHOOK},{OLD_WEBHOOK}",
     "SIGNING_KEYS": f"{SIGNING},{OLD_SIGNING}",
+    "ADMIN_TOKEN": ADMIN,
 }
 # What every service of the suite has beside what its test gives it.
 FOR_EVERY_SERVICE = {"JOBHOOK_SECRET_CANARY": FOR_JOBS}

@@ -45,6 +45,7 @@ USERS = [{"name": "ann", "token": canaries.SAVED_HUB}]
 FILES = {
     "JOBHOOK_WEBHOOK_SECRETS": f"{canaries.ODD_WEBHOOK},{canaries.OLD_WEBHOOK}",
     "JOBHOOK_SIGNING_KEYS": f"{canaries.SIGNING},{canaries.OLD_SIGNING}",
+    "JOBHOOK_ADMIN_TOKEN": canaries.ADMIN,
     "JOBHOOK_SECRET_ODD": canaries.ODD_FOR_JOBS,
     "JOBHOOK_SECRET_PLAIN": canaries.FOR_JOBS,
 }
@@ -181,6 +182,8 @@ class Life:
             _post(b"{}", "no", "w", f"/{second}"),
             _get(f"/payloads/{canaries.SIGNING}"),
             _get(f"/{canaries.FOR_JOBS}", f"Authorization: Bearer {canaries.SAVED_HUB}"),
+            _get("/api/v1/audit", f"Authorization: Bearer {canaries.ADMIN}"),
+            _get(f"/api/v1/me?token={canaries.ADMIN}", f"Authorization: Basic {canaries.ADMIN}"),
             _get("/readyz", f"Cookie: {canaries.WEBHOOK}", "Transfer-Encoding: gzip"),
             f"{canaries.OLD_WEBHOOK}\r\n\r\n".encode(),
         ]

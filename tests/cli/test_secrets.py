@@ -46,6 +46,7 @@ def secrets_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, echoing_hub: s
     monkeypatch.setenv("HF_TOKEN", canaries.HUB)
     monkeypatch.setenv("JOBHOOK_WEBHOOK_SECRETS", f"{canaries.ODD_WEBHOOK},{canaries.WEBHOOK}")
     monkeypatch.setenv("JOBHOOK_SIGNING_KEYS", canaries.SIGNING)
+    monkeypatch.setenv("JOBHOOK_ADMIN_TOKEN", canaries.ADMIN)
     monkeypatch.setenv("JOBHOOK_SECRET_ODD", canaries.ODD_FOR_JOBS)
     monkeypatch.setenv("JOBHOOK_PUBLIC_URL", "https://jobhook.test")
     monkeypatch.setenv("GIVEN", canaries.ODD_FOR_JOBS)
@@ -129,6 +130,8 @@ def test_no_command_tells_a_secret(
         pytest.param("JOBHOOK_SECRET_A-B", canaries.FOR_JOBS, id="a name that the Hub refuses"),
         pytest.param("JOBHOOK_SECRET_A", f"{canaries.FOR_JOBS}\udce9", id="half a character"),
         pytest.param("HF_TOKEN", f"{canaries.HUB} {canaries.HUB}", id="two tokens"),
+        pytest.param("JOBHOOK_ADMIN_TOKEN", canaries.WORD, id="a short token"),
+        pytest.param("JOBHOOK_ADMIN_TOKEN", f"{canaries.ADMIN} x", id="a token with a space"),
         pytest.param("JOBHOOK_DATABASE", f"mysql://a:{canaries.DATABASE}@h/d", id="MySQL"),
         pytest.param("JOBHOOK_DATABASE", f"mysql://h/d?password={canaries.DATABASE}", id="a query"),
         pytest.param("JOBHOOK_DATABASE", f"host=h password={canaries.DATABASE}", id="a DSN"),
