@@ -27,6 +27,7 @@ FOR_JOBS = _canary("for-jobs")
 GIVEN = _canary("given-to-one-run")
 DATABASE = _canary("database")
 ADMIN = _canary("admin-token")
+CALLER = _canary("token-of-a-caller")
 # With the letters that forms of writing have trouble with.
 ODD_WEBHOOK = f"""{WORD} "'\\%/+&=?#$`{WORD}"""
 ODD_FOR_JOBS = f"""{WORD}"'\\%/+&=?#$ü鳥\n\t{WORD}"""
@@ -40,6 +41,7 @@ OF_SETTINGS = {
     "WEBHOOK_SECRETS": f"{WEBHOOK},{OLD_WEBHOOK}",
     "SIGNING_KEYS": f"{SIGNING},{OLD_SIGNING}",
     "ADMIN_TOKEN": ADMIN,
+    "TOKEN": CALLER,
 }
 # What every service of the suite has beside what its test gives it.
 FOR_EVERY_SERVICE = {"JOBHOOK_SECRET_CANARY": FOR_JOBS}

@@ -132,6 +132,7 @@ def test_no_command_tells_a_secret(
         pytest.param("HF_TOKEN", f"{canaries.HUB} {canaries.HUB}", id="two tokens"),
         pytest.param("JOBHOOK_ADMIN_TOKEN", canaries.WORD, id="a short token"),
         pytest.param("JOBHOOK_ADMIN_TOKEN", f"{canaries.ADMIN} x", id="a token with a space"),
+        pytest.param("JOBHOOK_TOKEN", canaries.CALLER, id="a token and no URL"),
         pytest.param("JOBHOOK_DATABASE", f"mysql://a:{canaries.DATABASE}@h/d", id="MySQL"),
         pytest.param("JOBHOOK_DATABASE", f"mysql://h/d?password={canaries.DATABASE}", id="a query"),
         pytest.param("JOBHOOK_DATABASE", f"host=h password={canaries.DATABASE}", id="a DSN"),
@@ -155,3 +156,18 @@ def test_a_setting_that_cannot_be_is_told_without_its_value(
     ran = run(*command)
     assert ran.code in (1, 2)
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("command", [("jobs", "ls"), ("launches", "ls", "--json"), ("pause",)])
+def test_a_service_elsewhere_that_says_everything_back_makes_no_command_tell_its_token(
+    run: Run,
+    secrets_here: None,
+    monkeypatch: pytest.MonkeyPatch,
+    echoing_hub: str,
+    command: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv("JOBHOOK_URL", echoing_hub)
+    monkeypatch.setenv("JOBHOOK_TOKEN", canaries.CALLER)
+    ran = run(*command)
+    assert ran.code == 1
+    assert f"{echoing_hub} answered 400" in ran.err
