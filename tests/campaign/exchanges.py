@@ -15,7 +15,7 @@ _ENDS_OF_HEADS = (b"HTTP/", b"\n\n", b"\n\r\n", b"\r\r")
 # The deliberate 503s: what is not stored, a service that stops, a connection too many.
 _UNAVAILABLE = re.compile(rb'"(?:unavailable|shutting_down)"|too many connections')
 _CHUNK = re.compile(rb"([0-9a-f]+)\r\n")
-_STREAM = b"text/event-stream"
+_STREAM = b"\r\ncontent-type: text/event-stream\r\n"
 
 
 class Wrong(Exception):

@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from campaign.api import API, KNOWN_WEBHOOK_ID, SETTINGS, let_in
 from campaign.exchanges import Answer, Request, Resource, Sent, Wrong, is_over, judged
 from campaign.growth import Grower
 from campaign.heard import Heard
@@ -41,8 +42,9 @@ RESOURCES = (
     Resource(_RECEIVER + b"?secret=" + SECRET, (b"POST",), bodies=_BODIES[:1], often=8),
     *(
         Resource(path, often=4)
-        for path in (b"/", b"/healthz", b"/readyz", b"/payloads/abc.0.xyz", b"/metrics", b"/x")
+        for path in (b"/", b"/healthz", b"/readyz", b"/payloads/abc.0.xyz", b"/x")
     ),
+    *API,
 )
 
 _AT_ONCE = 48
@@ -109,12 +111,19 @@ async def fuzzed_service(
     """Run a service beside a devhub that launches nothing, to be fuzzed."""
     hub = DevHubMachine(folder)
     database = folder / "fuzz.db"
-    environ = {"JOBHOOK_PAUSE": "on", "JOBHOOK_WEBHOOK_SECRETS": SECRET.decode(), **environ}
+    environ = {
+        "JOBHOOK_PAUSE": "on",
+        "JOBHOOK_WEBHOOK_SECRETS": SECRET.decode(),
+        **SETTINGS,
+        **environ,
+    }
     machine = service(folder, hub, f"sqlite:///{database}", **environ)
+    await let_in(database)
     try:
         for each in (hub, machine):
             await each.start()
             await each.ready("/")
+        assert (await _delivered(machine, KNOWN_WEBHOOK_ID)).status == 202
         yield Target(machine, grower_of(resources), database)
     finally:
         for each in (machine, hub):
@@ -230,9 +239,7 @@ async def _afterwards(target: Target, report: Report, connections: int) -> Async
         return
     if report.grown_mib > target.growth_max:
         yield f"its memory has grown by {report.grown_mib:.0f} MiB"
-    caller = ((b"X-Webhook-Secret", SECRET), (b"Webhook-Id", b"the-last"))
-    (valid,) = Resource(_RECEIVER, (b"POST",), (caller,), (push(1),)).requests()
-    answer = await _alone(machine, valid)
+    answer = await _delivered(machine, "the-last")
     if answer.status != 202:
         yield f"a valid delivery is answered {answer.status} {answer.body!r}"
     if left := await _settled(target, connections):
@@ -242,7 +249,10 @@ async def _afterwards(target: Target, report: Report, connections: int) -> Async
         yield f"its log: {content[max(0, found.start() - 300) : found.end() + 1500].decode()}"
 
 
-async def _alone(machine: Machine, request: Request) -> Answer:
+async def _delivered(machine: Machine, webhook_id: str) -> Answer:
+    """Return the answer to a valid delivery."""
+    caller = ((b"X-Webhook-Secret", SECRET), (b"Webhook-Id", webhook_id.encode()))
+    (request,) = Resource(_RECEIVER, (b"POST",), (caller,), (push(1),)).requests()
     sent = Sent(b"", (request,), (request.framed(random.Random(0)),))  # noqa: S311
     told = bytearray()
     await _exchange(machine.url, sent, told)
