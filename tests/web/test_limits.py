@@ -435,3 +435,25 @@ async def test_what_has_its_answer_is_not_refused_once_more(door: Door) -> None:
     assert await asyncio.wait_for(reader.read(), 20) == b""
     writer.close()
     assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize(
+    ("first", "says"),
+    [
+        pytest.param(b"POST /webhooks/hub HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", 0, id="here"),
+        pytest.param(request(b"Connection: close"), 1, id="that is the last"),
+    ],
+)
+async def test_a_body_on_its_way_is_of_no_request_before_it(
+    door: Door, first: bytes, says: int
+) -> None:
+    last = DELIVERY.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+    begun, rest = last[:-1], last[-1:]
+    reader, writer = await asyncio.open_connection(door.host, door.port)
+    writer.write(first + begun)
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.count(b"connection: close") == says
+    writer.write(rest)
+    told = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert told.count(b"HTTP/1.1 ") == 1 - says

@@ -186,7 +186,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def close_when_drained(self) -> None:
         """Close the connection once the rest of the request has come, or will not come any more."""
-        if self._in_body and not self.transport.is_closing():
+        if not self._body_is_here() and not self.transport.is_closing():
             self.flow.resume_reading()
         else:
             self.transport.close()
@@ -215,7 +215,8 @@ class BoundedProtocol(HttpToolsProtocol):
         return answer_at_once(cast(RequestResponseCycle, self._begun), status, body, headers)
 
     def _body_is_here(self) -> bool:
-        return not self._in_body
+        # What comes in may be the body of a request that waits behind the one that runs.
+        return not self._in_body or self.cycle is not self._begun
 
     def _expect_headers(self) -> None:
         self._in_headers = True
