@@ -126,7 +126,7 @@ def judged(sent: Sent, told: bytes, probe: Request) -> list[Answer]:
         answers = list(_answers(sent.requests, told))
         _check_order(sent.requests, answers, probe)
     for answer in answers:
-        if answer.status >= 500 and not (answer.status == 503 and _UNAVAILABLE.search(told)):
+        if answer.status >= 500 and not (answer.status == 503 and _UNAVAILABLE.search(answer.body)):
             raise Wrong(f"{answer.status}: {answer.body[:200]!r}")
     return answers
 
@@ -184,6 +184,8 @@ def _answers(requests: Sequence[Request], told: bytes) -> Iterator[Answer]:
             return
         yield Answer(status, rest[:size])
         at += size
+        if names.get(b"connection") == b"close" and at < len(told):
+            raise Wrong(f"something comes after the last answer: {told[at : at + 80]!r}")
 
 
 def _size(method: bytes, status: int, names: dict[bytes, bytes], rest: bytes) -> int | None:

@@ -15,6 +15,7 @@ from campaign.heard import Heard
 
 SEED = 11
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+LAST = OK.replace(b"\r\n", b"\r\nconnection: close\r\n", 1)
 LATE = OK.replace(b"200", b"404")
 CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n0\r\n\r\n0\r\n\r\n"
 POST = Request(b"POST", b"/webhooks/hub")
@@ -49,6 +50,7 @@ def test_a_seed_gives_the_same_requests_again() -> None:
         pytest.param((PROBE,), b"ok", id="no answer"),
         pytest.param((PROBE,), OK + b"rest", id="more than an answer"),
         pytest.param((POST, PROBE), OK + LATE, id="answers out of step"),
+        pytest.param((POST, PROBE), LAST + OK, id="an answer after the last"),
         pytest.param((POST,), OK.replace(b"200", b"500"), id="a failure"),
         pytest.param((POST,), OK.replace(b"200", b"503"), id="a 503 that nobody meant"),
         pytest.param((POST,), b"HTTP/1.1 200 OK\r\n\r\nok", id="no length"),
