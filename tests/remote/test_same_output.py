@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import shlex
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from commands import Ran, Run
+from jobhook.adapters.logs import configure_logs
 from jobhook.cli import following
 from jobhook.hub.client import AsyncHub
 from jobhook.wiring import Service
@@ -97,6 +99,8 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
 
 @pytest.fixture
 def both(sides: Sides, run: Run, monkeypatch: pytest.MonkeyPatch) -> Both:
+    # The service runs in this process: what it logs is no output of a command.
+    configure_logs(stream=io.BytesIO())
     monkeypatch.setattr(following, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr("jobhook.flows.stopping._LOOK_AGAIN_SECONDS", 0)
     return Both(sides, run, monkeypatch)
