@@ -207,6 +207,15 @@ async def test_a_payload_is_explained(away: Away) -> None:
     assert given["items"][0]["jobs"][0]["command"] == ["echo", "hello"]
 
 
+async def test_a_payload_may_hold_numbers_of_any_length(away: Away) -> None:
+    payload = {
+        "event": {"action": "update", "scope": "repo.content"},
+        "repo": {"type": "dataset", "name": "dev/corpus", "size": 10**40},
+    }
+    told = await away.post("/rules/explain", payload=payload, offline=True)
+    assert [each["rule"] for each in told["items"]] == ["hello", "never"]
+
+
 async def test_a_token_is_made_used_and_revoked(away: Away) -> None:
     made = await away.post("/tokens", 201, name="ci", role="operator")
     headers = {"authorization": f"Bearer {made['token']}"}

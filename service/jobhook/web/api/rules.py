@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import orjson
 from pydantic import Field, model_validator
 
 from jobhook.core.access import Role
@@ -114,7 +114,8 @@ async def _check(call: Call) -> CheckReport:
 async def _explain(call: Call) -> ExplanationList:
     asked = call.body
     body = (
-        orjson.dumps(asked.payload)
+        # Numbers may be of any length here.
+        json.dumps(asked.payload).encode()
         if asked.payload is not None
         else await call.services.records.body(asked.delivery)
     )
