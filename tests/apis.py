@@ -71,7 +71,7 @@ class ShortStreams(Streams):
 
     def __init__(self) -> None:
         self.ending = asyncio.Event()
-        super().__init__(most=2, heartbeat=0.05, stalled=0.5, ending=self.ending)
+        super().__init__(most=2, heartbeat=0.05, ending=self.ending)
 
 
 async def _no_metrics(accept: str) -> tuple[bytes, str]:

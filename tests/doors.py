@@ -42,3 +42,4 @@ class QuickProtocol(BoundedProtocol):
 
     header_seconds = 0.5
     body_seconds = 0.5
+    unread_seconds = 0.5

@@ -8,12 +8,18 @@ import struct
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from doors import SECRET, Door, QuickProtocol
 from jobhook import failpoints
+from jobhook.web.answers import answer_in_two
 from jobhook.web.limits import HEADERS_MAX_BYTES, HEADERS_MAX_COUNT, connections_max
+from jobhook.web.serving import listen, serving
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 pytestmark = pytest.mark.anyio
 
@@ -457,3 +463,57 @@ async def test_a_body_on_its_way_is_of_no_request_before_it(
     told = await asyncio.wait_for(reader.read(), 10)
     writer.close()
     assert told.count(b"HTTP/1.1 ") == 1 - says
+
+
+@pytest.mark.parametrize(
+    ("size", "lines"),
+    [
+        pytest.param(MIB, (), id="more is to come"),
+        pytest.param(60_000, (), id="all is said, and the connection rests"),
+        pytest.param(60_000, (b"Connection: close",), id="all is said, and it is closed"),
+    ],
+)
+async def test_a_connection_whose_answer_nobody_reads_is_broken_off(
+    size: int, lines: tuple[bytes, ...]
+) -> None:
+    begun, gone = asyncio.Event(), asyncio.Event()
+
+    class Watched(QuickProtocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            gone.set()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.set()
+        await answer_in_two(send, 200, b"x" * size, ())
+
+    with listen("127.0.0.1", 0) as listener, socket.socket() as sender:
+        # No more than this is out of our hands.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        async with serving(app, listener, protocol=Watched):
+            sender.connect(listener.getsockname())
+            sender.sendall(request(*lines))
+            await asyncio.wait_for(begun.wait(), 10)
+            await asyncio.wait_for(gone.wait(), 10)
+
+
+async def test_a_slow_reader_gets_the_whole_answer() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer_in_two(send, 200, b"x" * MIB, ())
+
+    loop, read = asyncio.get_running_loop(), b""
+    with listen("127.0.0.1", 0) as listener, socket.socket() as sender:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+        async with serving(app, listener, protocol=QuickProtocol):
+            sender.connect(listener.getsockname())
+            sender.setblocking(False)
+            sender.sendall(request(b"Connection: close"))
+            begun = time.monotonic()
+            while time.monotonic() - begun < 2 * QuickProtocol.unread_seconds:
+                read += await loop.sock_recv(sender, 5_000)
+                await asyncio.sleep(0.01)
+            while piece := await loop.sock_recv(sender, MIB):
+                read += piece
+    assert read.endswith(b"x" * MIB)

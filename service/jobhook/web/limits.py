@@ -29,6 +29,7 @@ HEADERS_MAX_BYTES = 16 * 1024
 HEADERS_MAX_COUNT = 64
 HEADER_SECONDS = 5.0
 BODY_SECONDS = 10.0
+UNREAD_SECONDS = 30.0
 CONNECTIONS_MAX = 1000
 # Files that the database, the Hub's client and the logs need beside the connections.
 _OTHER_FILES = 64
@@ -52,13 +53,15 @@ class BoundedProtocol(HttpToolsProtocol):
     A header block over 16 KiB or 64 lines gets 431; headers that are not complete after 5 seconds,
     or a body after 10, get 408. A body that nobody reads any more (its sender was refused) is
     drained for 10 seconds at most, so that the sender can read the answer; then the connection is
-    closed. A connection too many gets 503. Whatever is refused waits for its turn: what came before
-    it on the connection is answered first. *meter* hears of what was refused.
+    closed. A connection is broken off when for 30 seconds nothing is read of what is left to be
+    sent. One too many gets 503. Whatever is refused waits for its turn: what came before it on the
+    connection is answered first. *meter* hears of what was refused.
     """
 
     meter: Meter = NO_METER
     header_seconds = HEADER_SECONDS
     body_seconds = BODY_SECONDS
+    unread_seconds = UNREAD_SECONDS
     connections_max = connections_max()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -72,6 +75,8 @@ class BoundedProtocol(HttpToolsProtocol):
         # When what is waited for must be here. A timer of its own for each header block and body
         # would cost as much as checking the secret.
         self._deadline = _NEVER
+        # Of answers: how much was left to be sent when that was looked at last, and when less was.
+        self._left, self._read_at = 0, _NEVER
         self._watch: asyncio.TimerHandle | None = None
         # The request that runs; those that follow on the same connection wait until it is answered.
         self._begun: RequestResponseCycle | None = None
@@ -89,6 +94,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(503, b"too many connections are open")
             return
         self._expect_headers()
+        self._read_at = self.loop.time()
         self._watch = self.loop.call_at(self._deadline, self._look_at_deadline)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -232,20 +238,36 @@ class BoundedProtocol(HttpToolsProtocol):
             self._watch = None
 
     def _look_at_deadline(self) -> None:
-        # Nothing that begins later can be due before the next look.
         now = self.loop.time()
-        if now < self._deadline:
-            soonest = now + min(self.header_seconds, self.body_seconds, self.timeout_keep_alive)
-            self._watch = self.loop.call_at(min(self._deadline, soonest), self._look_at_deadline)
-        elif self._in_headers and not self._header_bytes:
-            self.transport.close()
-        elif self._in_headers or not self.cycle.response_started:
+        if not self._is_read(now):
+            # Closing it would wait for the reader.
+            self.transport.abort()
+            return
+        if now >= self._deadline and not (self._refused or self.transport.is_closing()):
+            self._give_up()
+        # Nothing that begins later can be due before the next look.
+        soonest = now + min(
+            self.header_seconds, self.body_seconds, self.unread_seconds, self.timeout_keep_alive
+        )
+        due = self._deadline if self._deadline > now else _NEVER
+        self._watch = self.loop.call_at(min(due, soonest), self._look_at_deadline)
+
+    def _is_read(self, now: float) -> bool:
+        """Whether what is left of answers has become less within the time for that."""
+        before, self._left = self._left, self.transport.get_write_buffer_size()
+        if before == 0 or self._left < before:
+            self._read_at = now
+        return now - self._read_at < self.unread_seconds
+
+    def _give_up(self) -> None:
+        """Close the connection, and say why to whoever began with a request."""
+        nothing_came = self._in_headers and not self._header_bytes
+        if not nothing_came and (self._in_headers or not self.cycle.response_started):
             self._refuse(408, b"the request did not come in time")
         else:
             self.transport.close()
 
     def _refuse(self, status: int, message: bytes) -> None:
-        self._unwatch()
         if self._refused or self.transport.is_closing():
             return
         self._refused = True

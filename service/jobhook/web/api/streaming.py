@@ -1,8 +1,8 @@
 """
 Server-sent events: one stream of them to one caller.
 
-A caller who goes away ends what feeds the stream; one who reads too slowly is cut off, and comes
-back with the id of the last event that was read.
+A caller who goes away ends what feeds the stream; one who reads nothing of it is cut off
+(`web/limits.py`), and comes back with the id of the last event that was read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Send
 
 HEARTBEAT_SECONDS = 15.0
-STALLED_SECONDS = 30.0
 STREAMS_MAX = 600
 # What goes wrong so soon is answered with a status of its own.
 _FIRST_SECONDS = 2.0
@@ -39,10 +38,9 @@ class Streams:
         *,
         most: int = STREAMS_MAX,
         heartbeat: float = HEARTBEAT_SECONDS,
-        stalled: float = STALLED_SECONDS,
         ending: asyncio.Event,
     ) -> None:
-        self._most, self._heartbeat, self._stalled = most, heartbeat, stalled
+        self._most, self._heartbeat = most, heartbeat
         self._ended = ending
         self.open = 0
 
@@ -81,10 +79,6 @@ class Streams:
     async def until_ended(self) -> None:
         """Wait until the service ends."""
         await self._ended.wait()
-
-    def patience(self) -> asyncio.Timeout:
-        """Return how long a caller may take for what is sent."""
-        return asyncio.timeout(self._stalled)
 
 
 class Stream:
@@ -129,9 +123,6 @@ class Stream:
             await send(head)
             await self._send_all(send, gone, over)
             await send({"type": "http.response.body", "body": b""})
-        except TimeoutError:
-            # What is left unsaid of the body makes the server break the connection off.
-            log.info("api.stream_stalled")
         finally:
             for task in (gone, over):
                 task.cancel()
@@ -146,8 +137,7 @@ class Stream:
             if gone in done or over in done:
                 return
             text, last = self._told() if done else (_HEARTBEAT, False)
-            async with self._streams.patience():
-                await send({"type": "http.response.body", "body": text, "more_body": True})
+            await send({"type": "http.response.body", "body": text, "more_body": True})
             if last:
                 return
 
