@@ -113,8 +113,8 @@ async def _check(call: Call) -> CheckReport:
 
 async def _explain(call: Call) -> ExplanationList:
     asked = call.body
+    # Numbers of any length, as they came; of `orjson` there is an end at 64 bits.
     body = (
-        # Numbers may be of any length here.
         json.dumps(asked.payload).encode()
         if asked.payload is not None
         else await call.services.records.body(asked.delivery)
