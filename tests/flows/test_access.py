@@ -9,7 +9,15 @@ import pytest
 from factories import NOON, make_token
 from fakes import HandClock
 from jobhook.adapters.store_sqlite import SqliteStore
-from jobhook.core.access import USED_EVERY_MS, ApiToken, Caller, Role, digest_of, token_from
+from jobhook.core.access import (
+    EXPIRES_MAX,
+    USED_EVERY_MS,
+    ApiToken,
+    Caller,
+    Role,
+    digest_of,
+    token_from,
+)
 from jobhook.core.errors import NameTaken, NotAllowed, NotSignedIn, StoreUnavailable, UsageError
 from jobhook.flows import access as flow
 from jobhook.flows.access import ADMIN_TOKEN, Access, check_role, drawn_token
@@ -179,6 +187,7 @@ def test_what_was_drawn_lets_in_for_as_long_as_was_said() -> None:
         pytest.param({"name": "x" * 65}, "no name for a token", id="a long name"),
         pytest.param({"name": ADMIN_TOKEN}, "no name for a token", id="the name of another"),
         pytest.param({"expires_at": NOON}, "expired already", id="expired"),
+        pytest.param({"expires_at": EXPIRES_MAX + 1}, "the year 9999", id="no time to be shown"),
     ],
 )
 async def test_a_token_that_cannot_be_is_refused(

@@ -15,6 +15,8 @@ _TOKEN = re.compile(r"jh_[A-Za-z0-9_-]{43}")
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 _NAME = re.compile(NAME_PATTERN.strip("^$"))
 TOKEN_BYTES = 32
+# The last moment that can be shown: the end of the year 9999, in milliseconds since 1970.
+EXPIRES_MAX = 253_402_300_799_999
 # To within what it is known when a token was last used.
 USED_EVERY_MS = 60_000
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hmac import compare_digest
 
 from jobhook.core.access import (
+    EXPIRES_MAX,
     TOKEN_BYTES,
     USED_EVERY_MS,
     ApiToken,
@@ -80,6 +81,8 @@ class Access:
         check_name(token.name)
         if token.state(self._clock()) != TokenState.ACTIVE:
             raise UsageError("a token that has expired already opens nothing: say a later time")
+        if token.expires_at is not None and token.expires_at > EXPIRES_MAX:
+            raise UsageError("no token is good beyond the year 9999: say an earlier time, or none")
         if not await self._store.add_token(token, most=TOKENS_MAX):
             raise UsageError(
                 f"there are {TOKENS_MAX:,} tokens already: revoke those that nobody needs"

@@ -207,13 +207,21 @@ async def test_a_payload_is_explained(away: Away) -> None:
     assert given["items"][0]["jobs"][0]["command"] == ["echo", "hello"]
 
 
-async def test_a_payload_may_hold_numbers_of_any_length(away: Away) -> None:
-    payload = {
-        "event": {"action": "update", "scope": "repo.content"},
-        "repo": {"type": "dataset", "name": "dev/corpus", "size": 10**40},
-    }
-    told = await away.post("/rules/explain", payload=payload, offline=True)
-    assert [each["rule"] for each in told["items"]] == ["hello", "never"]
+async def test_numbers_of_any_length_are_explained(away: Away) -> None:
+    delivery, _ = await away.pushed()
+    payload = (await away.get(f"/deliveries/{delivery['id']}"))["payload"] | {"more": 2**64}
+    told = await away.post("/rules/explain", payload=payload, rule="never", offline=True)
+    assert [each["fired"] for each in told["items"]] == [False]
+
+
+async def test_no_token_is_good_for_longer_than_can_be_shown(away: Away) -> None:
+    for name, when in (("late", "9999-12-31T23:59:59-14:00"), ("later", "9999-12-31T23:59:59.9999Z")):
+        await away.post("/tokens", 422, name=name, role="viewer", expires_at=when)
+    await away.post("/tokens", 201, name="last", role="viewer", expires_at="9999-12-31T23:59:59Z")
+    listed = (await away.get("/tokens"))["items"]
+    assert [each["expires_at"] for each in listed if each["name"] == "last"] == [
+        "9999-12-31T23:59:59.000Z"
+    ]
 
 
 async def test_a_token_is_made_used_and_revoked(away: Away) -> None:
