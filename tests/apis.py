@@ -36,6 +36,7 @@ class ApiDoor:
     host: str
     port: int
     store: SqliteStore
+    access: Access
     streams: ShortStreams
     clients: dict[Role, httpx2.AsyncClient]
     stranger: httpx2.AsyncClient
@@ -51,6 +52,11 @@ class ApiDoor:
     @property
     def admin(self) -> httpx2.AsyncClient:
         return self.clients[Role.ADMIN]
+
+    async def revoke(self, role: Role) -> None:
+        """Let the token of *role* open nothing any more."""
+        (token,) = [each for each in await self.store.tokens() if each.name == role.value]
+        await self.access.revoke(token.id)
 
     async def audits(self) -> tuple[AuditEntry, ...]:
         return await self.store.audits(limit=0)
@@ -112,7 +118,13 @@ async def opened_api(
             clients[role] = await stack.enter_async_context(_client(host, port, headers))
         stranger = await stack.enter_async_context(_client(host, port, {}))
         yield ApiDoor(
-            host=host, port=port, store=store, streams=streams, clients=clients, stranger=stranger
+            host=host,
+            port=port,
+            store=store,
+            access=access,
+            streams=streams,
+            clients=clients,
+            stranger=stranger,
         )
 
 

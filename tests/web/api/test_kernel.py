@@ -99,6 +99,14 @@ class Toys:
         if self.failure:
             raise self.failure
 
+    async def more_events(self, call: Call) -> AsyncIterator[Event]:
+        return self._more_events()
+
+    async def _more_events(self) -> AsyncIterator[Event]:
+        while True:
+            yield Event(data={})
+            await asyncio.sleep(0)
+
     def table(self) -> tuple[Operation, ...]:
         make: dict[str, Any] = {"answer": Thing, "status": 201, "body": ThingGiven}
         return (
@@ -111,6 +119,7 @@ class Toys:
                 "things.delete", "DELETE", "/things/{rule_id}", self.nothing, Role.ADMIN, status=204
             ),
             operation("things.feed", "GET", "/feed", self.events, answer=Thing, media=EVENTS),
+            operation("things.flood", "GET", "/flood", self.more_events, media=EVENTS),
         )
 
 
@@ -537,6 +546,9 @@ class Lines:
     async def read(self, count: int) -> list[str]:
         return [await anext(self._lines) for _ in range(count)]
 
+    async def rest(self) -> list[str]:
+        return [each async for each in self._lines]
+
 
 async def test_a_stream_tells_ids_and_its_end(door: ApiDoor) -> None:
     answer = await door.viewer.get("/api/v1/feed")
@@ -579,6 +591,35 @@ async def test_a_caller_who_goes_away_ends_the_stream(door: ApiDoor, toys: Toys)
         await lines.read(1)
         assert door.streams.open == 1
     await until_closed(door)
+
+
+@pytest.mark.parametrize("path", ["feed", "flood"])
+async def test_a_stream_ends_when_its_token_does(door: ApiDoor, toys: Toys, path: str) -> None:
+    toys.go.clear()
+    async with door.viewer.stream("GET", f"/api/v1/{path}") as answer:
+        lines = Lines(answer)
+        await lines.read(1)
+        await door.revoke(Role.VIEWER)
+        told = await lines.rest()
+    assert told[-3] == "event: error"
+    assert json.loads(told[-2].removeprefix("data: "))["error"]["code"] == "unauthorized"
+    await until_closed(door)
+
+
+async def test_a_stream_goes_on_while_tokens_cannot_be_read(
+    door: ApiDoor, toys: Toys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails() -> None:
+        raise StoreUnavailable("the disk is gone")
+
+    toys.go.clear()
+    async with door.viewer.stream("GET", "/api/v1/feed") as answer:
+        lines = Lines(answer)
+        await lines.read(9)
+        # What is known of tokens is read anew after this.
+        await door.revoke(Role.ADMIN)
+        monkeypatch.setattr(door.store, "tokens", fails)
+        assert await lines.read(4) == [": still here", "", ": still here", ""]
 
 
 async def test_so_many_streams_are_open_and_no_more(door: ApiDoor, toys: Toys) -> None:

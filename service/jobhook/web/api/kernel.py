@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -76,7 +77,8 @@ class Api:
             return tagged(await self._public[path](), headers.several("if-none-match"))
         if self._cors.is_preflight(method, headers):
             return Answer(status=204, headers=self._cors.preflight())
-        caller = await self._services.access.caller_of(headers.one("authorization"))
+        let_in = partial(self._services.access.caller_of, headers.one("authorization"))
+        caller = await let_in()
         if path == METRICS_PATH and method in ("GET", "HEAD"):
             text, media = await self._services.metrics(headers.several("accept"))
             return Answer(status=200, body=text, media=media, headers=UNTAGGED)
@@ -105,7 +107,7 @@ class Api:
             return await Change(operation, call, path=asked, body=raw).answer()
         found = await operation.handle(call)
         if operation.media == EVENTS:
-            return await self._streams.begin(found)
+            return await self._streams.begin(found, let_in)
         answer = whole(operation, found)
         is_get = operation.method == "GET"
         return tagged(answer, headers.several("if-none-match")) if is_get else answer

@@ -2,18 +2,20 @@
 Server-sent events: one stream of them to one caller.
 
 A caller who goes away ends what feeds the stream; one who reads nothing of it is cut off
-(`web/limits.py`), and comes back with the id of the last event that was read.
+(`web/limits.py`), and comes back with the id of the last event that was read. One whose token is
+good no more is told so at the next heartbeat.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from jobhook.core.errors import JobHookError
+from jobhook.core.errors import JobHookError, NotSignedIn, StoreError
 from jobhook.web.api.answering import dumped, encoded
 from jobhook.web.api.faults import ApiError, Fault, fault_of
 from jobhook.web.api.operations import EVENTS, Event, Events
@@ -44,9 +46,11 @@ class Streams:
         self._ended = ending
         self.open = 0
 
-    async def begin(self, events: Events) -> Stream:
+    async def begin(self, events: Events, look: Callable[[], Awaitable[object]]) -> Stream:
         """
         Return the stream of *events*, whose first may be here.
+
+        *look* raises `NotSignedIn` once its caller may call no more.
 
         Raises:
             ApiError: Too many are open, or the service ends.
@@ -57,7 +61,7 @@ class Streams:
                 fault=Fault.UNAVAILABLE, message="too many streams are open", retry_after=30
             )
         self.open += 1
-        stream = Stream(self, events)
+        stream = Stream(self, events, look)
         try:
             await stream.look_at_first()
         except BaseException:
@@ -68,6 +72,10 @@ class Streams:
     def closed(self) -> None:
         """Count one less."""
         self.open -= 1
+
+    def look_again_at(self) -> float:
+        """Return when a stream that is let on now is to be looked at again."""
+        return asyncio.get_running_loop().time() + self._heartbeat
 
     async def next(self, *tasks: asyncio.Task[Any]) -> set[asyncio.Task[Any]]:
         """Return which of *tasks* are done; none if it is time for a heartbeat."""
@@ -84,8 +92,11 @@ class Streams:
 class Stream:
     """One open stream."""
 
-    def __init__(self, streams: Streams, events: Events) -> None:
-        self._streams, self._events = streams, events
+    def __init__(
+        self, streams: Streams, events: Events, look: Callable[[], Awaitable[object]]
+    ) -> None:
+        self._streams, self._events, self._look = streams, events, look
+        self._look_at = streams.look_again_at()
         self._coming = self._ask()
 
     def _ask(self) -> asyncio.Task[Event | tuple[Event, ...]]:
@@ -117,7 +128,7 @@ class Stream:
             "status": 200,
             "headers": [*encoded((*own, *headers))],
         }
-        gone = asyncio.create_task(_until_gone(receive))
+        gone = asyncio.create_task(until_gone(receive))
         over = asyncio.create_task(self._streams.until_ended())
         try:
             await send(head)
@@ -136,10 +147,26 @@ class Stream:
             done = await self._streams.next(self._coming, gone, over)
             if gone in done or over in done:
                 return
-            text, last = self._told() if done else (_HEARTBEAT, False)
+            if not await self._may_go_on(is_quiet=not done):
+                text, last = _broken(fault_of(NotSignedIn("the token is good no more"))), True
+            else:
+                text, last = self._told() if done else (_HEARTBEAT, False)
             await send({"type": "http.response.body", "body": text, "more_body": True})
             if last:
                 return
+
+    async def _may_go_on(self, *, is_quiet: bool) -> bool:
+        """Whether the caller's token is still good, as far as is known."""
+        if not is_quiet and asyncio.get_running_loop().time() < self._look_at:
+            return True
+        self._look_at = self._streams.look_again_at()
+        try:
+            await self._look()
+        except NotSignedIn:
+            return False
+        except StoreError as exc:
+            log.warning("api.stream_not_checked", error=str(exc))
+        return True
 
     def _told(self) -> tuple[bytes, bool]:
         """Return what has come, and whether it is the last."""
@@ -160,7 +187,8 @@ async def _next(events: Events) -> Event | tuple[Event, ...]:
     return await anext(events)
 
 
-async def _until_gone(receive: Receive) -> None:
+async def until_gone(receive: Receive) -> None:
+    """Wait until the caller closes the connection; the request must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
