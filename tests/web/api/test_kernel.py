@@ -71,6 +71,7 @@ class Toys:
         self.failure: Exception | None = None
         self.go = asyncio.Event()
         self.go.set()
+        self.begun, self.broken_off = asyncio.Event(), asyncio.Event()
 
     async def __call__(self, call: Call) -> Any:
         self.calls.append(call)
@@ -78,6 +79,14 @@ class Toys:
         if self.failure:
             raise self.failure
         return Thing(id="t1", size=getattr(call.body, "size", 0))
+
+    async def asks_hub(self, call: Call) -> Thing:
+        self.begun.set()
+        try:
+            return Thing(id="t1") if self.go.is_set() else await self(call)
+        except asyncio.CancelledError:
+            self.broken_off.set()
+            raise
 
     async def nothing(self, call: Call) -> None:
         await self(call)
@@ -113,6 +122,14 @@ class Toys:
             operation("things.list", "GET", "/things", self, answer=Thing, query=Wanted),
             operation("things.one", "GET", "/things/{rule_id}", self, answer=Thing),
             operation("things.raw", "GET", "/things/{rule_id}/raw", self.bytes, media=BYTES),
+            operation(
+                "things.there",
+                "GET",
+                "/things/there",
+                self.asks_hub,
+                answer=Thing,
+                faults=(Fault.HUB_BUSY,),
+            ),
             operation("things.make", "POST", "/things", self, takes_key=True, **make),
             operation("things.touch", "POST", "/things/{rule_id}/touch", self, answer=Thing),
             operation(
@@ -527,6 +544,36 @@ async def test_a_page_of_another_origin_may_not(door: ApiDoor, origin: str) -> N
     assert asked.status_code == 401
     answer = await door.viewer.get("/api/v1/things", headers={"origin": origin})
     assert "access-control-allow-origin" not in answer.headers
+
+
+# -- what the Hub is asked --
+
+
+async def test_what_the_hub_tells_is_answered(door: ApiDoor) -> None:
+    assert (await door.viewer.get("/api/v1/things/there")).json()["id"] == "t1"
+
+
+async def test_nobody_goes_on_asking_the_hub_for_a_caller_who_has_gone(
+    door: ApiDoor, toys: Toys
+) -> None:
+    toys.go.clear()
+    call = asyncio.create_task(door.viewer.get("/api/v1/things/there"))
+    await asyncio.wait_for(toys.begun.wait(), 10)
+    call.cancel()
+    await asyncio.wait_for(toys.broken_off.wait(), 10)
+
+
+async def test_a_service_that_ends_waits_for_no_answer_of_the_hub(
+    door: ApiDoor, toys: Toys
+) -> None:
+    toys.go.clear()
+    call = asyncio.create_task(door.viewer.get("/api/v1/things/there"))
+    await asyncio.wait_for(toys.begun.wait(), 10)
+    door.streams.ending.set()
+    answer = await call
+    assert code_of(answer) == "unavailable"
+    assert answer.headers["retry-after"] == "5"
+    assert toys.broken_off.is_set()
 
 
 # -- streams --

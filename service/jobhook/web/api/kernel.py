@@ -105,7 +105,10 @@ class Api:
         if operation.changes:
             asked = f"{path}?{scope['query_string'].decode('latin-1')}"
             return await Change(operation, call, path=asked, body=raw).answer()
-        found = await operation.handle(call)
+        if operation.is_told_by_hub:
+            found = await self._streams.unless_ended(operation.handle(call), receive)
+        else:
+            found = await operation.handle(call)
         if operation.media == EVENTS:
             return await self._streams.begin(found, let_in)
         answer = whole(operation, found)

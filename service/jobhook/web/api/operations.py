@@ -138,6 +138,11 @@ class Operation:
         return self.method != "GET" and not self.is_question
 
     @property
+    def is_told_by_hub(self) -> bool:
+        """Whether the Hub is asked and nothing else, which may take long and may be broken off."""
+        return Fault.HUB_BUSY in self.faults and not self.changes
+
+    @property
     def tag(self) -> str:
         """The group that it stands in."""
         return self.name.partition(".")[0]

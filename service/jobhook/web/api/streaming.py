@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -19,6 +19,7 @@ from jobhook.core.errors import JobHookError, NotSignedIn, StoreError
 from jobhook.web.api.answering import dumped, encoded
 from jobhook.web.api.faults import ApiError, Fault, fault_of
 from jobhook.web.api.operations import EVENTS, Event, Events
+from jobhook.web.api.reading import CallerGone
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Send
@@ -28,6 +29,8 @@ STREAMS_MAX = 600
 # What goes wrong so soon is answered with a status of its own.
 _FIRST_SECONDS = 2.0
 _HEARTBEAT = b": still here\n\n"
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -68,6 +71,31 @@ class Streams:
             await stream.close()
             raise
         return stream
+
+    async def unless_ended(self, work: Awaitable[T], receive: Receive) -> T:
+        """
+        Return what *work* gives; break it off when nobody waits for it any more.
+
+        Raises:
+            CallerGone: The caller has closed the connection.
+            ApiError: The service ends.
+        """
+        asked = asyncio.ensure_future(work)
+        gone = asyncio.create_task(until_gone(receive))
+        over = asyncio.create_task(self.until_ended())
+        try:
+            await asyncio.wait({asked, gone, over}, return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                return asked.result()
+            if gone.done():
+                raise CallerGone
+            raise ApiError(
+                fault=Fault.UNAVAILABLE, message="the service is stopping: ask again", retry_after=5
+            )
+        finally:
+            for task in (asked, gone, over):
+                task.cancel()
+            await asyncio.gather(asked, gone, over, return_exceptions=True)
 
     def closed(self) -> None:
         """Count one less."""
