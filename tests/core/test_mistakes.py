@@ -609,3 +609,9 @@ def test_whatever_stands_in_a_file_is_a_rule_or_told(parts: Any, *, whole: bool)
         assert all(mistake.code in CODES and mistake.message for mistake in found)
     else:
         assert isinstance(list(contradictions(found)), list)
+
+
+def test_of_very_many_mistakes_the_first_are_told() -> None:
+    found = read_rule({f"k{number}": 1 for number in range(5_000)})
+    assert isinstance(found, tuple)
+    assert len(found) == 200

@@ -51,6 +51,10 @@ class Document:
         # Most files are as they should be, and nobody asks where anything stands.
         return _Marks(self.text)
 
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.split("\n")
+
     def place(self, path: Path) -> tuple[int, int]:
         """Return where *path* stands, or the nearest thing above it that stands somewhere."""
         while path and path not in self._marks.of:
@@ -103,7 +107,7 @@ class Document:
 
     def line(self, number: int) -> str:
         """Return that line of the file, from 1, without its end."""
-        return "".join(self.text.split("\n")[number - 1 : number]).rstrip("\r")
+        return "".join(self._lines[number - 1 : number]).rstrip("\r")
 
 
 def read_yaml(text: str) -> Document:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,6 +20,8 @@ from jobhook.core.wording import Keys, Mistake, mistake_of, place_of
 
 # Each looks at the whole rule once more.
 _ROUNDS = 20
+# Each is put into words, which takes a quarter of a millisecond.
+_MISTAKES_MAX = 200
 # What stands in for a part that is wrong and that its block cannot do without.
 _JOB = {"image": "x", "command": ["x"]}
 _STAND_INS: Mapping[str, Any] = {
@@ -45,7 +48,7 @@ _ITEM_STAND_INS: Mapping[str | int, Any] = {
 
 def read_rule(value: object, scripts: Scripts | None = None) -> Rule | tuple[Mistake, ...]:
     """
-    Return the rule that the content of a file is, or everything that is wrong with it.
+    Return the rule that the content of a file is, or what is wrong with it, up to 200 mistakes.
 
     *scripts* are those beside the rules that it names.
     """
@@ -53,7 +56,8 @@ def read_rule(value: object, scripts: Scripts | None = None) -> Rule | tuple[Mis
     try:
         return Rule.model_validate(value, context=handed_in)
     except ValidationError as exc:
-        found = tuple(map(mistake_of, _all_errors(value, exc.errors(include_url=False), handed_in)))
+        errors = _all_errors(value, exc.errors(include_url=False), handed_in)
+        found = tuple(map(mistake_of, islice(errors, _MISTAKES_MAX)))
         return tuple(mistake for mistake in found if not _follows(mistake, found))
 
 
