@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,7 +12,14 @@ import pytest
 from factories import BODY, NOON, make_rule, sample
 from jobhook.core import explanations
 from jobhook.core.deliveries import Delivery, RepoField
-from jobhook.core.errors import HubBusy, HubError, NoSuchRecord, Problem, UsageError
+from jobhook.core.errors import (
+    HubBusy,
+    HubError,
+    NoSuchRecord,
+    Problem,
+    TooManyCallers,
+    UsageError,
+)
 from jobhook.core.explanations import Told
 from jobhook.core.findings import ChangedFile, Found, Kind, Lookup, Unavailable
 from jobhook.core.rules import Rule, RuleSet
@@ -186,3 +195,23 @@ async def test_rule_files_are_checked_and_their_problems_told_up_to_a_bound(
     assert (report.ok, len(report.problems), report.left_out) == (False, 2, 1)
     with pytest.raises(UsageError, match="3 files are too many: give 2 at most"):
         await reader.check(dict.fromkeys("abc", ""))
+
+
+async def test_so_many_wait_for_their_turn_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explaining, "_WAITING_MAX", 1)
+    begun, go = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def check(_: Mapping[str, str]) -> CheckReport:
+        loop.call_soon_threadsafe(begun.set)
+        go.wait(10)
+        return CheckReport(True, (), ())
+
+    reader = records(make_rule(), check=check)
+    checking = asyncio.create_task(reader.check({}))
+    await begun.wait()
+    with pytest.raises(TooManyCallers, match="ask again"):
+        await reader.check({})
+    go.set()
+    await checking
+    assert (await reader.check({})).ok

@@ -13,7 +13,7 @@ from factories import NOON, make_launch, make_received
 from jobhook.adapters.store_sqlite import SqliteStore
 from jobhook.core.changes import Change, ChangeKind
 from jobhook.core.deliveries import DeliveryState
-from jobhook.core.errors import StoreUnavailable, TooManyFeeds, UsageError
+from jobhook.core.errors import StoreUnavailable, TooManyCallers, UsageError
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
 from jobhook.core.launches import LaunchState, moved
 from jobhook.core.pages import Place
@@ -202,7 +202,7 @@ async def test_only_so_many_may_follow_until_one_leaves(store: SqliteStore) -> N
     world = World(store, readers_max=2)
     async with world.feed.follow():
         async with world.feed.follow():
-            with pytest.raises(TooManyFeeds, match="2 feeds are open already"):
+            with pytest.raises(TooManyCallers, match="2 feeds are open already"):
                 async with world.feed.follow():
                     pass
         async with world.feed.follow():

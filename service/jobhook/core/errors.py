@@ -7,7 +7,7 @@ Everything jobhook raises on purpose, grouped by whose fault it is.
     * FilesTooLong             files do not fit one variable of a job
   * NoSuchRecord             there is no delivery, launch or rule of that id
   * WaitTimeout              what was waited for has not come; a TimeoutError too
-  * TooManyFeeds             as many as may be are followed already
+  * TooManyCallers             as many as may be are followed already
   * MissingSecret            the service lacks a secret that a rule hands to its job
   * NotLaunched              what a person asked for was not started, and will not be
     * LimitReached             a limit is used up, or nobody knows what it would cost
@@ -72,8 +72,8 @@ class WaitTimeout(JobHookError, TimeoutError):
     """What was waited for has not come in the time that was given."""
 
 
-class TooManyFeeds(JobHookError):
-    """So many follow the live feed already that no more can."""
+class TooManyCallers(JobHookError):
+    """So many ask for the same at once that no more can; later they may."""
 
 
 class MissingSecret(JobHookError):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from jobhook.core.deliveries import Delivery, Unreadable, delivery_id, read_delivery
-from jobhook.core.errors import NoSuchRecord, UsageError, did_you_mean
+from jobhook.core.errors import NoSuchRecord, TooManyCallers, UsageError, did_you_mean
 from jobhook.core.explanations import NOTHING_TOLD, Told, explanations
 from jobhook.core.findings import NOTHING_FOUND, Findings, Found, Lookup, Unavailable
 from jobhook.core.matching import decide
@@ -28,6 +29,8 @@ Checker = Callable[[Mapping[str, str]], CheckReport]
 # Of what is checked at once, and of what is told of it.
 _FILES_MAX = 1000
 _PROBLEMS_MAX = 1000
+# Each holds what it asks about in memory.
+_WAITING_MAX = 50
 
 
 class RuleRecords:
@@ -36,7 +39,7 @@ class RuleRecords:
 
     *check* looks at rule files, *ask* asks the Hub and answers every question, and *me* returns the
     name of the token's user, if it can be known. What takes the time of many rules is done in a
-    thread, one piece at a time.
+    thread, one piece at a time; `TooManyCallers` if 50 wait for that already.
     """
 
     def __init__(
@@ -56,13 +59,25 @@ class RuleRecords:
         self._clock = clock
         self._instance = instance
         self._one_at_a_time = asyncio.Lock()
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._waiting >= _WAITING_MAX:
+            raise TooManyCallers("too many ask about rules at once: ask again in a while")
+        self._waiting += 1
+        try:
+            async with self._one_at_a_time:
+                yield
+        finally:
+            self._waiting -= 1
 
     async def version(self) -> str:
         return await asyncio.to_thread(lambda: self._rules().version)
 
     async def rules(self) -> tuple[RuleSummary, ...]:
         rules = self._rules()
-        async with self._one_at_a_time:
+        async with self._turn():
             return await asyncio.to_thread(rule_summaries, rules)
 
     async def rule(self, rule_id: str) -> RuleDetail:
@@ -75,7 +90,7 @@ class RuleRecords:
     async def check(self, files: Mapping[str, str]) -> CheckReport:
         if len(files) > _FILES_MAX:
             raise UsageError(f"{len(files):,} files are too many: give {_FILES_MAX:,} at most")
-        async with self._one_at_a_time:
+        async with self._turn():
             report = await asyncio.to_thread(self._check, files)
         problems = report.problems[:_PROBLEMS_MAX]
         return replace(report, problems=problems, left_out=len(report.problems) - len(problems))
@@ -95,7 +110,7 @@ class RuleRecords:
         occasions = await self._looked_up(delivery, chosen, told)
         identity = delivery_id(SOURCE, key)
         origin = Origin(instance=self._instance, source=SOURCE, delivery=identity, key=key)
-        async with self._one_at_a_time:
+        async with self._turn():
             return await asyncio.to_thread(
                 lambda: tuple(explanations(occasions, chosen, body, origin))
             )
@@ -111,7 +126,7 @@ class RuleRecords:
             return occasions, frozenset().union(*(decide(occasions, each).open for each in rules))
 
         while True:
-            async with self._one_at_a_time:
+            async with self._turn():
                 occasions, asked = await asyncio.to_thread(look)
             if not asked:
                 return occasions

@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 
 from jobhook.core.changes import Change, ChangeKind
-from jobhook.core.errors import StoreError, TooManyFeeds, UsageError
+from jobhook.core.errors import StoreError, TooManyCallers, UsageError
 from jobhook.core.pages import Place, place_in
 from jobhook.ports.changes import Changes
 
@@ -100,12 +100,12 @@ class Feed:
 
         Raises:
             UsageError: *after* is no id of an event.
-            TooManyFeeds: So many follow already.
+            TooManyCallers: So many follow already.
             StoreError: The journal cannot be read now.
         """
         place = _asked(after)
         if self._readers >= self._readers_max:
-            raise TooManyFeeds(
+            raise TooManyCallers(
                 f"{self._readers_max:,} feeds are open already: close some, or look at the lists"
             )
         self._readers += 1

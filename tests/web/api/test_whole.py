@@ -215,7 +215,10 @@ async def test_numbers_of_any_length_are_explained(away: Away) -> None:
 
 
 async def test_no_token_is_good_for_longer_than_can_be_shown(away: Away) -> None:
-    for name, when in (("late", "9999-12-31T23:59:59-14:00"), ("later", "9999-12-31T23:59:59.9999Z")):
+    for name, when in (
+        ("late", "9999-12-31T23:59:59-14:00"),
+        ("later", "9999-12-31T23:59:59.9999Z"),
+    ):
         await away.post("/tokens", 422, name=name, role="viewer", expires_at=when)
     await away.post("/tokens", 201, name="last", role="viewer", expires_at="9999-12-31T23:59:59Z")
     listed = (await away.get("/tokens"))["items"]

@@ -33,7 +33,7 @@ from jobhook.core.errors import (
     SettingsError,
     StillRunning,
     StoreError,
-    TooManyFeeds,
+    TooManyCallers,
     UsageError,
 )
 
@@ -132,7 +132,7 @@ _FAULTS: tuple[tuple[type[JobHookError], Fault], ...] = (
     (HubBusy, Fault.HUB_BUSY),
     (OutcomeUnknown, Fault.OUTCOME_UNKNOWN),
     (RulesError, Fault.INVALID),
-    (TooManyFeeds, Fault.UNAVAILABLE),
+    (TooManyCallers, Fault.UNAVAILABLE),
     (StoreError, Fault.UNAVAILABLE),
     (SettingsError, Fault.UNAVAILABLE),
     (UsageError, Fault.INVALID),

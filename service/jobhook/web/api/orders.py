@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from jobhook.core.access import Role
-from jobhook.core.errors import JobHookError, UsageError, did_you_mean
+from jobhook.core.errors import JobHookError, NoSuchRecord, UsageError
 from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.records import EVERYTHING
 from jobhook.core.views import PauseView
@@ -120,10 +120,10 @@ async def _pauses(call: Call) -> PauseList:
 async def _pause(call: Call) -> Outcome:
     if call.body.rule:
         # Whoever pauses must not believe that something stopped.
-        known = [each.id for each in await call.services.rules.rules()]
-        if call.body.rule not in known:
-            hint = did_you_mean(call.body.rule, known)
-            raise UsageError(f"there is no rule {call.body.rule}{hint}")
+        try:
+            await call.services.rules.rule(call.body.rule)
+        except NoSuchRecord as exc:
+            raise UsageError(str(exc)) from exc
     return await carried_out(call, Deed.PAUSE, scope=call.body.scope, reason=call.body.reason)
 
 
