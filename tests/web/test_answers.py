@@ -41,6 +41,9 @@ class Line:
     def get_extra_info(self, _: str) -> None:
         return None
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def resume_reading(self) -> None:
         return
 
