@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from jobhook.core.errors import UsageError
-from jobhook.web.serving import listen, serving, url_of
+from jobhook.web.serving import OpenProtocol, listen, serving, url_of
 
 pytestmark = pytest.mark.anyio
 
@@ -25,6 +25,24 @@ async def test_an_app_is_served_while_the_block_runs() -> None:
             assert (await client.get(url)).status_code == 204
     with pytest.raises(ConnectionRefusedError), socket.create_connection(_address(url)):
         pass
+
+
+async def test_a_second_piece_of_an_answer_does_not_wait_until_the_first_is_acknowledged() -> None:
+    options = []
+
+    async def look(scope: Scope, receive: Receive, send: Send) -> None:
+        connection = scope["extensions"]["jobhook.transport"]["transport"].get_extra_info("socket")
+        options.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        await hello(scope, receive, send)
+
+    with listen("127.0.0.1", 0) as listener:
+        async with (
+            serving(look, listener, protocol=OpenProtocol),
+            httpx2.AsyncClient() as client,
+        ):
+            await client.get(url_of(listener))
+    assert options
+    assert options[0]
 
 
 async def test_the_collector_is_patient_while_requests_come() -> None:

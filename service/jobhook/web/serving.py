@@ -69,11 +69,12 @@ def listen(host: str, port: int, *, options: str = "--host or --port") -> socket
         UsageError: If the address is taken or is not of this machine; it names the *options*.
     """
     try:
-        family, kind, _, _, address = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with contextlib.ExitStack() as stack:
-            listener = stack.enter_context(socket.socket(family, kind))
+            # asyncio sends small pieces at once only where the socket says that it speaks TCP.
+            listener = stack.enter_context(socket.socket(family, kind, protocol))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.listen(2048)
