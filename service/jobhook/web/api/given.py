@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from jobhook.core.watches import REPO_TYPES
 
@@ -65,6 +67,31 @@ class Paged(Given):
         str | None,
         Field(max_length=500, description="`next_cursor` of the page before; the first without."),
     ] = None
+
+
+def said(name: str, kind: str) -> dict[str, Any]:
+    """Return the schema of bodies that say *name*, as a value of *kind*."""
+    return {"required": [name], "properties": {name: {"type": kind}}}
+
+
+def unsaid(*names: str) -> dict[str, Any]:
+    """Return the schema of bodies that leave *names* out, or null."""
+    return {"properties": {name: {"type": "null"} for name in names}}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A map from names of one pattern and length, in the words that generated clients know."""
+
+    longest: int | None = None
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        schema = handler(core_schema)
+        ((pattern, values),) = schema.pop("patternProperties").items()
+        names = {"pattern": pattern} | ({"maxLength": self.longest} if self.longest else {})
+        return {**schema, "propertyNames": names, "additionalProperties": values}
 
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}"

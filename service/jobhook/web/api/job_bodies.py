@@ -18,7 +18,7 @@ from jobhook.core.volumes import LocalFolder, read_volume
 from jobhook.hub.asking import spec_from
 from jobhook.hub.local_files import is_meant
 from jobhook.hub.uv import check_files_variable
-from jobhook.web.api.given import Given
+from jobhook.web.api.given import Given, said
 from jobhook.web.api.job_kinds import (
     Alias,
     Attempts,
@@ -39,7 +39,6 @@ from jobhook.web.api.job_kinds import (
     Volumes,
     Word,
     Words,
-    said,
 )
 
 _FILES_MAX = 50

@@ -8,23 +8,21 @@ left, the same rules say as for the Python functions (`core/jobs.py`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    GetJsonSchemaHandler,
     StringConstraints,
     WithJsonSchema,
 )
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from jobhook.core.errors import UsageError
 from jobhook.core.jobs import PORTS_MAX, JobStage
 from jobhook.core.schedules import SCHEDULE_WORDS, check_schedule
-from jobhook.web.api.given import Given
+from jobhook.web.api.given import Given, Named
 
 LINE_MAX = 1000
 TIMEOUT_MAX = 1_000_000_000
@@ -68,31 +66,6 @@ _LONG_CRON = f"{_field(_ANY)}( {_field(_ANY)}){{5,6}}"
 _SCHEDULE = f"^({'|'.join((*SCHEDULE_WORDS, _CRON, _LONG_CRON))})$"
 
 
-def said(name: str, kind: str) -> dict[str, Any]:
-    """Return the schema of bodies that say *name*, as a value of *kind*."""
-    return {"required": [name], "properties": {name: {"type": kind}}}
-
-
-def unsaid(*names: str) -> dict[str, Any]:
-    """Return the schema of bodies that leave *names* out, or null."""
-    return {"properties": {name: {"type": "null"} for name in names}}
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """A map from names of one pattern and length, in the words that generated clients know."""
-
-    longest: int | None = None
-
-    def __get_pydantic_json_schema__(
-        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        schema = handler(core_schema)
-        ((pattern, values),) = schema.pop("patternProperties").items()
-        names = {"pattern": pattern} | ({"maxLength": self.longest} if self.longest else {})
-        return {**schema, "propertyNames": names, "additionalProperties": values}
-
-
 def _a_timeout(value: float | str) -> float | str:
     if isinstance(value, str):
         if not re.fullmatch(_TIMEOUT, value):
@@ -124,11 +97,11 @@ Plain = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 Word = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]+$")]
 Words = tuple[Word, ...]
 Secret = Annotated[Plain, Field(json_schema_extra={"format": "password", "writeOnly": True})]
-Env = Annotated[dict[Annotated[str, StringConstraints(pattern=_ENV_NAME)], Plain], _Named()]
-Secrets = Annotated[dict[Annotated[str, StringConstraints(pattern=_SECRET_NAME)], Secret], _Named()]
+Env = Annotated[dict[Annotated[str, StringConstraints(pattern=_ENV_NAME)], Plain], Named()]
+Secrets = Annotated[dict[Annotated[str, StringConstraints(pattern=_SECRET_NAME)], Secret], Named()]
 LabelValue = Annotated[str, StringConstraints(pattern=f"^{_LABEL_VALUE}$")]
 Labels = Annotated[
-    dict[Annotated[str, StringConstraints(pattern=f"^{_LABEL_KEY}$")], LabelValue], _Named()
+    dict[Annotated[str, StringConstraints(pattern=f"^{_LABEL_KEY}$")], LabelValue], Named()
 ]
 Label = Annotated[str, StringConstraints(pattern=f"^{_LABEL_KEY}={_LABEL_VALUE}$")]
 # Of a user, an org or a repo.
@@ -143,7 +116,7 @@ FileName = Annotated[
         pattern=f"^([^/{_CONTROLS}]*/)*[.]?[^/.{_CONTROLS}][^/{_CONTROLS}]*$",
     ),
 ]
-Files = Annotated[dict[FileName, Plain], _Named(_FILE_NAME_MAX)]
+Files = Annotated[dict[FileName, Plain], Named(_FILE_NAME_MAX)]
 Group = Annotated[str, StringConstraints(pattern="^[a-z0-9-]{1,46}$")]
 Alias = Annotated[str, StringConstraints(pattern="^[a-z0-9-]{1,34}$")]
 # In JSON 1.0 is as whole as 1.

@@ -62,7 +62,7 @@ def document(operations: Sequence[Operation]) -> Json:
         "tags": [{"name": tag} for tag in dict.fromkeys(each.tag for each in operations)],
         "paths": dict(paths),
         "components": {
-            "schemas": _used({**definitions, "Error": _error()}, paths),
+            "schemas": _used({**definitions, **_errors()}, paths),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "bearerFormat": "jh_…"}
             },
@@ -137,7 +137,7 @@ def _parameters(operation: Operation) -> Iterator[Json]:
             "Idempotency-Key", "A word of your own, once for each thing to make.", "^[!-~]{1,255}$"
         )
     if operation.media == EVENTS:
-        yield _header("Last-Event-ID", "Go on behind this event.", "^[!-~]{1,200}$")
+        yield _header("Last-Event-ID", "Go on behind this event, whose `id` it is.")
 
 
 def _of_the_query(query: type[Given]) -> Iterator[Json]:
@@ -159,8 +159,8 @@ def _of_the_query(query: type[Given]) -> Iterator[Json]:
         }
 
 
-def _header(name: str, meaning: str, pattern: str) -> Json:
-    schema = {"type": "string", "pattern": pattern}
+def _header(name: str, meaning: str, pattern: str | None = None) -> Json:
+    schema = {"type": "string"} | ({"pattern": pattern} if pattern else {})
     return {
         "name": name,
         "in": "header",
@@ -201,28 +201,56 @@ def _success(operation: Operation, by_type: Mapping[Any, Json]) -> Json:
         told["content"] = {BYTES: {"schema": {"type": "string", "format": "binary"}}}
     elif operation.media == EVENTS:
         told["description"] += " The data of each event is JSON."
-        told["content"] = {
-            EVENTS: {"schema": {"type": "string"}, "x-event": by_type[operation.answer]}
-        }
+        item = _event(by_type[operation.answer])
+        told["content"] = {EVENTS: {"schema": {"type": "string"}, "x-itemSchema": item}}
     elif operation.answer is not None:
         told["content"] = {JSON: {"schema": by_type[operation.answer]}}
     return told
 
 
-def _failure(meaning: str) -> Json:
-    schema = {"$ref": "#/components/schemas/Error"}
-    return {"description": meaning, "content": {JSON: {"schema": schema}}}
+def _event(told: Json) -> Json:
+    """Return the schema of one event of a stream that *told* describes: OpenAPI 3.2 has a word."""
 
+    def kind(event: Json, data: Json) -> Json:
+        json = {"type": "string", "contentMediaType": JSON, "contentSchema": data}
+        return {"properties": {"event": event, "data": json}}
 
-def _error() -> Json:
-    inner = {
+    nothing = {"type": "object", "maxProperties": 0}
+    return {
         "type": "object",
-        "required": ["code", "message", "details"],
-        "properties": {
-            "code": {"enum": [each.code for each in Fault], "description": "For programs."},
-            "message": {"type": "string", "description": "One sentence for a person."},
-            "details": {"description": "What more there is to say; null if nothing."},
-        },
+        "required": ["data"],
+        "properties": {"id": {"type": "string"}, "event": {"type": "string"}},
+        "oneOf": [
+            kind({"not": {"enum": ["end", "error"]}}, told),
+            {"required": ["event"], **kind({"const": "end"}, nothing)},
+            {"required": ["event"], **kind({"const": "error"}, _ref("Error"))},
+        ],
     }
-    described = {"error": {**inner, "description": "What went wrong."}}
-    return {"type": "object", "required": ["error"], "properties": described}
+
+
+def _failure(meaning: str) -> Json:
+    return {"description": meaning, "content": {JSON: {"schema": _ref("Error")}}}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _errors() -> Json:
+    """Return the schemas of what is answered to a call that went wrong."""
+    code = {
+        "type": "string",
+        "enum": [each.code for each in Fault],
+        "description": "What went wrong, for programs.",
+    }
+    told = {
+        "code": {**_ref("ErrorCode"), "description": "For programs."},
+        "message": {"type": "string", "description": "One sentence for a person."},
+        "details": {"description": "What more there is to say; null if nothing."},
+    }
+    error = {"error": {**_ref("ErrorTold"), "description": "What went wrong."}}
+    return {
+        "Error": {"type": "object", "required": [*error], "properties": error},
+        "ErrorTold": {"type": "object", "required": [*told], "properties": told},
+        "ErrorCode": code,
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from jobhook.core.access import Role
 from jobhook.core.errors import JobHookError, NoSuchRecord, UsageError
@@ -13,12 +13,16 @@ from jobhook.core.operations import Deed, Order, Outcome
 from jobhook.core.records import EVERYTHING
 from jobhook.core.views import PauseView
 from jobhook.web.api.faults import ApiError, Fault
-from jobhook.web.api.given import Given, TypedRepo
+from jobhook.web.api.given import Given, TypedRepo, said, unsaid
 from jobhook.web.api.operations import Call, Operation
 
 
 class Scope(Given):
     """What is paused or goes on: a rule, a repo, or everything."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"if": said("rule", "string"), "then": unsaid("repo")}
+    )
 
     rule: Annotated[
         str | None, Field(pattern=r"^[a-z0-9-]{1,63}$", description="Only this rule.")

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from jobhook.core.access import Role
 from jobhook.core.explanations import Told
 from jobhook.core.views import CheckReport, Explanation, RuleDetail, RuleSummary
-from jobhook.web.api.given import Given
+from jobhook.web.api.given import Given, Named, said, unsaid
 from jobhook.web.api.operations import Call, Operation
 
 _FILES_MAX = 1000
@@ -30,12 +30,21 @@ class FilesGiven(Given):
             Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}$")],
             Annotated[str, Field(max_length=256 * 1024)],
         ],
+        Named(),
         Field(min_length=1, max_length=_FILES_MAX, description="Their texts, by their names."),
     ]
 
 
 class Explained(Given):
     """A delivery, of which rules are asked why they fire."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": said("payload", "object"),
+            "then": unsaid("delivery"),
+            "else": said("delivery", "string"),
+        }
+    )
 
     payload: Annotated[
         dict[str, Any] | None, Field(description="A payload, as the Hub sends it.")

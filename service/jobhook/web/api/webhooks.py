@@ -9,9 +9,9 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from jobhook.core.access import Role
 from jobhook.hub.models import WebhookInfo
-from jobhook.web.api.given import Given
+from jobhook.web.api.given import Given, said, unsaid
 from jobhook.web.api.hub_calls import CHANGED, HUB
-from jobhook.web.api.job_kinds import LINE_MAX, HubId, HubName, Secrets, said, unsaid
+from jobhook.web.api.job_kinds import LINE_MAX, HubId, HubName, Secrets
 from jobhook.web.api.operations import Call, Operation
 
 _ADDRESS = "^https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?([/?#][!-~]*)?$"
