@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import machine
 from bench.accepting import accepting
 from bench.calling import calling
+from bench.directing import directing
 from bench.feeding import feeding
 from bench.launching import launching
 from bench.listing import listing
@@ -21,6 +22,7 @@ from bench.table import FULL, QUICK, Row, Scale, markdown
 _PARTS: dict[str, Callable[[Path, Scale], Iterable[Row]]] = {
     "accepting": accepting,
     "calling": calling,
+    "directing": directing,
     "feeding": feeding,
     "launching": launching,
     "listing": listing,

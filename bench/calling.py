@@ -36,7 +36,7 @@ def _runs(scale: Scale) -> Iterable[Row]:
     with StubHub() as hub:
         for _ in range(scale.rounds):
             for side in random.sample(_SIDES, len(_SIDES)):
-                turns[side].append(_run(side, hub.url, scale.calls))
+                turns[side].append(run_jobs(side, hub.url, scale.calls))
     ours, theirs = turns["jobhook"], turns["official"]
     rates = [b[0] / a[0] for a, b in zip(ours, theirs, strict=True)]
     costs = [a[1] / b[1] for a, b in zip(ours, theirs, strict=True)]
@@ -59,7 +59,8 @@ def _runs(scale: Scale) -> Iterable[Row]:
     )
 
 
-def _run(side: str, url: str, calls: int) -> tuple[float, float]:
+def run_jobs(side: str, url: str, calls: int) -> tuple[float, float]:
+    """Start so many jobs; return the seconds and the seconds of processor time that took."""
     with _started(side, "run", url, calls) as process:
         told = json.loads(process.communicate(timeout=120)[0])
     return told["seconds"], told["processor"]

@@ -32,12 +32,15 @@ class StubHub:
     Attributes:
         started: When each job was asked for, by `time.perf_counter`.
         streams: How many logs were opened.
+        lists: Whether jobs are listed now; if not, whoever asks for a list waits.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.started: list[float] = []
         self.streams = 0
+        self.lists = threading.Event()
+        self.lists.set()
         self._jobs: list[dict[str, Any]] = []
         self._up = threading.Event()
         self._thread = threading.Thread(target=lambda: uvloop.run(self._serve()), daemon=True)
@@ -73,10 +76,17 @@ class StubHub:
         if scope["path"].endswith("/logs"):
             await self._log(send)
             return
+        if scope["method"] == "GET" and scope["path"].endswith("/acme"):
+            await self._until_lists()
         told = orjson.dumps(self._told(scope["method"], scope["path"], body, begun))
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(told))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": told})
+
+    async def _until_lists(self) -> None:
+        # The event is another thread's.
+        while not self.lists.is_set() and not self._down.is_set():
+            await asyncio.sleep(0.02)
 
     async def _log(self, send: Send) -> None:
         """Send one line, and then only that the connection lives, every second."""

@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 AT_ONCE = 50
-_JOB = {"image": "python:3.12", "command": ["python", "-V"], "env": {"AB": "1"}, "timeout": "1h"}
+JOB = {"image": "python:3.12", "command": ["python", "-V"], "env": {"AB": "1"}, "timeout": "1h"}
 
 
 def _told(begun: tuple[float, float]) -> None:
@@ -32,7 +32,7 @@ def _official(url: str, number: int) -> None:
     api = HfApi(endpoint=url, token="hf_bench")  # noqa: S106 - it opens nothing
 
     def run(at: int) -> None:
-        api.run_job(namespace="acme", name=f"n{at}", **_JOB)  # type: ignore[arg-type]
+        api.run_job(namespace="acme", name=f"n{at}", **JOB)  # type: ignore[arg-type]
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(run, range(AT_ONCE)))
@@ -48,7 +48,7 @@ async def _ours(url: str, number: int) -> None:
 
         async def run(turns: list[int]) -> None:
             while turns:
-                await hub.run_job(namespace="acme", name=f"n{turns.pop()}", **_JOB)  # type: ignore[arg-type]
+                await hub.run_job(namespace="acme", name=f"n{turns.pop()}", **JOB)  # type: ignore[arg-type]
 
         async def run_all(turns: list[int]) -> None:
             await asyncio.gather(*(run(turns) for _ in range(AT_ONCE)))
