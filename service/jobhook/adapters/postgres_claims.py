@@ -35,6 +35,7 @@ from jobhook.core.guards import (
     judged,
     link_after,
     paused_by,
+    spent_beside,
 )
 from jobhook.core.launches import LONGEST_WAIT_MS, Launch, LaunchState
 from jobhook.core.records import EVERYTHING
@@ -113,8 +114,8 @@ async def begin_direct(connection: Connection, launch: Launch, guard: Guard) -> 
         return launch_of(await connection.fetchrow(SAME_LAUNCH, *same_launch(launch))), False
     paused = {row["scope"] for row in await connection.fetch("SELECT scope FROM pause")}
     until = await _until(connection, guard.now)
-    ((_, new),) = await _decided(connection, [launch], guard, until, paused, 1)
-    new = not_queued(new)
+    spent = spent_beside(launch, await _micro_usd(connection, guard.now, until), paused)
+    new = not_queued(judged(launch, guard.permit(launch, spent), guard.now))
     await replace_launches(connection, [(launch, new)])
     return new, True
 
@@ -162,12 +163,7 @@ async def _decided(
 ) -> list[tuple[Launch, Launch]]:
     """Return those of *page* that are judged until *limit* are permitted, each as it becomes."""
     now = guard.now
-    micro_usd = await connection.fetchval(
-        "SELECT coalesce(sum(micro_usd), 0)::bigint FROM launch"
-        " WHERE claimed_at > $1 AND claimed_at > 0 AND claimed_at <= $2",
-        now - DAY_MS,
-        until,
-    )
+    micro_usd = await _micro_usd(connection, now, until)
     ids = [launch.id for launch in page]
     rows = await connection.fetch(_SPENT, ids, now - HOUR_MS, now - DAY_MS, CHILD_WINDOW_MS, until)
     spent_before = {row["id"]: row for row in rows}
@@ -182,6 +178,16 @@ async def _decided(
         if new.state == LaunchState.SENDING:
             reserved.add(new)
     return decided
+
+
+async def _micro_usd(connection: Connection, now: int, until: int) -> int:
+    total: int = await connection.fetchval(
+        "SELECT coalesce(sum(micro_usd), 0)::bigint FROM launch"
+        " WHERE claimed_at > $1 AND claimed_at > 0 AND claimed_at <= $2",
+        now - DAY_MS,
+        until,
+    )
+    return total
 
 
 @dataclass(slots=True)

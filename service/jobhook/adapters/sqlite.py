@@ -104,13 +104,15 @@ class Writer:
         result: T = await self._enter(alone, work, size, repeatable)
         return result
 
-    async def submit_to(self, batch: Batch[A, T], item: A, *, size: int = 0) -> T:
+    async def submit_to(
+        self, batch: Batch[A, T], item: A, *, size: int = 0, repeatable: bool = True
+    ) -> T:
         """
         Let *batch* write *item* together with what waits beside it; else this is `submit`.
 
-        It is repeatable. An error in *batch* undoes it, and each is then given to it alone.
+        An error in *batch* undoes it, and each is then given to it alone.
         """
-        result: T = await self._enter(batch, item, size, True)
+        result: T = await self._enter(batch, item, size, repeatable)
         return result
 
     def _enter(

@@ -8,10 +8,10 @@ dollar.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from jobhook.adapters.rows import launch_of
-from jobhook.adapters.sqlite_rows import replace_launch
+from jobhook.adapters.rows import SAME_LAUNCH, launch_of, launch_row, same_launch
+from jobhook.adapters.sqlite_rows import INSERT_LAUNCH, replace_launch
 from jobhook.core.direct import not_queued
 from jobhook.core.guards import (
     AHEAD_MS,
@@ -26,6 +26,7 @@ from jobhook.core.guards import (
     judged,
     link_after,
     paused_by,
+    spent_beside,
 )
 from jobhook.core.launches import LONGEST_WAIT_MS, Launch, LaunchState
 from jobhook.core.records import EVERYTHING
@@ -52,13 +53,26 @@ def claimed(connection: sqlite3.Connection, now: int, guard: Guard) -> Iterator[
             yield new
 
 
-def begun(connection: sqlite3.Connection, launch: Launch, guard: Guard) -> Launch:
-    """Return *launch*, which is not kept yet, as *guard* leaves it."""
+def begin_direct(
+    connection: sqlite3.Connection, asked: Sequence[tuple[Launch, Guard]]
+) -> list[tuple[Launch, bool]]:
+    """Keep each as its guard leaves it, unless it is known; return what is kept, and if new."""
+    moments = [guard.now for _, guard in asked]
     paused = {row["scope"] for row in connection.execute("SELECT scope FROM pause")}
-    until = _until(connection, guard.now)
-    micro_usd = _micro_usd(connection, guard.now, until)
-    spent = _spent(connection, launch, guard.now, until, micro_usd=micro_usd, paused=paused)
-    return not_queued(judged(launch, guard.permit(launch, spent), guard.now))
+    # As in a claim, the dollars are added up once for all: those of the longest day that is meant.
+    until = _until(connection, max(moments))
+    micro_usd = _micro_usd(connection, min(moments), until)
+    kept: list[tuple[Launch, bool]] = []
+    for launch, guard in asked:
+        spent = spent_beside(launch, micro_usd, paused)
+        new = not_queued(judged(launch, guard.permit(launch, spent), guard.now))
+        if connection.execute(INSERT_LAUNCH, launch_row(new)).rowcount:
+            micro_usd += new.micro_usd
+            kept.append((new, True))
+        else:
+            same = connection.execute(SAME_LAUNCH.replace("$", "?"), same_launch(launch))
+            kept.append((launch_of(same.fetchone()), False))
+    return kept
 
 
 def _due(connection: sqlite3.Connection, now: int) -> Iterator[Launch]:

@@ -16,18 +16,15 @@ from jobhook.adapters.rows import (
     LEAVES_ROOM,
     OPEN_STATES,
     PRUNE_LAUNCHES,
-    SAME_LAUNCH,
     UNDECIDED,
-    launch_of,
     launch_row,
     leaves_room,
     room_at,
-    same_launch,
 )
 from jobhook.adapters.sqlite import Reader, Writer
 from jobhook.adapters.sqlite_access import SqliteAccess
 from jobhook.adapters.sqlite_changes import prune_changes
-from jobhook.adapters.sqlite_claims import begun, claimed
+from jobhook.adapters.sqlite_claims import begin_direct, claimed
 from jobhook.adapters.sqlite_deciding import begin_enriching, begin_routing, keep_decision
 from jobhook.adapters.sqlite_files import Connect, WriterLock, connect, open_reader, open_writer
 from jobhook.adapters.sqlite_reads import SqliteReads
@@ -101,15 +98,10 @@ class SqliteStore(SqliteReads, SqliteAccess):
         return added
 
     async def begin_direct(self, launch: Launch, guard: Guard) -> tuple[Launch, bool]:
-        def work(connection: sqlite3.Connection) -> tuple[Launch, bool]:
-            kept = connection.execute(SAME_LAUNCH.replace("$", "?"), same_launch(launch)).fetchone()
-            if kept:
-                return launch_of(kept), False
-            new = begun(connection, launch, guard)
-            connection.execute(INSERT_LAUNCH, launch_row(new))
-            return new, True
-
-        kept, is_new = await self._writer.submit(work)
+        # Whoever hears that nothing was kept must not find it sent.
+        kept, is_new = await self._writer.submit_to(
+            begin_direct, (launch, guard), repeatable=False
+        )
         if is_new:
             self._meter.moved(kept)
         return kept, is_new

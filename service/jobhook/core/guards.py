@@ -295,6 +295,17 @@ def link_after(parent: Link | None, launch: Launch) -> Link:
     return Link(parent.depth + 1, parent.root) if parent else Link(1, launch.delivery)
 
 
+def spent_beside(launch: Launch, micro_usd: int, paused: Collection[str]) -> Spent:
+    """
+    Return what counts for a *launch* that people ask for, beside *micro_usd* of all launches.
+
+    The rest is against what runs away by itself, and costs a look at all that they ever asked for.
+    """
+    return Spent(
+        micro_usd=micro_usd, link=link_after(None, launch), paused=paused_by(launch, paused)
+    )
+
+
 def most_of(usd_per_hour: float, spec: JobSpec) -> int:
     """Return the most that a job with *spec* can cost: each attempt may take all of its time."""
     return cost_of(usd_per_hour, spec.seconds) * (spec.attempts or 1)
