@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from jobhook.adapters.access_rows import (
     ENTRY_COLUMNS,
@@ -55,6 +56,11 @@ DELETE FROM api_request WHERE (caller, key) IN (
 """
 
 
+def _note(connection: sqlite3.Connection, entries: Sequence[AuditEntry]) -> Sequence[None]:
+    connection.executemany(_INSERT_ENTRY, map(entry_row, entries))
+    return [None] * len(entries)
+
+
 class SqliteAccess:
     """What the store does about access."""
 
@@ -95,9 +101,7 @@ class SqliteAccess:
         )
 
     async def note(self, entry: AuditEntry) -> None:
-        await self._writer.submit(
-            lambda connection: connection.execute(_INSERT_ENTRY, entry_row(entry))
-        )
+        await self._writer.submit_to(_note, entry, repeatable=False)
 
     async def begin_request(self, request: Request, now: int, holder: str, *, most: int) -> Turn:
         who = (request.caller, request.key)

@@ -90,12 +90,6 @@ def planned(asked: Request, *, generation: int, now: int) -> Launch:
     What is left to the Hub is said in the Hub's stead, so that the most that it costs is known.
     """
     identity = launch_id(asked.instance, SOURCE, asked.id, asked.rule, 0, generation)
-    spec = replace(
-        asked.spec,
-        timeout=asked.spec.seconds,
-        attempts=asked.spec.attempts or 1,
-        secrets=dict.fromkeys(asked.spec.secrets, ""),
-    )
     return Launch(
         id=identity,
         delivery=asked.id,
@@ -104,7 +98,7 @@ def planned(asked: Request, *, generation: int, now: int) -> Launch:
         generation=generation,
         rule_hash="",
         event=asked.when,
-        spec=_known_by(spec, asked, identity),
+        spec=_kept(asked, identity),
         state=LaunchState.READY,
         repo=asked.about,
         # Nothing of ours set it off.
@@ -115,13 +109,20 @@ def planned(asked: Request, *, generation: int, now: int) -> Launch:
     )
 
 
-def _known_by(spec: JobSpec, asked: Request, identity: str) -> JobSpec:
-    """Return *spec* with what its job is found by, where the Hub takes that from us."""
-    if asked.rule not in {RUN, SCHEDULE}:
-        return spec
-    told = {LAUNCH_VARIABLE: identity, RULE_VARIABLE: asked.rule, REQUEST_VARIABLE: asked.id}
-    labels = {LAUNCH_LABEL: identity, INSTANCE_LABEL: asked.instance, RULE_LABEL: asked.rule}
-    return replace(spec, env={**spec.env, **told}, labels={**spec.labels, **labels})
+def _kept(asked: Request, identity: str) -> JobSpec:
+    """Return the job with what it is found by, where the Hub takes that from us."""
+    spec, told, labels = asked.spec, {}, {}
+    if asked.rule in {RUN, SCHEDULE}:
+        told = {LAUNCH_VARIABLE: identity, RULE_VARIABLE: asked.rule, REQUEST_VARIABLE: asked.id}
+        labels = {LAUNCH_LABEL: identity, INSTANCE_LABEL: asked.instance, RULE_LABEL: asked.rule}
+    return replace(
+        spec,
+        timeout=spec.seconds,
+        attempts=spec.attempts or 1,
+        env={**spec.env, **told},
+        labels={**spec.labels, **labels},
+        secrets=dict.fromkeys(spec.secrets, ""),
+    )
 
 
 def initiator_of(launch: Launch) -> tuple[str, str] | None:

@@ -54,7 +54,9 @@ class DirectRuns:
             OutcomeUnknown: It may run; *look_for* names the launch that will say so.
             StoreUnavailable: Nothing was sent.
         """
-        hub, spec = self._requests.hub, replace(spec, namespace=namespace or spec.namespace)
+        hub = self._requests.hub
+        if namespace and namespace != spec.namespace:
+            spec = replace(spec, namespace=namespace)
 
         def prepare(launch: Launch) -> Start:
             job = with_secrets(launch, spec.secrets)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from jobhook.web.answers import CLOSE, Header, answer_in_two
+from jobhook.web.answers import CLOSE, Header, answer_in_two, answerer
 from jobhook.web.api.faults import ApiError
 from jobhook.web.api.operations import BYTES, JSON, Operation
 
 if TYPE_CHECKING:
-    from starlette.types import Send
+    from starlette.types import Scope, Send
 
 # What must be asked for again each time.
 UNTAGGED = (("cache-control", "no-store"),)
@@ -30,16 +30,20 @@ class Answer:
     media: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
 
-    async def send(self, send: Send, more: tuple[tuple[str, str], ...], *, close: bool) -> None:
-        """Send it, with *more* headers; *close* ends the connection."""
+    async def send(
+        self, scope: Scope, send: Send, more: tuple[tuple[str, str], ...], *, close: bool
+    ) -> None:
+        """Answer the request of *scope*, with *more* headers; *close* ends the connection."""
         media = (("content-type", self.media),) if self.body else ()
         headers = encoded((*media, *self.headers, *more)) + ((CLOSE,) if close else ())
         if self.status in (204, 304):
             head = {"type": "http.response.start", "status": self.status, "headers": [*headers]}
             await send(head)
             await send({"type": "http.response.body"})
-        else:
+        elif scope["method"] == "HEAD":
             await answer_in_two(send, self.status, self.body, headers)
+        else:
+            await answerer(scope, send)(self.status, self.body, headers)
 
 
 def encoded(headers: tuple[tuple[str, str], ...]) -> tuple[Header, ...]:

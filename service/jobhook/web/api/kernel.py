@@ -67,7 +67,7 @@ class Api:
             if isinstance(answer, Stream):
                 await answer.send(receive, send, more)
             else:
-                await answer.send(send, more, close=not _is_drained(scope))
+                await answer.send(scope, send, more, close=not _is_drained(scope))
 
     async def _answered(
         self, scope: Scope, headers: Headers, receive: Receive, request_id: str
