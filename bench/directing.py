@@ -1,4 +1,4 @@
-"""The rows about runs that are asked of the API: what they cost beside the same run of the client."""
+"""The rows about runs that the API is asked for: what they cost beside those of the client."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from pathlib import Path
 from bench.calling import run_jobs
 from bench.load import drive
 from bench.processes import Server, ServerFailed
-from bench.service import count, old_database, service_environ, serving, wait_for
+from bench.service import ADMIN_TOKEN, count, old_database, service_environ, serving, wait_for
 from bench.sides.calling import AT_ONCE, JOB
 from bench.stub_hub import StubHub
 from bench.table import Row, Scale
 
-TOKEN = "the-admin-token-of-the-bench-opens-nothing"  # noqa: S105 - it opens nothing
 _GOAL = 1.3
 _PATIENCE = 120.0
 _numbers = itertools.count()
@@ -57,7 +56,7 @@ def _turn(folder: Path, name: str, scale: Scale) -> _Turn:
         hub = stack.enter_context(StubHub())
         environ = service_environ(home, folder / "rules", hub.url)
         old_database(home / "service.db")
-        server = stack.enter_context(serving({**environ, "JOBHOOK_ADMIN_TOKEN": TOKEN}))
+        server = stack.enter_context(serving(environ))
         # What the service looks at meanwhile is counted when all is answered.
         hub.lists.clear()
         _runs(server, AT_ONCE, is_keyed=False)
@@ -98,7 +97,7 @@ def _following(server: Server, hub: StubHub, database: Path) -> float:
 def _requests(*, is_keyed: bool) -> Callable[[], bytes]:
     head = (
         "POST /api/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Authorization: Bearer {TOKEN}\r\n"
+        f"Authorization: Bearer {ADMIN_TOKEN}\r\n"
     )
 
     def next_request() -> bytes:

@@ -11,6 +11,7 @@ from bench.payload import SECRET
 from bench.processes import Server, free_port, python, running
 from jobhook.adapters.sqlite_files import close_writer, open_reader, open_writer
 
+ADMIN_TOKEN = "the-admin-token-of-the-bench-opens-nothing"  # noqa: S105 - it opens nothing
 _PLENTY = "100000000"
 _THREE_DAYS_MS = 3 * 24 * 3_600_000
 
@@ -24,6 +25,7 @@ def service_environ(folder: Path, rules: Path, hub_url: str) -> dict[str, str]:
         "JOBHOOK_WEBHOOK_SECRETS": SECRET,
         "HF_ENDPOINT": hub_url,
         "HF_TOKEN": "hf_bench",
+        "JOBHOOK_ADMIN_TOKEN": ADMIN_TOKEN,
         **{f"JOBHOOK_{limit}": _PLENTY for limit in limits},
     }
 

@@ -32,7 +32,7 @@ class StubHub:
     Attributes:
         started: When each job was asked for, by `time.perf_counter`.
         streams: How many logs were opened.
-        lists: Whether jobs are listed now; if not, whoever asks for a list waits.
+        lists: Cleared, it lets whoever asks for the list of jobs wait.
     """
 
     def __init__(self) -> None:
@@ -53,6 +53,7 @@ class StubHub:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        self.lists.set()
         self._loop.call_soon_threadsafe(self._down.set)
         self._thread.join()
 
@@ -77,16 +78,11 @@ class StubHub:
             await self._log(send)
             return
         if scope["method"] == "GET" and scope["path"].endswith("/acme"):
-            await self._until_lists()
+            await asyncio.to_thread(self.lists.wait)
         told = orjson.dumps(self._told(scope["method"], scope["path"], body, begun))
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(told))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": told})
-
-    async def _until_lists(self) -> None:
-        # The event is another thread's.
-        while not self.lists.is_set() and not self._down.is_set():
-            await asyncio.sleep(0.02)
 
     async def _log(self, send: Send) -> None:
         """Send one line, and then only that the connection lives, every second."""

@@ -223,7 +223,7 @@ async def test_while_nobody_follows_nobody_looks(store: SqliteStore) -> None:
 async def test_a_reader_that_is_slow_misses_nothing_and_stops_nobody(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed_module, "_RECENT", 3)
+    monkeypatch.setattr(feed_module, "RECENT", 3)
     monkeypatch.setattr(feed_module, "_AT_ONCE", 2)
     world = World(store)
     names = [f"l{n}" for n in range(9)]
@@ -254,7 +254,7 @@ async def test_a_burst_is_read_in_one_turn(
 async def test_a_reader_that_is_slower_than_the_journal_is_told_of_the_gap(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed_module, "_RECENT", 1)
+    monkeypatch.setattr(feed_module, "RECENT", 1)
     world = World(store)
     async with world.following() as reader:
         await world.launch("l1", "l2", "l3")

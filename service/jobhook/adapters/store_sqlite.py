@@ -99,9 +99,7 @@ class SqliteStore(SqliteReads, SqliteAccess):
 
     async def begin_direct(self, launch: Launch, guard: Guard) -> tuple[Launch, bool]:
         # Whoever hears that nothing was kept must not find it sent.
-        kept, is_new = await self._writer.submit_to(
-            begin_direct, (launch, guard), repeatable=False
-        )
+        kept, is_new = await self._writer.submit_to(begin_direct, (launch, guard), repeatable=False)
         if is_new:
             self._meter.moved(kept)
         return kept, is_new

@@ -32,7 +32,7 @@ Summaries = Callable[[ChangeKind, Collection[str]], Awaitable[Mapping[str, Any]]
 
 READERS_MAX = 1000
 # How many events are kept in memory, for all readers together.
-_RECENT = 1000
+RECENT = 1000
 _AT_ONCE = 200
 
 
@@ -45,10 +45,10 @@ class EventKind(StrEnum):
     GAP = "gap"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FeedEvent:
     """
-    Something that came or changed.
+    Something that came or changed; the same object for all who are told of it.
 
     Attributes:
         place: Where it stands in the journal; see `id`.
@@ -225,6 +225,12 @@ class FeedReader:
             self._waiting.extend(events)
         return self._waiting.popleft()
 
+    async def batch(self) -> Sequence[FeedEvent]:
+        """Return the next event and all that are here with it; raises as a single one does."""
+        events = [await anext(self), *self._waiting]
+        self._waiting.clear()
+        return events
+
 
 class _Recent:
     """The events between two places that were read last."""
@@ -236,7 +242,7 @@ class _Recent:
     def add(self, events: Sequence[FeedEvent], head: Place) -> None:
         self._events += events
         self.head = head
-        if (surplus := len(self._events) - _RECENT) > 0:
+        if (surplus := len(self._events) - RECENT) > 0:
             self.since = self._events[surplus - 1].place
             del self._events[:surplus]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jobhook.core.access import Role
 from jobhook.core.views import DeliverySummary, LaunchSummary
-from jobhook.flows.feed import Feed
+from jobhook.flows.feed import RECENT, Feed, FeedEvent
 from jobhook.web.api.faults import Fault
 from jobhook.web.api.operations import EVENTS, Call, Event, Events, Operation
+from jobhook.web.api.streaming import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,19 @@ async def _feed(call: Call) -> Events:
     return _followed(call.services.feed, call.last_event_id)
 
 
-async def _followed(feed: Feed, after: str | None) -> AsyncIterator[Event]:
+async def _followed(feed: Feed, after: str | None) -> AsyncIterator[Event | bytes]:
     async with feed.follow(after) as reader:
         # At once, so that whoever follows knows from where on.
         yield Event(data=FeedItem(), id=reader.begins, kind="open")
-        async for event in reader:
-            item = FeedItem() if event.data is None else FeedItem(**{event.kind.value: event.data})
-            yield Event(data=item, id=event.id, kind=event.kind.value)
+        while True:
+            yield b"".join(map(_written, await reader.batch()))
+
+
+# Once for all who follow: those hundreds are told the same.
+@lru_cache(maxsize=RECENT)
+def _written(event: FeedEvent) -> bytes:
+    item = FeedItem() if event.data is None else FeedItem(**{event.kind.value: event.data})
+    return written(Event(data=item, id=event.id, kind=event.kind.value))
 
 
 OPERATIONS = (

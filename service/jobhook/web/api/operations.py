@@ -40,8 +40,9 @@ class Event:
     kind: str = "message"
 
 
-# What comes together may be handed over together, and is then sent at once.
-Events = AsyncIterator[Event | tuple[Event, ...]]
+# What comes together may be handed over together, and is then sent at once; also as it is written.
+Told = Event | tuple[Event, ...] | bytes
+Events = AsyncIterator[Told]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import structlog
 from jobhook.core.errors import JobHookError, NotSignedIn, StoreError
 from jobhook.web.api.answering import dumped, encoded
 from jobhook.web.api.faults import ApiError, Fault, fault_of
-from jobhook.web.api.operations import EVENTS, Event, Events
+from jobhook.web.api.operations import EVENTS, Event, Events, Told
 from jobhook.web.api.reading import CallerGone
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Stream:
         self._look_at = streams.look_again_at()
         self._coming = self._ask()
 
-    def _ask(self) -> asyncio.Task[Event | tuple[Event, ...]]:
+    def _ask(self) -> asyncio.Task[Told]:
         return asyncio.create_task(_next(self._events))
 
     async def look_at_first(self) -> None:
@@ -208,10 +208,12 @@ class Stream:
             log.exception("api.stream_broken")
             return _broken(None), True
         self._coming = self._ask()
+        if isinstance(come, bytes):
+            return come, False
         return b"".join(map(written, come if isinstance(come, tuple) else (come,))), False
 
 
-async def _next(events: Events) -> Event | tuple[Event, ...]:
+async def _next(events: Events) -> Told:
     return await anext(events)
 
 
