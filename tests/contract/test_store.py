@@ -23,7 +23,15 @@ from jobhook.core.launches import (
     LaunchState,
     moved,
 )
-from jobhook.core.records import EVERYTHING, WEAK_WINDOW_MS, Backlog, Pause, StoredDelivery, Verdict
+from jobhook.core.records import (
+    EVERYTHING,
+    WEAK_WINDOW_MS,
+    Backlog,
+    Pause,
+    Standing,
+    StoredDelivery,
+    Verdict,
+)
 from jobhook.ports import Store
 
 pytestmark = pytest.mark.anyio
@@ -634,6 +642,17 @@ async def test_one_event_leads_to_so_many_launches_and_no_more(store: Store) -> 
     assert len(await sent(store, NOON, replace(PLENTY, root_fanout=3))) == 3
     (held,) = await store.launches(LaunchFilter(states=[LaunchState.HELD]), limit=0)
     assert held.reason.startswith("fan-out: ")
+
+
+async def test_how_a_launch_stands_is_told_with_all_that_is_paused(store: Store) -> None:
+    launch = await stored_launch(store)
+    stands = (launch.state, launch.attempts, launch.reason)
+    assert await store.standing(launch.id) == Standing(*stands, frozenset())
+    scopes = {"rule:nightly", "repo:model:acme/a"}
+    for scope in sorted(scopes):
+        await store.pause(Pause(scope=scope, since=NOON, by="ana"))
+    assert await store.standing(launch.id) == Standing(*stands, frozenset(scopes))
+    assert await store.standing("none") is None
 
 
 async def test_while_everything_is_paused_nothing_is_claimed(store: Store) -> None:

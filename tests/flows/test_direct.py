@@ -31,7 +31,7 @@ from jobhook.core.guards import Limits
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import Launch, LaunchState
 from jobhook.core.operations import Deed
-from jobhook.core.records import EVERYTHING, Pause
+from jobhook.core.records import EVERYTHING, Pause, Standing
 from jobhook.flows import sending
 from jobhook.flows.direct import DirectRun, DirectRuns
 from jobhook.hub.models import JobInfo
@@ -412,14 +412,13 @@ async def test_what_is_stopped_before_it_is_sent_is_not_sent(
     deed: Deed,
     error: type[JobHookError],
 ) -> None:
-    real = store.launch
+    real = store.standing
 
-    async def stopped_meanwhile(launch_id: str) -> Launch | None:
-        store.launch = real  # type: ignore[method-assign]
+    async def stopped_meanwhile(launch_id: str) -> Standing | None:
         await order(store, hub, clock, deed, launch_id)
         return await real(launch_id)
 
-    store.launch = stopped_meanwhile  # type: ignore[method-assign]
+    store.standing = stopped_meanwhile  # type: ignore[method-assign]
     with pytest.raises(error) as told:
         await ask(runs)
     assert type(told.value) is error
@@ -451,10 +450,10 @@ async def test_what_has_no_key_is_not_looked_for_because_nobody_can_have_sent_it
 async def test_a_database_that_fails_before_anything_was_sent_ends_it(
     runs: DirectRuns, store: SqliteStore, hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def gone() -> None:
+    async def gone(launch_id: str) -> None:
         raise StoreUnavailable("gone")
 
-    monkeypatch.setattr(store, "pauses", gone)
+    monkeypatch.setattr(store, "standing", gone)
     with pytest.raises(NotLaunched, match="gone"):
         await ask(runs)
     assert hub.started == []

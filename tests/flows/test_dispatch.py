@@ -664,11 +664,11 @@ async def test_an_answer_to_the_look_that_is_about_all_launches_lets_all_of_them
 async def test_a_database_that_fails_before_anything_was_sent_leaves_the_launch_ready(
     dispatcher: Dispatcher, store: SqliteStore, hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def gone() -> None:
+    async def gone(launch_id: str) -> None:
         raise StoreUnavailable("gone")
 
     launch = await ready(store)
-    monkeypatch.setattr(store, "pauses", gone)
+    monkeypatch.setattr(store, "standing", gone)
     await send(dispatcher)
     found = await kept(store, launch)
     assert (found.state, found.reason, hub.started) == (LaunchState.READY, "gone", [])

@@ -15,9 +15,11 @@ from jobhook.adapters.rows import (
     BACKLOG,
     DELIVERY_COLUMNS,
     NAMESPACES,
+    STANDING,
     WHOLE_DELIVERY,
     delivery_of,
     launch_of,
+    standing_of,
     verdicts_of,
     whole_delivery_of,
 )
@@ -28,7 +30,14 @@ from jobhook.core.filters import ANY_DELIVERY, ANY_LAUNCH, DeliveryFilter, Launc
 from jobhook.core.guards import AHEAD_MS, DAY_MS
 from jobhook.core.launches import LONGEST_LOOK_PAUSE_MS, Launch
 from jobhook.core.pages import Page
-from jobhook.core.records import Backlog, DeliveryWithLaunches, Pause, StoredDelivery, Verdict
+from jobhook.core.records import (
+    Backlog,
+    DeliveryWithLaunches,
+    Pause,
+    Standing,
+    StoredDelivery,
+    Verdict,
+)
 
 _DIALECT = Dialect(
     hint="",
@@ -95,6 +104,9 @@ class PostgresReads(PostgresChanges):
     async def launch(self, launch_id: str) -> Launch | None:
         rows = await self._database.fetch("SELECT * FROM launch WHERE id = $1", launch_id)
         return launch_of(rows[0]) if rows else None
+
+    async def standing(self, launch_id: str) -> Standing | None:
+        return standing_of(await self._database.fetch(STANDING.format("$1"), launch_id))
 
     async def trusted_id(self, repo: str) -> str | None:
         rows = await self._database.fetch("SELECT id FROM trusted_repo WHERE repo = $1", repo)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from jobhook.core.errors import UsageError
 from jobhook.core.guards import AHEAD_MS, DAY_MS
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import Launch, LaunchState, spec_from_json, spec_to_json
-from jobhook.core.records import StoredDelivery, Verdict
+from jobhook.core.records import Standing, StoredDelivery, Verdict
 
 # Something with names for its columns.
 Row = Any
@@ -45,6 +45,11 @@ NAMESPACES = (
 SAME_LAUNCH = (
     "SELECT * FROM launch WHERE id = $1"
     " OR (delivery = $2 AND rule = $3 AND action = $4 AND generation = $5)"
+)
+# How a launch stands, in as many rows as there are pauses, one at least.
+STANDING = (
+    "SELECT l.state, l.attempts, l.reason, p.scope FROM launch l LEFT JOIN pause p ON true"
+    " WHERE l.id = {0}"
 )
 # The claim with which, as the oldest first stop counting, no more than $3 is left of those counted.
 LEAVES_ROOM = (
@@ -179,6 +184,14 @@ def launch_row(launch: Launch) -> list[Any]:
 def same_launch(launch: Launch) -> tuple[Any, ...]:
     """Return the values for `SAME_LAUNCH`."""
     return launch.id, launch.delivery, launch.rule, launch.action, launch.generation
+
+
+def standing_of(rows: Sequence[Row]) -> Standing | None:
+    """Return what the rows of `STANDING` say; None if there is no such launch."""
+    if not rows:
+        return None
+    state, attempts, reason, _ = rows[0]
+    return Standing(state, attempts, reason, frozenset(scope for *_, scope in rows if scope))
 
 
 def leaves_room(now: int, micro_usd: int) -> tuple[int, int, int]:

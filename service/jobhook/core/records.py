@@ -33,6 +33,21 @@ class Receipt:
     duplicate: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """
+    How a launch stands, as far as it says whether it may go on, and what is paused at that moment.
+
+    Attributes:
+        paused: The scopes of all pauses.
+    """
+
+    state: str
+    attempts: int
+    reason: str
+    paused: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDelivery:
     """

@@ -253,14 +253,17 @@ class Sender:
 
     async def _called_back(self, launch: Launch) -> Launch | None:
         """Return *launch* as it goes back, unsent, if somebody stopped it since it was claimed."""
-        current = await self._store.launch(launch.id)
-        scope = paused_by(launch, {pause.scope for pause in await self._store.pauses()})
+        current = await self._store.standing(launch.id)
+        is_ours = current and (current.state, current.attempts) == (launch.state, launch.attempts)
+        is_cancelled = current and current.reason.startswith(CANCELLED_BY)
+        scope = paused_by(launch, current.paused) if current else None
+        if is_ours and not is_cancelled and not scope:
+            return None
         reason = paused_reason(scope) if scope else "it was moved on meanwhile"
         back = moved(launch, LaunchState.READY, now=self._clock(), reason=reason)
-        if current and current.reason.startswith(CANCELLED_BY):
+        if current and is_cancelled:
             return moved(back, LaunchState.CANCELLED, now=self._clock(), reason=current.reason)
-        is_ours = current and (current.state, current.attempts) == (launch.state, launch.attempts)
-        return None if is_ours and not scope else back
+        return back
 
 
 def _may_be_launched(launch: Launch) -> bool:

@@ -17,6 +17,7 @@ from jobhook.core.records import (
     Pause,
     Receipt,
     Received,
+    Standing,
     StoredDelivery,
     Verdict,
 )
@@ -115,6 +116,9 @@ class Reads(AccessReads, Protocol):
 
     async def launch(self, launch_id: str) -> Launch | None:
         """Return one launch, or None."""
+
+    async def standing(self, launch_id: str) -> Standing | None:
+        """Return how one launch stands at this moment, or None; it costs less than `launch`."""
 
     async def trusted_id(self, repo: str) -> str | None:
         """Return the id by which *repo* (`type:owner/name`) is known, or None."""
