@@ -29,7 +29,8 @@ def token_of(row: Row) -> ApiToken:
 
 def entry_row(entry: AuditEntry) -> list[Any]:
     """Return the values for `ENTRY_COLUMNS`, fitted."""
-    return [_storable(getattr(fitted(entry), name)) for name in ENTRY_COLUMNS]
+    kept = fitted(entry)
+    return [_storable(getattr(kept, name)) for name in ENTRY_COLUMNS]
 
 
 def entry_of(row: Row) -> AuditEntry:
