@@ -230,9 +230,6 @@ def _broken(exc: ApiError | None) -> bytes:
 
 def written(event: Event) -> bytes:
     """Return *event* as it goes over the wire."""
-    lines = [b"data: " + dumped(event.data)]
-    if event.kind != "message":
-        lines.insert(0, b"event: " + event.kind.encode())
-    if event.id is not None:
-        lines.insert(0, b"id: " + event.id.encode())
-    return b"\n".join(lines) + b"\n\n"
+    name = b"" if event.id is None else b"id: %b\n" % event.id.encode()
+    kind = b"" if event.kind == "message" else b"event: %b\n" % event.kind.encode()
+    return b"%b%bdata: %b\n\n" % (name, kind, dumped(event.data))
