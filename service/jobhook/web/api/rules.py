@@ -124,7 +124,7 @@ async def _explain(call: Call) -> ExplanationList:
     asked = call.body
     # Numbers of any length, as they came; of `orjson` there is an end at 64 bits.
     body = (
-        json.dumps(asked.payload).encode()
+        json.dumps(asked.payload, separators=(",", ":"), ensure_ascii=False).encode()
         if asked.payload is not None
         else await call.services.records.body(asked.delivery)
     )
