@@ -178,8 +178,10 @@ def _answers(requests: Sequence[Request], told: bytes) -> Iterator[Answer]:
             continue
         if not (method := next(methods, None)):
             raise Wrong(f"more than {len(requests)} answers: {head[:200]!r}")
+        if not separator:
+            return
         names = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-        size = _size(method, status, names, rest) if separator else None
+        size = _size(method, status, names, rest)
         if size is None:
             return
         yield Answer(status, rest[:size])

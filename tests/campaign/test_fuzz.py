@@ -73,6 +73,7 @@ def test_an_answer_that_must_not_be_is_seen(
         pytest.param((PROBE, POST), OK + LATE, id="each in its turn"),
         pytest.param((PROBE, POST), OK, id="the other closed"),
         pytest.param((PROBE, POST), OK + LATE[:-1], id="the last cut off"),
+        pytest.param((PROBE, POST), OK + LATE[:30], id="the head of the last cut off"),
         pytest.param((Request(b"HEAD", b"/"), PROBE), OK[:-2] + OK, id="no body to HEAD"),
         pytest.param(
             (Request(b"HEAD", b"//["),),
