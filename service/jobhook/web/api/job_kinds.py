@@ -154,9 +154,9 @@ class GivenVolume(Given):
     mount_path: Annotated[
         str, StringConstraints(max_length=LINE_MAX, pattern=f"^/[^{_CONTROLS}]*$")
     ] = Field(description="A path in the container.")
-    revision: Line | None = Field(None, description="A branch, a tag or a commit.")
+    revision: FullLine | None = Field(None, description="A branch, a tag or a commit.")
     read_only: bool | None = Field(None, description="Whether the job may not write to it.")
-    path: Line | None = Field(None, description="What of it is mounted, if not all.")
+    path: FullLine | None = Field(None, description="What of it is mounted, if not all.")
 
 
 Volume = GivenVolume | Annotated[str, StringConstraints(max_length=LINE_MAX, pattern=_URI)]
