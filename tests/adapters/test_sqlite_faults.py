@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from disks import Disk, Strike, broken, full, read_only
-from factories import make_received
+from factories import NOON, make_direct, make_received
 from jobhook.adapters import page_sums, sqlite, sqlite_files
 from jobhook.adapters.page_sums import sums_of
 from jobhook.adapters.sqlite import Writer
@@ -26,6 +26,8 @@ from jobhook.adapters.sqlite_health import damage_in
 from jobhook.adapters.sqlite_reads import sqlite_reads
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.errors import StoreError, StoreUnavailable
+from jobhook.core.guards import Guard, Limits, Permission, Spent
+from jobhook.core.launches import Launch, LaunchState
 
 pytestmark = pytest.mark.anyio
 
@@ -301,6 +303,31 @@ async def test_what_may_be_repeated_is_not_waited_for(
     begun = await hold_up(writer, held, repeatable=True)
     with pytest.raises(StoreUnavailable, match="did not answer in time"):
         await begun
+
+
+async def test_who_asks_for_a_launch_is_never_told_that_it_is_not_kept_while_it_may_be(
+    path: Path, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr(sqlite, "_PATROL_SECONDS", 0.005)
+    begun = threading.Event()
+
+    class HangingGuard(Guard):
+        def permit(self, launch: Launch, spent: Spent) -> Permission:
+            begun.set()
+            held.wait(20)
+            return super().permit(launch, spent)
+
+    guard = HangingGuard(Limits(), {"cpu-basic": 0.01}, NOON, "acme")
+    async with sqlite_store(path) as store:
+        asked = asyncio.create_task(store.begin_direct(make_direct(), guard))
+        await asyncio.to_thread(begun.wait)
+        with pytest.raises(StoreUnavailable, match="did not answer in time"):
+            await store.remember("late", 1)
+        assert not asked.done()
+        held.set()
+        launch, is_new = await asked
+        assert (launch.state, is_new) == (LaunchState.SENDING, True)
 
 
 async def test_no_more_wait_than_there_is_room_for(

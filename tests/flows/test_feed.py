@@ -139,6 +139,16 @@ async def test_what_many_follow_is_looked_up_once(store: SqliteStore) -> None:
         assert world.summarised == [(ChangeKind.LAUNCH, ["l1"])]
 
 
+async def test_all_that_is_here_is_given_together(store: SqliteStore) -> None:
+    world = World(store)
+    async with world.following() as reader:
+        await world.launch("l1", "l2", "l3")
+        await world.look_again()
+        assert (await anext(reader)).data["id"] == "l1"
+        assert [event.data["id"] for event in await reader.batch()] == ["l2", "l3"]
+        assert await world.is_silent(reader)
+
+
 async def test_a_reader_goes_on_after_the_event_that_it_names(store: SqliteStore) -> None:
     world = World(store)
     async with world.following() as reader:

@@ -137,7 +137,7 @@ def initiator_of(launch: Launch) -> tuple[str, str] | None:
 
 def with_secrets(launch: Launch, secrets: Mapping[str, str]) -> JobSpec:
     """Return the job of *launch* as it is sent."""
-    return replace(launch.spec, secrets=secrets)
+    return replace(launch.spec, secrets=secrets) if secrets else launch.spec
 
 
 def is_same(kept: Launch, asked: Launch) -> bool:
