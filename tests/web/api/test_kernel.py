@@ -12,9 +12,11 @@ from typing import Annotated, Any
 import httpx2
 import pytest
 from pydantic import Field
+from structlog.testing import capture_logs
 
 from apis import ApiDoor, opened_api
 from jobhook.core.access import Role
+from jobhook.core.audits import AuditEntry
 from jobhook.core.errors import (
     HubBusy,
     HubNotFound,
@@ -519,6 +521,27 @@ async def test_a_change_that_was_refused_is_noted_as_such(door: ApiDoor, toys: T
     toys.failure = Paused("x", scope="everything")
     await door.operator.post("/api/v1/things/a/touch")
     assert [entry.outcome for entry in await door.audits()] == ["refused: paused"]
+
+
+async def test_a_change_that_cannot_be_noted_is_told_in_the_log(
+    door: ApiDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(entry: AuditEntry) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    monkeypatch.setattr(door.store, "note", fails)
+    with capture_logs() as lines:
+        answer = await door.operator.post("/api/v1/things/a/touch")
+    assert answer.status_code == 200
+    told = {key: lines[-1][key] for key in ("event", "who", "role", "source", "about", "outcome")}
+    assert told == {
+        "event": "audit.not_noted",
+        "who": "operator",
+        "role": "operator",
+        "source": "127.0.0.1",
+        "about": "a",
+        "outcome": "done",
+    }
 
 
 async def test_what_was_only_seen_is_not_noted(door: ApiDoor) -> None:

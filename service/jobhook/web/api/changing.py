@@ -105,4 +105,14 @@ class Change:
             await call.services.store.note(entry)
         except StoreError as exc:
             # It is done: an answer that says otherwise would have it done twice.
-            log.error("audit.not_noted", did=entry.did, error=str(exc))  # noqa: TRY400
+            # What is missing there is here then, but for the request's id, which each line has.
+            log.error(  # noqa: TRY400
+                "audit.not_noted",
+                who=entry.who,
+                role=entry.role,
+                source=entry.source,
+                did=entry.did,
+                about=entry.about,
+                outcome=entry.outcome,
+                error=str(exc),
+            )
