@@ -30,7 +30,7 @@ Checker = Callable[[Mapping[str, str]], CheckReport]
 _FILES_MAX = 1000
 _PROBLEMS_MAX = 1000
 # Each holds what it asks about in memory.
-_WAITING_MAX = 50
+_WAITING_MAX = 16
 
 
 class RuleRecords:
@@ -39,7 +39,7 @@ class RuleRecords:
 
     *check* looks at rule files, *ask* asks the Hub and answers every question, and *me* returns the
     name of the token's user, if it can be known. What takes the time of many rules is done in a
-    thread, one piece at a time; `TooManyCallers` if 50 wait for that already.
+    thread, one piece at a time; `TooManyCallers` if 16 wait for that already.
     """
 
     def __init__(
