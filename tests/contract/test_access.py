@@ -137,6 +137,8 @@ async def test_the_audit_log_is_searched(store: Store) -> None:
         AuditFilter(since=NOON + 1): ["l3", "l2"],
         AuditFilter(until=NOON + 1): ["l1"],
         AuditFilter(who="ana", since=NOON + 1): ["l2"],
+        # What no text of PostgreSQL can hold is in none.
+        AuditFilter(who="a\0\ud800"): [],
     }
     for wanted, found in searches.items():
         assert [entry.about for entry in await store.audits(wanted, limit=0)] == found

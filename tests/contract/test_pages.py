@@ -123,6 +123,7 @@ LAUNCHES: dict[str, tuple[dict[str, Any], str]] = {
     "a repo twice": ({"repos": [*BOTH, *BOTH]}, "l3 l0"),
     "beginning of a reason": ({"reason": "limit: "}, "l9"),
     "reason of none": ({"reason": "imit"}, ""),
+    "reason that no text can hold": ({"reason": "\0\ud800"}, ""),
     "ids": ({"ids": ["l0", "l9", "l7"]}, "l9 l0"),
     "beginning of an id": ({"begins": "l6"}, "l6"),
     "since and until": (SPAN, "l6 l3"),

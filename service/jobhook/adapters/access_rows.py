@@ -55,9 +55,9 @@ def wanted_audits(
     """Return the conditions of *wanted*, and their values; *mark* stands for a value."""
     return (
         (f"seq < {mark}", before),
-        (f"who = {mark}", wanted.who),
-        (f"did = {mark}", wanted.did),
-        (f"about = {mark}", wanted.about),
+        (f"who = {mark}", _storable(wanted.who)),
+        (f"did = {mark}", _storable(wanted.did)),
+        (f"about = {mark}", _storable(wanted.about)),
         (f"at >= {mark}", wanted.since),
         (f"at < {mark}", wanted.until),
     )

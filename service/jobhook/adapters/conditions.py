@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from jobhook.adapters.rows import storable
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
 
 
@@ -146,7 +147,7 @@ def _about(event: str | None) -> Iterator[Condition]:
 
 def _begins(column: str, beginning: str | None) -> Iterator[Condition]:
     if beginning is not None:
-        yield Condition(f"substr({column}, 1, {len(beginning)}) = {{}}", (beginning,))
+        yield Condition(f"substr({column}, 1, {len(beginning)}) = {{}}", (storable(beginning),))
 
 
 def _only(value: str | None) -> tuple[str, ...] | None:
