@@ -89,6 +89,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("stores",),
     ("metering", "workers"),
     ("callers",),
+    ("door",),
     ("wiring",),
     ("cli",),
     ("__main__",),

@@ -22,11 +22,11 @@ from jobhook.adapters.counts import Counts
 from jobhook.adapters.folders import state_of
 from jobhook.adapters.rulefiles import load_rules
 from jobhook.adapters.signing import PayloadLinks
-from jobhook.core.access import digest_of
 from jobhook.core.deliveries import AcceptedSecrets
 from jobhook.core.errors import SettingsError, StoreError
 from jobhook.core.operations import Order, Outcome
 from jobhook.core.rules import RuleSet
+from jobhook.door import Door, access_of
 from jobhook.flows.access import Access
 from jobhook.flows.identity import Identity
 from jobhook.flows.intake import Intake
@@ -122,7 +122,7 @@ async def running_service(
             rules=lambda: len(rulebook.rules.rules),
             limit_usd=settings.limits.usd_per_day,
         )
-        door = Door(settings, store, rulebook, _access(settings, store), metering)
+        door = Door(settings, store, rulebook, access_of(settings, store), metering)
         app = create_app(
             _receiver(settings, intake, accepted, counts),
             is_ready=lambda: intake.is_open and readiness.is_well,
@@ -132,7 +132,6 @@ async def running_service(
         await stack.enter_async_context(_serving(app, listener, readiness, counts))
         reloader = reloader_of(settings, rulebook, state, bells)
         _meter_all(counts, readiness, reloader)
-        stack.callback(door.close)
         if role != Role.RECEIVER:
             dispatching = _dispatching(
                 settings, rulebook, links, store, door.access, intake, bells, reloader, metering
@@ -140,50 +139,10 @@ async def running_service(
             door.behind = await stack.enter_async_context(dispatching)
         else:
             stack.callback(intake.drain)
+        # First of all: whoever calls while the rest ends is told so.
+        stack.callback(door.close)
         _announce(settings, rulebook.rules, url_of(listener), role)
         yield Service(url_of(listener), store, reloader.ask, door.behind, metering.exposition)
-
-
-class Door:
-    """
-    Where callers of the API come in.
-
-    What stands behind it is loaded when the first one does, because a service that nobody calls
-    must start as fast, and stay as small, as if there were no API.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        rulebook: Rulebook,
-        access: Access,
-        metering: Metering,
-    ) -> None:
-        self.access = access
-        self.behind: Behind | None = None
-        self.ending = asyncio.Event()
-        self._settings, self._store, self._rulebook = settings, store, rulebook
-        self._metering = metering
-
-    def load(self) -> ASGIApp:
-        """Return what answers callers."""
-        from jobhook.callers import Front
-
-        return Front(
-            settings=self._settings,
-            store=self._store,
-            rulebook=self._rulebook,
-            access=self.access,
-            metrics=self._metering.exposition,
-            behind=lambda: self.behind,
-            ending=self.ending,
-        ).load()
-
-    def close(self) -> None:
-        """End what is open, and let nobody ask the Hub any more."""
-        self.behind = None
-        self.ending.set()
 
 
 @asynccontextmanager
@@ -216,11 +175,6 @@ def _name_of(listener: socket.socket) -> str:
 def _meter_all(meter: Meter, *workers: Worker) -> None:
     for worker in workers:
         worker.meter = meter
-
-
-def _access(settings: Settings, store: Store) -> Access:
-    digest = digest_of(settings.admin_token) if settings.admin_token else None
-    return Access(store, now_ms, admin_digest=digest)
 
 
 async def _links(settings: Settings, store: Store) -> PayloadLinks:
@@ -294,7 +248,7 @@ async def carry_out(settings: Settings, order: Order) -> tuple[Outcome, ...]:
         operations = Operations(
             store, hub, now_ms, instance=settings.instance, on_change=bells.changed
         )
-        orders = Orders(operations, _access(settings, store), store, now_ms)
+        orders = Orders(operations, access_of(settings, store), store, now_ms)
         return await orders.carry_out(order)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -323,3 +324,43 @@ async def test_an_open_feed_ends_with_the_service(town: Town) -> None:
             await anext(lines)
         # Whole, and not broken off after the time that is left to open requests.
         assert [line async for line in lines]
+
+
+async def test_whoever_calls_while_the_service_ends_is_told_so_and_a_run_on_its_way_is_answered(
+    town: Town,
+) -> None:
+    town.devhub.chaos.add("jobs.create delay=1500 count=1")
+    running, end, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    opened_: list[Away] = []
+
+    async def serve() -> None:
+        async with opened(town) as away:
+            opened_.append(away)
+            running.set()
+            await end.wait()
+        ended.set()
+
+    service = asyncio.create_task(serve())
+    await running.wait()
+    url = str(opened_[0].client.base_url)
+    headers = {"authorization": f"Bearer {ADMIN}"}
+    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=20) as client:
+        body = {"image": "i", "command": ["true"]}
+        run = asyncio.create_task(client.post("/api/v1/jobs", json=body))
+
+        async def is_sent() -> bool | None:
+            found = (await client.get("/api/v1/launches?state=sending")).json()["items"]
+            return bool(found) or None
+
+        await until(is_sent)
+        end.set()
+
+        async def is_told() -> httpx2.Response | None:
+            answer = await client.get("/api/v1/jobs")
+            return answer if answer.status_code == 503 else None
+
+        told = await until(is_told)
+        assert told.json()["error"]["code"] == "unavailable"
+        assert not ended.is_set()
+        assert (await run).status_code == 201
+    await service
