@@ -137,7 +137,8 @@ def initiator_of(launch: Launch) -> tuple[str, str] | None:
 
 def with_secrets(launch: Launch, secrets: Mapping[str, str]) -> JobSpec:
     """Return the job of *launch* as it is sent."""
-    return replace(launch.spec, secrets=secrets) if secrets else launch.spec
+    spec = launch.spec
+    return spec if spec.secrets == secrets else replace(spec, secrets=secrets)
 
 
 def is_same(kept: Launch, asked: Launch) -> bool:
