@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from campaign.contract import contract
 from campaign.crashes import CRASHES, crash_everywhere
 from campaign.damage import damage, unseen
 from campaign.faults import FAULTS, strike_all
@@ -34,6 +35,7 @@ CUTS = 1000
 DAMAGES = 300
 DELIVERIES = 20_000
 REQUESTS, FUZZ_SECONDS = 1_000_000, 3600
+EXAMPLES = 100
 
 NewDatabase = Callable[[str], str]
 
@@ -114,6 +116,11 @@ async def run_fuzz(setting: Setting) -> Result:
     return Result(report.holds, str(report))
 
 
+async def run_contract(setting: Setting) -> Result:
+    verdict = await contract(setting.folder, examples=EXAMPLES, seed=setting.seed)
+    return Result(verdict.holds, str(verdict))
+
+
 async def run_replicas(setting: Setting) -> Result:
     assert setting.cluster
     verdict = await share(
@@ -136,6 +143,7 @@ ON_SQLITE: dict[str, Campaign] = {
     "power-cuts": run_power_cuts,
     "damage": run_damage,
     "fuzz": run_fuzz,
+    "contract": run_contract,
 }
 ON_POSTGRES: dict[str, Campaign] = {"replicas": run_replicas}
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from jobhook.web.api.answering import dumped
 from jobhook.web.api.docs import page
-from jobhook.web.api.faults import Fault
+from jobhook.web.api.faults import ApiError, Fault
 from jobhook.web.api.openapi import document
+from jobhook.web.api.operations import EVENTS, PREFIX
 from jobhook.web.api.reading import checked
 from jobhook.web.api.schemas import references
 from jobhook.web.api.table import OPERATIONS
@@ -59,3 +61,24 @@ def test_every_operation_stands_on_the_page() -> None:
     text = page(DOCUMENT).body.decode()
     for operation in OPERATIONS:
         assert f'id="{operation.name.replace(".", "_")}"' in text
+
+
+@pytest.mark.parametrize("name", ["Env", "Labels", "Secrets", "Files", "RuleFiles", "ErrorCode"])
+def test_what_several_bodies_hold_has_one_name_for_generated_clients(name: str) -> None:
+    assert name in DOCUMENT["components"]["schemas"]
+
+
+@pytest.mark.parametrize("operation", [each for each in NAMED if each.values[0].media == EVENTS])
+def test_the_events_of_a_stream_are_what_it_says(operation: Any) -> None:
+    answer = DOCUMENT["paths"][PREFIX + operation.path]["get"]["responses"]["200"]
+    schema = {
+        **answer["content"][EVENTS]["x-itemSchema"],
+        "components": {"schemas": DOCUMENT["components"]["schemas"]},
+    }
+    kinds = [each["properties"] for each in schema["oneOf"]]
+    assert [each["event"].get("const") for each in kinds] == [None, "end", "error"]
+    error = dumped(ApiError(fault=Fault.INTERNAL, message="a fault of ours").body()).decode()
+    validator = Draft202012Validator(schema)
+    validator.validate({"event": "end", "data": "{}"})
+    validator.validate({"event": "error", "data": error})
+    assert not validator.is_valid({"event": "error"})

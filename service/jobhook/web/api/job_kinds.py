@@ -18,9 +18,10 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from jobhook.core.errors import UsageError
-from jobhook.core.jobs import PORTS_MAX, JobStage
+from jobhook.core.jobs import PORTS_MAX
 from jobhook.core.schedules import SCHEDULE_WORDS, check_schedule
 from jobhook.web.api.given import Given, Named
 
@@ -97,12 +98,21 @@ Plain = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 Word = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]+$")]
 Words = tuple[Word, ...]
 Secret = Annotated[Plain, Field(json_schema_extra={"format": "password", "writeOnly": True})]
-Env = Annotated[dict[Annotated[str, StringConstraints(pattern=_ENV_NAME)], Plain], Named()]
-Secrets = Annotated[dict[Annotated[str, StringConstraints(pattern=_SECRET_NAME)], Secret], Named()]
+# What has a name here has it in the document, and in the clients that are generated from it.
+Env = TypeAliasType(
+    "Env", Annotated[dict[Annotated[str, StringConstraints(pattern=_ENV_NAME)], Plain], Named()]
+)
+Secrets = TypeAliasType(
+    "Secrets",
+    Annotated[dict[Annotated[str, StringConstraints(pattern=_SECRET_NAME)], Secret], Named()],
+)
 LabelValue = Annotated[str, StringConstraints(pattern=f"^{_LABEL_VALUE}$")]
-Labels = Annotated[
-    dict[Annotated[str, StringConstraints(pattern=f"^{_LABEL_KEY}$")], LabelValue], Named()
-]
+Labels = TypeAliasType(
+    "Labels",
+    Annotated[
+        dict[Annotated[str, StringConstraints(pattern=f"^{_LABEL_KEY}$")], LabelValue], Named()
+    ],
+)
 Label = Annotated[str, StringConstraints(pattern=f"^{_LABEL_KEY}={_LABEL_VALUE}$")]
 # Of a user, an org or a repo.
 HubName = Annotated[str, StringConstraints(pattern=f"^{_NAME}(/{_NAME})?$")]
@@ -116,7 +126,7 @@ FileName = Annotated[
         pattern=f"^([^/{_CONTROLS}]*/)*[.]?[^/.{_CONTROLS}][^/{_CONTROLS}]*$",
     ),
 ]
-Files = Annotated[dict[FileName, Plain], Named(_FILE_NAME_MAX)]
+Files = TypeAliasType("Files", Annotated[dict[FileName, Plain], Named(_FILE_NAME_MAX)])
 Group = Annotated[str, StringConstraints(pattern="^[a-z0-9-]{1,46}$")]
 Alias = Annotated[str, StringConstraints(pattern="^[a-z0-9-]{1,34}$")]
 # In JSON 1.0 is as whole as 1.
@@ -140,8 +150,6 @@ Times = Annotated[
     AfterValidator(_a_schedule),
     WithJsonSchema({"type": "string", "maxLength": 200, "pattern": _SCHEDULE}),
 ]
-# The enumeration by itself would be a definition elsewhere, which a parameter has none of.
-Stage = Annotated[JobStage, WithJsonSchema({"type": "string", "enum": [*JobStage]})]
 
 
 class GivenVolume(Given):

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from jobhook.core.access import Role
 from jobhook.core.errors import WaitTimeout
+from jobhook.core.jobs import JobStage
 from jobhook.hub.models import JobInfo
 from jobhook.web.api.given import Digits, Given
 from jobhook.web.api.hub_calls import (
@@ -24,7 +25,7 @@ from jobhook.web.api.hub_calls import (
 )
 from jobhook.web.api.hub_lists import OfTheHub, page_of
 from jobhook.web.api.job_bodies import NewLabels, NewPorts, RunJob, RunUvJob, job_of, uv_job_of
-from jobhook.web.api.job_kinds import Label, Stage
+from jobhook.web.api.job_kinds import Label
 from jobhook.web.api.operations import Call, Operation
 
 WAIT_MAX_SECONDS = 60
@@ -49,7 +50,7 @@ class JobPage:
 class JobsAsked(OfTheHub):
     """Which jobs."""
 
-    status: tuple[Stage, ...] = Field((), description="In any of these stages.")
+    status: tuple[JobStage, ...] = Field((), description="In any of these stages.")
     label: tuple[Label, ...] = Field((), description="Carrying all of these, as `key=value`.")
     namespace: NamespaceAsked = None
 
@@ -60,7 +61,7 @@ class WaitAsked(Given):
     timeout: Annotated[
         int, Field(ge=0, le=WAIT_MAX_SECONDS, description="Seconds, 60 at most."), Digits
     ] = 30
-    stages: tuple[Stage, ...] = Field((), description="Any of these will do as well as the end.")
+    stages: tuple[JobStage, ...] = Field((), description="Any of these will do as well as the end.")
     namespace: NamespaceAsked = None
 
 

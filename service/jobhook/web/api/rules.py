@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
+from typing_extensions import TypeAliasType
 
 from jobhook.core.access import Role
 from jobhook.core.explanations import Told
@@ -22,17 +23,23 @@ _PAYLOAD = {
 }
 
 
-class FilesGiven(Given):
-    """Rule files, and the scripts that they name."""
-
-    files: Annotated[
+RuleFiles = TypeAliasType(
+    "RuleFiles",
+    Annotated[
         dict[
             Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}$")],
             Annotated[str, Field(max_length=256 * 1024)],
         ],
         Named(),
-        Field(min_length=1, max_length=_FILES_MAX, description="Their texts, by their names."),
-    ]
+        Field(min_length=1, max_length=_FILES_MAX),
+    ],
+)
+
+
+class FilesGiven(Given):
+    """Rule files, and the scripts that they name."""
+
+    files: Annotated[RuleFiles, Field(description="Their texts, by their names.")]
 
 
 class Explained(Given):

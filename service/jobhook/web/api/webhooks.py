@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
+from typing_extensions import TypeAliasType
 
 from jobhook.core.access import Role
 from jobhook.hub.models import WebhookInfo
@@ -41,7 +42,8 @@ class Watched(Given):
 
 
 Address = Annotated[str, StringConstraints(max_length=LINE_MAX, pattern=_ADDRESS)]
-Domains = Annotated[tuple[Literal["repo", "discussion"], ...], Field(min_length=1)]
+Domain = TypeAliasType("Domain", Literal["repo", "discussion"])
+Domains = Annotated[tuple[Domain, ...], Field(min_length=1)]
 WatchedItems = Annotated[tuple[Watched, ...], Field(min_length=1)]
 WebhookSecret = Annotated[
     str,
