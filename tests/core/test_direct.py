@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from factories import NOON, make_direct, make_launch, make_spec
-from jobhook.core.direct import is_same, not_queued, orphaned_run, refusal, request_id, with_secrets
+from jobhook.core.direct import (
+    SPEC_MAX,
+    check_size,
+    is_same,
+    not_queued,
+    orphaned_run,
+    refusal,
+    request_id,
+    with_secrets,
+)
 from jobhook.core.errors import LimitReached, NotLaunched, Paused, UsageError
 from jobhook.core.guards import most_of
+from jobhook.core.jobs import Volume
 from jobhook.core.launches import (
     DAMAGED,
     LaunchState,
@@ -153,3 +164,18 @@ def test_its_life_begins_with_whoever_asked() -> None:
     assert (asked.at, asked.what) == (NOON, "asked for by ana")
     asked, *_ = timeline(replace(make_direct(), asked_by=""), None)
     assert asked.what == "asked for by nobody knows whom"
+
+
+@pytest.mark.parametrize(
+    "much",
+    [
+        pytest.param({"command": ("x",) * 60_000}, id="words"),
+        pytest.param({"command": ("x" * SPEC_MAX,)}, id="a long word"),
+        pytest.param({"env": {f"K{number}": "x" * 100_000 for number in range(3)}}, id="env"),
+        pytest.param({"volumes": (Volume(source="a/b", mount_path="/c"),) * 2_000}, id="volumes"),
+    ],
+)
+def test_what_is_kept_of_a_job_has_a_bound(much: dict[str, Any]) -> None:
+    check_size(make_spec())
+    with pytest.raises(UsageError, match="put what is longer into a repo"):
+        check_size(make_spec(**much))

@@ -125,6 +125,12 @@ async def test_nothing_is_kept_while_nobody_knows_where_jobs_run(
     assert await store.launches(limit=0) == ()
 
 
+async def test_nothing_is_kept_of_what_says_too_much(store: SqliteStore, runs: DirectRuns) -> None:
+    with pytest.raises(UsageError, match="put what is longer into a repo"):
+        await runs.run(make_spec(command=("x",) * 60_000), namespace="acme", asked_by="ana")
+    assert await store.launches(limit=0) == ()
+
+
 async def test_without_a_key_each_request_is_another_one(
     runs: DirectRuns, hub: ScriptedHub
 ) -> None:

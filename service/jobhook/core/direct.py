@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from jobhook.core.deliveries import delivery_id
-from jobhook.core.errors import LimitReached, NotLaunched, Paused
+from jobhook.core.errors import LimitReached, NotLaunched, Paused, UsageError
 from jobhook.core.guards import BUDGET, PAUSED
 from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import (
@@ -43,6 +44,9 @@ TRIGGER = "api.trigger"
 SCHEDULED = "api.scheduled"
 # Where its runs come from: each is a request that the schedule makes.
 _RUNS_SOURCE = "schedule"
+# What a job may say, as much as a rule file.
+SPEC_MAX = 256 * 1024
+_TEXT_COSTS, _VOLUME_COSTS = 4, 200
 _INITIATORS = {RERUN: "duplicated-job", TRIGGER: "scheduled-job"}
 # The id of the request: with it a job tells which launch it is, and its key is not told.
 REQUEST_VARIABLE = "JOBHOOK_REQUEST"
@@ -107,6 +111,20 @@ def planned(asked: Request, *, generation: int, now: int) -> Launch:
         created_at=now,
         updated_at=now,
     )
+
+
+def check_size(spec: JobSpec) -> None:
+    """Raise `UsageError` if *spec* says more than is kept of a job."""
+    # All of it is read again with each list that its launch is in.
+    texts = chain(
+        spec.command, spec.args, spec.env, spec.env.values(), spec.labels, spec.labels.values()
+    )
+    size = sum(len(text) + _TEXT_COSTS for text in texts) + len(spec.volumes) * _VOLUME_COSTS
+    if size > SPEC_MAX:
+        raise UsageError(
+            f"a job may say about {SPEC_MAX:,} characters, with its command, environment, labels "
+            "and volumes: put what is longer into a repo or a bucket"
+        )
 
 
 def _kept(asked: Request, identity: str) -> JobSpec:

@@ -13,6 +13,7 @@ from jobhook.core.direct import (
     GENERATIONS_MAX,
     USD_PER_DAY,
     Request,
+    check_size,
     is_same,
     made,
     not_queued,
@@ -224,6 +225,7 @@ class Requests:
         generation = after.generation + 1 if after else 0
         if generation >= GENERATIONS_MAX:
             raise KeyReused(f"this was tried {GENERATIONS_MAX} times: ask with another key")
+        check_size(asked.spec)
         launch = planned(asked, generation=generation, now=self._clock())
         self.home(launch.spec.namespace)
         return launch
