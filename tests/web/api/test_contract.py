@@ -20,7 +20,7 @@ from jobhook.web.api.table import OPERATIONS
 
 DOCUMENT = openapi.document(OPERATIONS)
 SEED = 5
-SHORT = ("examples", "fuzzing")
+SHORT = ("fuzzing",)
 LONG = ("examples", "coverage", "fuzzing")
 NAMED = [pytest.param(each, id=each.name) for each in OPERATIONS]
 # What they are asked of must be a launch that waits, and here none does.
@@ -60,7 +60,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     with quiet_service(tmp_path_factory.mktemp("contract")) as url:
         document = with_things(DOCUMENT, url)
         look = partial(conform, url, document, examples=1, seed=SEED, phases=SHORT)
-        ask = partial(conform, url, document, ADMIN, examples=2, seed=SEED, phases=LONG)
+        ask = partial(conform, url, document, ADMIN, examples=1, seed=SEED, phases=LONG)
         left_out = [*LAST, *LEFT_OUT]
         yield Seen(
             stranger=look(None),

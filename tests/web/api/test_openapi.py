@@ -68,7 +68,9 @@ def test_what_several_bodies_hold_has_one_name_for_generated_clients(name: str) 
     assert name in DOCUMENT["components"]["schemas"]
 
 
-@pytest.mark.parametrize("operation", [each for each in NAMED if each.values[0].media == EVENTS])
+@pytest.mark.parametrize(
+    "operation", [pytest.param(each, id=each.name) for each in OPERATIONS if each.media == EVENTS]
+)
 def test_the_events_of_a_stream_are_what_it_says(operation: Any) -> None:
     answer = DOCUMENT["paths"][PREFIX + operation.path]["get"]["responses"]["200"]
     schema = {
