@@ -84,3 +84,8 @@ def test_the_events_of_a_stream_are_what_it_says(operation: Any) -> None:
     validator.validate({"event": "end", "data": "{}"})
     validator.validate({"event": "error", "data": error})
     assert not validator.is_valid({"event": "error"})
+
+
+def test_a_map_takes_no_names_but_those_that_its_schema_says() -> None:
+    # A schema with patterns of names alone takes all others too, whatever is in them.
+    assert b'"patternProperties"' not in dumped(DOCUMENT)
