@@ -147,6 +147,7 @@ async def opened_hub_api(
                 runs=direct.runs,
                 schedules=direct.schedules,
                 namespace=None,
+                spare_hub=lambda: None,
             )
             streams = Streams(heartbeat=0.05, ending=asyncio.Event())
             api = Api(

@@ -14,6 +14,7 @@ from jobhook.core.repeats import (
     Reply,
     Request,
     Standing,
+    check_key,
     request_of,
     turn_of,
 )
@@ -82,4 +83,15 @@ def test_the_keys_of_two_callers_with_one_name_are_two() -> None:
 )
 def test_what_can_be_no_key_is_refused(key: str) -> None:
     with pytest.raises(UsageError, match="1 to 255 characters"):
-        asked(key=key)
+        check_key(key)
+
+
+def test_a_body_with_secrets_has_another_digest_for_each_key() -> None:
+    told = [
+        request_of(ANA, key, method="POST", path="/a", body=body, holds_secrets=True).digest
+        for key, body in (("k1", b"x"), ("k2", b"x"), ("k1", b"y"))
+    ]
+    plain = request_of(ANA, "k1", method="POST", path="/a", body=b"x").digest
+    assert len({*told, plain}) == 4
+    again = request_of(ANA, "k1", method="POST", path="/a", body=b"x", holds_secrets=True)
+    assert again.digest == told[0]

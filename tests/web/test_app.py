@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import httpx2
 import pytest
 
 from doors import Door
+from jobhook.web.answers import answer_in_two
 from jobhook.web.app import PUBLIC_PATHS, create_app
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 pytestmark = pytest.mark.anyio
 
@@ -66,3 +72,22 @@ async def test_a_process_without_a_receiver_takes_no_deliveries_in() -> None:
     async with httpx2.AsyncClient(transport=transport, base_url="http://us.test") as client:
         assert (await client.post("/webhooks/hub", content=b"{}")).status_code == 404
         assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_what_could_not_be_loaded_is_loaded_for_the_next_one() -> None:
+    tries: list[int] = []
+
+    async def api(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer_in_two(send, 200, b"{}", ())
+
+    def load() -> ASGIApp:
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise OSError("no more files")
+        return api
+
+    app = create_app(None, is_ready=lambda: True, load_api=load)
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://us.test") as client:
+        told = [(await client.get("/api/v1/me")).status_code for _ in range(3)]
+    assert (told, tries) == ([500, 200, 200], [0, 1])

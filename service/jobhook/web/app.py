@@ -88,7 +88,12 @@ class OnDemand:
         """Answer one request."""
         if self._loading is None:
             self._loading = asyncio.create_task(asyncio.to_thread(self._load), name="loading")
-        app = await asyncio.shield(self._loading)
+        try:
+            app = await asyncio.shield(self._loading)
+        except Exception:
+            # Whatever was in the way may be gone for the next one.
+            self._loading = None
+            raise
         await app(scope, receive, send)
 
 

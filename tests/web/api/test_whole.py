@@ -14,7 +14,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from jobhook.core.pacing import Quota
 from jobhook.flows import stopping
+from jobhook.hub.client import AsyncHub
 from town import Town, running_town, until
 
 pytestmark = pytest.mark.anyio
@@ -226,6 +228,32 @@ async def test_no_token_is_good_for_longer_than_can_be_shown(away: Away) -> None
     assert [each["expires_at"] for each in listed if each["name"] == "last"] == [
         "9999-12-31T23:59:59.000Z"
     ]
+
+
+async def test_a_viewer_learns_nothing_of_repos_by_payloads_that_are_made_up(away: Away) -> None:
+    away.town.rule("tagged", f"{QUICK}tags: [secret-*]\n")
+    await away.eventually("/rules", lambda rules: len(rules["items"]) == 3)
+    delivery, _ = await away.pushed()
+    payload = (await away.get(f"/deliveries/{delivery['id']}"))["payload"]
+    made = await away.post("/tokens", 201, name="looks", role="viewer")
+    headers = {"authorization": f"Bearer {made['token']}"}
+    body = {"payload": payload, "rule": "tagged"}
+    seen = await away.client.post("/api/v1/rules/explain", json=body, headers=headers)
+    asked = await away.post("/rules/explain", **body)
+    assert "the Hub was not asked" in json.dumps(seen.json())
+    assert "the Hub was not asked" not in json.dumps(asked)
+
+
+async def test_what_is_left_of_the_hubs_calls_is_kept_for_launches(
+    away: Away, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Quota(limit=1000, left=10, resets_in=33.0)
+    monkeypatch.setattr(AsyncHub, "quota", property(lambda _: few))
+    for path in ("/jobs", "/hardware", "/webhooks", f"/jobs/{'0' * 24}/logs"):
+        answer = await away.client.get(f"/api/v1{path}")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "hub_busy"), path
+        assert answer.headers["retry-after"] == "34"
+    assert (await away.client.get("/api/v1/launches")).status_code == 200
 
 
 async def test_a_token_is_made_used_and_revoked(away: Away) -> None:

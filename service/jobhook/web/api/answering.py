@@ -71,7 +71,10 @@ def tagged(answer: Answer, known: str) -> Answer:
     """Return *answer* with its ETag, or that nothing has changed since the caller *known* it."""
     tag = f'"{hashlib.sha256(answer.body).hexdigest()[:32]}"'
     headers = (("etag", tag), ("cache-control", "private, no-cache"))
-    if tag in {each.strip().removeprefix("W/") for each in known.split(",")} or known == "*":
+    if (
+        tag in {each.strip().removeprefix("W/") for each in known.split(",")}
+        or known.strip() == "*"
+    ):
         return Answer(status=304, headers=headers)
     return Answer(
         status=answer.status,

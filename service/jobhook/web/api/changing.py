@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
 import structlog
 
 from jobhook.core.audits import DONE, AuditEntry, refused
 from jobhook.core.errors import JobHookError, KeyReused, StillRunning, StoreError
-from jobhook.core.repeats import Reply, Request, request_of
+from jobhook.core.repeats import Reply, Request, check_key, request_of
 from jobhook.web.api.answering import UNTAGGED, Answer, refusal, whole
 from jobhook.web.api.faults import ApiError, Fault, fault_of
 from jobhook.web.api.operations import Call, Operation
 
 _FAILED, _REPEATED = "failed", "repeated"
+# What bodies call the values that are kept nowhere.
+_SECRETS = ("secrets", "secret")
 
 log = structlog.get_logger()
 
@@ -28,24 +33,36 @@ class Change:
         self._operation, self._call = operation, call
         self._about = ".".join(call.params.values())
         self._outcome = _FAILED
-        self._request = (
-            request_of(call.caller, call.key, method=operation.method, path=path, body=body)
-            if call.key is not None
-            else None
-        )
+        self._path, self._body = path, body
+        if call.key is not None:
+            check_key(call.key)
 
     async def answer(self) -> Answer:
         """Carry it out, and note what came of it, whatever that is."""
         try:
-            if self._request is None:
+            if self._call.key is None:
                 return await self._carried_out()
-            return await self._once(self._request)
+            return await self._once(await self._request(self._call.key))
         except (StillRunning, KeyReused) as exc:
             fault = fault_of(exc)
             self._outcome = refused(fault.fault.code) if fault else _FAILED
             raise
         finally:
             await self._note()
+
+    async def _request(self, key: str) -> Request:
+        held = (getattr(self._call.body, name, None) for name in _SECRETS)
+        identify = partial(
+            request_of,
+            self._call.caller,
+            key,
+            method=self._operation.method,
+            path=self._path,
+            body=self._body,
+        )
+        if any(held):
+            return await asyncio.to_thread(identify, holds_secrets=True)
+        return identify()
 
     async def _once(self, request: Request) -> Answer:
         try:

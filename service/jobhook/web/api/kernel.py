@@ -106,6 +106,7 @@ class Api:
             asked = f"{path}?{scope['query_string'].decode('latin-1')}"
             return await Change(operation, call, path=asked, body=raw).answer()
         if operation.is_told_by_hub:
+            self._services.spare_hub()
             found = await self._streams.unless_ended(operation.handle(call), receive)
         else:
             found = await operation.handle(call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from jobhook.core.errors import SettingsError
+from jobhook.core.errors import HubBusy, SettingsError
 from jobhook.flows.access import Access
 from jobhook.flows.direct import DirectRuns
 from jobhook.flows.feed import Feed
@@ -90,3 +90,12 @@ class Services:
                 "this process does not talk to the Hub: it only takes deliveries in, or is stopping"
             )
         return found
+
+    def spare_hub(self) -> None:
+        """Raise `HubBusy` while launches need what is left of the calls that the Hub allows."""
+        found = self.find_hub_side()
+        if found and (seconds := found.hub.quota.shortage):
+            raise HubBusy(
+                "what is left of the calls that the Hub allows is kept for launches",
+                retry_after=seconds,
+            )

@@ -59,7 +59,9 @@ class Streams:
             ApiError: Too many are open, or the service ends.
             JobHookError: *events* began with it.
         """
-        if self.open >= self._most or self._ended.is_set():
+        if self._ended.is_set():
+            raise _stopping()
+        if self.open >= self._most:
             raise ApiError(
                 fault=Fault.UNAVAILABLE, message="too many streams are open", retry_after=30
             )
@@ -89,9 +91,7 @@ class Streams:
                 return asked.result()
             if gone.done():
                 raise CallerGone
-            raise ApiError(
-                fault=Fault.UNAVAILABLE, message="the service is stopping: ask again", retry_after=5
-            )
+            raise _stopping()
         finally:
             for task in (asked, gone, over):
                 task.cancel()
@@ -211,6 +211,12 @@ class Stream:
         if isinstance(come, bytes):
             return come, False
         return b"".join(map(written, come if isinstance(come, tuple) else (come,))), False
+
+
+def _stopping() -> ApiError:
+    return ApiError(
+        fault=Fault.UNAVAILABLE, message="the service is stopping: ask again", retry_after=5
+    )
 
 
 async def _next(events: Events) -> Told:
