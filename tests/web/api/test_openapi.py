@@ -89,3 +89,9 @@ def test_the_events_of_a_stream_are_what_it_says(operation: Any) -> None:
 def test_a_map_takes_no_names_but_those_that_its_schema_says() -> None:
     # A schema with patterns of names alone takes all others too, whatever is in them.
     assert b'"patternProperties"' not in dumped(DOCUMENT)
+
+
+@pytest.mark.parametrize("word", [rb"\\s", rb"\\S", rb"\\w", rb"\\W", rb"\\d", rb"\\D", rb"\\b"])
+def test_a_pattern_means_the_same_in_every_language(word: bytes) -> None:
+    # What is a space, a letter or a digit beyond ASCII, each has its own idea of.
+    assert word not in dumped(DOCUMENT["components"]) + dumped(DOCUMENT["paths"])

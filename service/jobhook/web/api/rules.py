@@ -70,7 +70,7 @@ class Explained(Given):
     actor: Annotated[
         str | None,
         Field(
-            pattern=r"^[^\s:]{1,100}(:[a-z]{1,20})?$",
+            pattern="^[!-9;-~]{1,100}(:[a-z]{1,20})?$",
             description="Who did it, as `name` or `name:role`, instead of asking the Hub.",
         ),
     ] = None
