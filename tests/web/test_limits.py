@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import resource
 import socket
@@ -15,6 +16,7 @@ import pytest
 from doors import SECRET, Door, QuickProtocol
 from jobhook import failpoints
 from jobhook.web.answers import answer_in_two
+from jobhook.web.api.faults import Fault
 from jobhook.web.limits import HEADERS_MAX_BYTES, HEADERS_MAX_COUNT, connections_max
 from jobhook.web.serving import listen, serving
 
@@ -520,3 +522,20 @@ async def test_a_slow_reader_gets_the_whole_answer() -> None:
             while piece := await loop.sock_recv(sender, MIB):
                 read += piece
     assert read.endswith(b"x" * MIB)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        pytest.param(b"nonsense\r\n\r\n", 400, id="no request"),
+        pytest.param(b"GET / HTTP/1.1\r\na: " + b"b" * HEADERS_MAX_BYTES, 431, id="long headers"),
+        pytest.param(b"GET / HTTP/1.1\r\n", 408, id="half a request"),
+    ],
+)
+async def test_what_is_refused_before_it_is_a_request_has_the_shape_of_all_errors(
+    door: Door, sent: bytes, status: int
+) -> None:
+    head, _, body = (await door.raw(sent)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    told = json.loads(body)["error"]
+    assert Fault[told["code"].upper()].status == status

@@ -31,6 +31,8 @@ HEADER_SECONDS = 5.0
 BODY_SECONDS = 10.0
 UNREAD_SECONDS = 30.0
 CONNECTIONS_MAX = 1000
+# As the API has them, see `web/api/faults.py`.
+_CODES = {400: b"malformed", 408: b"too_late", 431: b"headers_too_large", 503: b"unavailable"}
 # Files that the database, the Hub's client and the logs need beside the connections.
 _OTHER_FILES = 64
 _NEVER = float("inf")
@@ -276,11 +278,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         self.meter.refused(status)
+        body = b'{"error":{"code":"%s","message":"%s","details":null}}' % (_CODES[status], message)
         self._last_word = (
             STATUS_LINE[status]
-            + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n"
-            + b"content-length: %d\r\n\r\n" % len(message)
-            + message
+            + b"content-type: application/json\r\nconnection: close\r\n"
+            + b"content-length: %d\r\n\r\n" % len(body)
+            + body
         )
         if self._has_the_last_word():
             self._close_with_it()

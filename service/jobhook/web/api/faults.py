@@ -70,6 +70,7 @@ class Fault(Enum):
     KEY_REUSED = Code(422, "The Idempotency-Key was used for something else before.")
     HUB_REFUSED = Code(422, "The Hub said no; `details` has its status. Nothing was done.")
     HUB_FORBIDDEN = Code(403, "The Hub does not let our token do this. Nothing was done.")
+    HEADERS_TOO_LARGE = Code(431, "The header block is over 16 KiB or 64 lines.")
     LIMIT_REACHED = Code(429, "A limit on launches or dollars is used up; nothing was done.")
     INTERNAL = Code(500, "A fault of ours; the log has it under the request's id.")
     HUB_UNAUTHORIZED = Code(503, "The Hub does not know the service's own token.")

@@ -17,6 +17,7 @@ _ALWAYS = (
     Fault.UNAUTHORIZED,
     Fault.FORBIDDEN,
     Fault.INVALID,
+    Fault.HEADERS_TOO_LARGE,
     Fault.INTERNAL,
     Fault.UNAVAILABLE,
 )
