@@ -15,12 +15,12 @@ from anyio.from_thread import start_blocking_portal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factories import NOON, make_launch
+from factories import NOON, make_launch, make_spec
 from jobhook.adapters import listing
 from jobhook.adapters.store_postgres import postgres_store
 from jobhook.adapters.store_sqlite import sqlite_store
 from jobhook.core.filters import LaunchFilter
-from jobhook.core.launches import Launch, LaunchState, moved
+from jobhook.core.launches import Launch, LaunchState, moved, spec_to_json
 from jobhook.ports import Store
 
 HELD, READY = LaunchState.HELD, LaunchState.READY
@@ -37,13 +37,14 @@ class History:
     begin: int
     launches: dict[str, Launch] = field(default_factory=dict)
 
-    def born(self, tick: int, rule: str, repo: str) -> Launch:
+    def born(self, tick: int, rule: str, repo: str, said: int) -> Launch:
         number = next(_numbers)
         launch = make_launch(
             id=f"l{number:09d}",
             action=number,
             rule=rule,
             repo=repo,
+            spec=make_spec(command=("c" * said,)),
             created_at=self.begin + tick,
             updated_at=self.begin + tick,
         )
@@ -66,7 +67,10 @@ class History:
 
 
 BIRTHS = st.tuples(
-    st.integers(0, _TICKS - 1), st.sampled_from(["r0", "r1"]), st.sampled_from(["model:a/a", "b"])
+    st.integers(0, _TICKS - 1),
+    st.sampled_from(["r0", "r1"]),
+    st.sampled_from(["model:a/a", "b"]),
+    st.sampled_from([1, 1000, 5000]),
 )
 # Writes between two pages: what is born, and which of those that are there is held.
 WRITES = st.tuples(st.lists(BIRTHS, max_size=3), st.none() | st.integers(0, 20))
@@ -107,6 +111,7 @@ def test_pages_hold_what_was_there_all_the_time_once_and_in_order(
             FILTERS,
             st.integers(1, 4),
             st.integers(1, 4),
+            st.sampled_from([1, 2000, 8000, listing.PAGE_BYTES]),
         )
         def holds(
             births: list[Any],
@@ -114,8 +119,10 @@ def test_pages_hold_what_was_there_all_the_time_once_and_in_order(
             given_filter: dict[str, Any],
             limit: int,
             scanned: int,
+            page_bytes: int,
         ) -> None:
             monkeypatch.setattr(listing, "SCANNED", scanned)
+            monkeypatch.setattr(listing, "PAGE_BYTES", page_bytes)
             history = History(NOON + next(_numbers) * _APART)
             for birth in births:
                 call(ours.add, history.born(*birth))
@@ -127,6 +134,8 @@ def test_pages_hold_what_was_there_all_the_time_once_and_in_order(
             for born, held in itertools.chain(writes, itertools.repeat(([], None))):
                 page = call(ours.launch_page, wanted, limit=limit, after=after)
                 assert len(page.items) <= limit
+                sizes = [len(spec_to_json(launch.spec)) for launch in page.items]
+                assert sum(sizes[:-1]) < page_bytes
                 read += [launch.id for launch in page.items]
                 if page.next is None:
                     break

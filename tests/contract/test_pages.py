@@ -14,6 +14,7 @@ from jobhook.adapters import listing
 from jobhook.core.deliveries import DeliveryState
 from jobhook.core.errors import UsageError
 from jobhook.core.filters import DeliveryFilter, LaunchFilter
+from jobhook.core.jobs import JobSpec
 from jobhook.core.launches import LaunchState
 from jobhook.core.pages import Page
 from jobhook.ports import Store
@@ -135,11 +136,12 @@ LAUNCHES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("scanned", [1, 3])
-async def test_lists_are_filtered_however_little_is_looked_at_for_a_page(
-    store: Store, monkeypatch: pytest.MonkeyPatch, scanned: int
+@pytest.mark.parametrize(("scanned", "page_bytes"), [(1, 1), (3, 1), (3, listing.PAGE_BYTES)])
+async def test_lists_are_filtered_however_little_is_looked_at_and_read_for_a_page(
+    store: Store, monkeypatch: pytest.MonkeyPatch, scanned: int, page_bytes: int
 ) -> None:
     monkeypatch.setattr(listing, "SCANNED", scanned)
+    monkeypatch.setattr(listing, "PAGE_BYTES", page_bytes)
     await fill(store)
     found: dict[str, str] = {}
     for name, (given, _) in DELIVERIES.items():
@@ -177,6 +179,26 @@ async def test_a_page_that_looked_at_enough_is_short_and_not_the_last(
     await fill(store)
     pages = await walked(store.delivery_page, DeliveryFilter(event="comment.created"))
     assert pages == [[], [], ["w4"], [], [], []]
+
+
+async def test_a_page_of_launches_that_say_much_is_short_and_not_the_last(store: Store) -> None:
+    said = JobSpec(image="python", command=("c" * 1000,) * 200)
+    for n in range(40):
+        await store.add(make_launch(id=f"l{n:02d}", action=n, spec=said))
+    pages = await walked(store.launch_page, LaunchFilter(), limit=30)
+    assert [len(page) for page in pages] == [6, 6, 6, 6, 6, 6, 4]
+    assert list(itertools.chain(*pages)) == [f"l{n:02d}" for n in reversed(range(40))]
+    first = await store.launch_page(limit=3)
+    assert [launch.spec for launch in first.items] == [said] * 3
+
+
+async def test_one_launch_is_read_for_a_page_however_much_it_says(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PAGE_BYTES", 1)
+    await fill(store)
+    pages = await walked(store.launch_page, LaunchFilter(), limit=4)
+    assert pages == [["l9"], ["l6"], ["l3"], ["l0"]]
 
 
 async def test_the_index_is_walked_that_reaches_furthest(

@@ -19,6 +19,7 @@ class Table:
         at: The column with the date.
         by_date: The index on it.
         compared: The columns that conditions are about.
+        heavy: The column that may hold much.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Table:
     at: str
     by_date: str
     compared: str
+    heavy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +38,12 @@ class Dialect:
     Attributes:
         hint: Stands behind a table so that the index {0} is used.
         fence: Holds the subquery {0}, in the order {1}, so that it is done as it stands.
-        among: The column {0} is among what the subquery {1} gives.
         any_of: The column {0} is any of the values that {1} stands for.
         packed: Makes one parameter of many values.
     """
 
     hint: str
     fence: str
-    among: str
     any_of: str
     packed: Callable[[Collection[str]], Any]
 
@@ -82,6 +82,7 @@ DELIVERIES = Table(
     at="received_at",
     by_date="delivery_received",
     compared="seq, received_at, id, state, repo_name, repo_type, scope, events",
+    heavy="events",
 )
 LAUNCHES = Table(
     name="launch",
@@ -89,6 +90,7 @@ LAUNCHES = Table(
     at="created_at",
     by_date="launch_created",
     compared="seq, created_at, id, delivery, rule, repo, state, reason",
+    heavy="spec",
 )
 
 

@@ -3,38 +3,63 @@ Lists in SQL, whatever the database: newest first, all at once or a page of boun
 
 A filter gives conditions, and some of these are how an index begins that goes on with the date and
 the seq. The entries of each such index are in the order of the list, so that a page may walk any of
-them; it takes the one whose next `SCANNED` entries reach furthest back.
+them; it takes the one whose next `SCANNED` entries reach furthest back. Of the rows that it
+finds it reads none after those that hold `PAGE_BYTES`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from jobhook.adapters.conditions import Condition, Dialect, Table, Wanted
-from jobhook.core.pages import Page, Place, cursor_of, place_at
-
-T = TypeVar("T")
+from jobhook.core.pages import Place, cursor_of, place_at
 
 # Something with names for its columns.
 Row = Any
-# Gives the rows of a query with the parameters `$1`, `$2`, …
-Fetch = Callable[[str, Sequence[Any]], Awaitable[Sequence[Row]]]
-
 # How many entries of an index are looked at for one page: 10 ms if the row of each has to be read,
 # and 60 ms if a slow disk has to be asked for it.
 SCANNED = 1000
+# After how much of the heavy column a page ends: a thousand launches say a third of it, and it
+# takes 25 ms to read and check.
+PAGE_BYTES = 1024 * 1024
 _NEWEST = Place(2**63 - 1, 2**63 - 1)
 _OLDEST = Place(-(2**63), 0)
 
 
-class Listing:
-    """Lists of one database, read with *fetch*."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """
+    Rows that a page may hold.
 
-    def __init__(self, dialect: Dialect, fetch: Fetch) -> None:
+    Attributes:
+        keys: The query for their `seq`, newest first.
+        values: Its parameters `$1`, `$2`, …
+        columns: What is read of each.
+        size: No row is read after those that hold so many bytes of what is heavy.
+    """
+
+    table: Table
+    keys: str
+    values: Sequence[Any]
+    columns: str
+    size: int
+
+
+# Gives the rows of a query with the parameters `$1`, `$2`, …
+Fetch = Callable[[str, Sequence[Any]], Awaitable[Sequence[Row]]]
+# Gives the first of what is chosen, one at least if there is any, and whether that is all.
+FetchChosen = Callable[[Chosen], Awaitable[tuple[Sequence[Row], bool]]]
+
+
+class Listing:
+    """Lists of one database."""
+
+    def __init__(self, dialect: Dialect, fetch: Fetch, fetch_chosen: FetchChosen) -> None:
         self._dialect = dialect
         self._fetch = fetch
+        self._fetch_chosen = fetch_chosen
 
     async def all_of(
         self, wanted: Wanted, columns: str, *, limit: int, oldest_first: bool = False
@@ -46,26 +71,23 @@ class Listing:
             where.append(f"{table.at} >= {values.put(wanted.since)}")
         if wanted.until is not None:
             where.append(f"{table.at} < {values.put(wanted.until)}")
-        order = _order(table, "ASC" if oldest_first else "DESC")
+        order = order_of(table, "ASC" if oldest_first else "DESC")
         query = f"SELECT {columns} FROM {table.name} {table.alias}"  # noqa: S608
         query += f" WHERE {_all(where)} ORDER BY {order}" + (f" LIMIT {limit:d}" if limit else "")
         return await self._fetch(query, values)
 
     async def page(
-        self,
-        wanted: Wanted,
-        columns: str,
-        item: Callable[[Row], T],
-        *,
-        limit: int,
-        after: str | None,
-    ) -> Page[T]:
-        """Return the page after the cursor *after*; *columns* must hold the date."""
+        self, wanted: Wanted, columns: str, *, limit: int, after: str | None
+    ) -> tuple[Sequence[Row], str | None]:
+        """
+        Return the rows of the page after the cursor *after*, and the cursor of the next one.
+
+        *columns* must hold the date and what is heavy.
+        """
         table = wanted.table
         begin = _NEWEST if after is None else place_at(table.name, after)
         rows, end = await self._rows(wanted, columns, limit, begin)
-        cursor = None if end is None else cursor_of(table.name, end)
-        return Page(tuple(map(item, rows)), cursor)
+        return rows, None if end is None else cursor_of(table.name, end)
 
     async def _rows(
         self, wanted: Wanted, columns: str, limit: int, after: Place
@@ -77,11 +99,12 @@ class Listing:
         walk, reached = await self._walk(wanted, span)
         if reached is not None:
             span = _Span(reached, span.before)
-        found = await self._found(wanted, walk, span, columns, limit + 1)
-        if len(found) > limit:
-            last = found[limit - 1]
-            return found[:limit], Place(last[wanted.table.at], last["seq"])
-        return found, reached
+        chosen = self._chosen(wanted, walk, span, columns, limit + 1)
+        found, are_all = await self._fetch_chosen(chosen)
+        rows = found[:limit]
+        if are_all and len(rows) == len(found):
+            return rows, reached
+        return rows, Place(rows[-1][wanted.table.at], rows[-1]["seq"])
 
     async def _walk(self, wanted: Wanted, span: _Span) -> tuple[_Walk, Place | None]:
         """Return the walk to take through *span*, and how far; None is all the way."""
@@ -111,14 +134,12 @@ class Listing:
         entries = max(1, SCANNED // len(walk.lanes))
         return (
             f"SELECT * FROM (SELECT {number:d} AS walk, {table.at} AS at, seq"  # noqa: S608
-            f" FROM {table.name} {self._hint(walk)} WHERE {where} ORDER BY {_order(table)}"
+            f" FROM {table.name} {self._hint(walk)} WHERE {where} ORDER BY {order_of(table)}"
             f" LIMIT 1 OFFSET {entries - 1:d}) AS far"
         )
 
-    async def _found(
-        self, wanted: Wanted, walk: _Walk, span: _Span, columns: str, limit: int
-    ) -> Sequence[Row]:
-        table, values, order = wanted.table, _Values(), _order(wanted.table)
+    def _chosen(self, wanted: Wanted, walk: _Walk, span: _Span, columns: str, limit: int) -> Chosen:
+        table, values, order = wanted.table, _Values(), order_of(wanted.table)
         lanes = []
         for lane in walk.lanes:
             where = _all([values.put_into(lane), span.where(table, values)])
@@ -129,9 +150,7 @@ class Listing:
             f"SELECT seq FROM ({' UNION ALL '.join(lanes)}) AS entry"  # noqa: S608
             f" WHERE {rest} ORDER BY {order} LIMIT {limit:d}"
         )
-        among = self._dialect.among.format(f"{table.alias}.seq", keys)
-        query = f"SELECT {columns}, {table.alias}.seq FROM {table.name} {table.alias}"  # noqa: S608
-        return await self._fetch(f"{query} WHERE {among} ORDER BY {order}", values)
+        return Chosen(table, keys, values, columns, PAGE_BYTES)
 
     def _hint(self, walk: _Walk) -> str:
         return self._dialect.hint.format(walk.index) if walk.index else ""
@@ -197,7 +216,7 @@ class _Values(list[Any]):
 _ANY = Condition("true", ())
 
 
-def _order(table: Table, direction: str = "DESC") -> str:
+def order_of(table: Table, direction: str = "DESC") -> str:
     return f"{table.at} {direction}, seq {direction}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jobhook.adapters.access_rows import AUDITS, TOKENS, entry_of, token_of, wanted_audits
 from jobhook.adapters.conditions import Dialect, wanted_deliveries, wanted_launches
 from jobhook.adapters.figures import DELIVERIES, DOLLARS, LAUNCHES, PAUSES, figures_of
-from jobhook.adapters.listing import Listing
+from jobhook.adapters.listing import Chosen, Listing, order_of
 from jobhook.adapters.postgres import Database, Row
 from jobhook.adapters.postgres_changes import PostgresChanges
 from jobhook.adapters.postgres_launches import SERVER_NOW
@@ -23,6 +23,7 @@ from jobhook.adapters.rows import (
     verdicts_of,
     whole_delivery_of,
 )
+from jobhook.adapters.turns import Turns
 from jobhook.core.access import ApiToken
 from jobhook.core.audits import ANY_ENTRY, AuditEntry, AuditFilter
 from jobhook.core.figures import Figures
@@ -42,13 +43,21 @@ from jobhook.core.records import (
 _DIALECT = Dialect(
     hint="",
     fence="({0} ORDER BY {1} OFFSET 0)",
-    among="{0} = ANY(ARRAY({1}))",
     any_of="{0} = ANY({1}::text[])",
     packed=list,
 )
 _DELIVERY = (
     f"{DELIVERY_COLUMNS}, ARRAY(SELECT l.id FROM launch l"  # noqa: S608
     " WHERE l.delivery = d.id ORDER BY l.seq) AS launches"
+)
+# What is long is not read for its length.
+_CHOSEN = (
+    "WITH chosen AS MATERIALIZED ({keys}), sized AS (SELECT seq, sum(octet_length({heavy})) OVER"
+    " (ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before"
+    " FROM {name} WHERE seq = ANY(ARRAY(SELECT seq FROM chosen)))"
+    " SELECT {columns}, {alias}.seq, (SELECT count(*) FROM chosen) AS found FROM {name} {alias}"
+    " WHERE {alias}.seq = ANY(ARRAY(SELECT seq FROM sized WHERE coalesce(before, 0) < {size:d}))"
+    " ORDER BY {order}"
 )
 
 
@@ -57,7 +66,8 @@ class PostgresReads(PostgresChanges):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self._listing = Listing(_DIALECT, self._fetch)
+        self._listing = Listing(_DIALECT, self._fetch, self._fetch_chosen)
+        self._turns = Turns()
 
     async def deliveries(
         self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int
@@ -69,7 +79,8 @@ class PostgresReads(PostgresChanges):
         self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int, after: str | None = None
     ) -> Page[DeliveryWithLaunches]:
         of = wanted_deliveries(_DIALECT, wanted)
-        return await self._listing.page(of, _DELIVERY, _listed, limit=limit, after=after)
+        rows, cursor = await self._listing.page(of, _DELIVERY, limit=limit, after=after)
+        return Page(tuple(map(_listed, rows)), cursor)
 
     async def delivery(self, delivery_id: str) -> StoredDelivery | None:
         rows = await self._database.fetch(
@@ -93,13 +104,14 @@ class PostgresReads(PostgresChanges):
     ) -> tuple[Launch, ...]:
         of = wanted_launches(_DIALECT, wanted)
         rows = await self._listing.all_of(of, "l.*", limit=limit, oldest_first=oldest_first)
-        return tuple(map(launch_of, rows))
+        return await self._turns.launches_of(rows)
 
     async def launch_page(
         self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int, after: str | None = None
     ) -> Page[Launch]:
         of = wanted_launches(_DIALECT, wanted)
-        return await self._listing.page(of, "l.*", launch_of, limit=limit, after=after)
+        rows, cursor = await self._listing.page(of, "l.*", limit=limit, after=after)
+        return Page(await self._turns.launches_of(rows), cursor)
 
     async def launch(self, launch_id: str) -> Launch | None:
         rows = await self._database.fetch("SELECT * FROM launch WHERE id = $1", launch_id)
@@ -120,7 +132,7 @@ class PostgresReads(PostgresChanges):
             now + LONGEST_LOOK_PAUSE_MS,
             limit,
         )
-        return tuple(map(launch_of, rows))
+        return await self._turns.launches_of(rows)
 
     async def recall(self, name: str) -> int | None:
         rows = await self._database.fetch("SELECT value FROM memory WHERE name = $1", name)
@@ -170,11 +182,25 @@ class PostgresReads(PostgresChanges):
     async def _fetch(self, query: str, values: Sequence[object]) -> list[Row]:
         return await self._database.fetch(query, *values)
 
+    async def _fetch_chosen(self, chosen: Chosen) -> tuple[list[Row], bool]:
+        table = chosen.table
+        query = _CHOSEN.format(
+            keys=chosen.keys,
+            columns=chosen.columns,
+            name=table.name,
+            alias=table.alias,
+            heavy=table.heavy,
+            order=order_of(table),
+            size=chosen.size,
+        )
+        rows = await self._database.fetch(query, *chosen.values)
+        return rows, not rows or len(rows) == rows[0]["found"]
+
     async def followed(self) -> tuple[Launch, ...]:
         rows = await self._database.fetch(
             "SELECT * FROM launch WHERE state IN ('launched', 'running') ORDER BY seq"
         )
-        return tuple(map(launch_of, rows))
+        return await self._turns.launches_of(rows)
 
     async def tokens(self) -> tuple[ApiToken, ...]:
         return tuple(map(token_of, await self._database.fetch(f"{TOKENS} ORDER BY seq DESC")))

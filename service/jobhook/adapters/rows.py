@@ -220,6 +220,11 @@ def launch_of(row: Row) -> Launch:
     return Launch(**{**values, **told})
 
 
+def size_of(value: object) -> int:
+    """Return how much a text says; damage can make SQLite take it for anything."""
+    return len(value) if isinstance(value, str | bytes) else 0
+
+
 def _spec(text: str) -> JobSpec | None:
     try:
         return spec_from_json(text)

@@ -324,14 +324,18 @@ class Reader:
 
     async def fetch(self, query: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         """Return all rows of *query*."""
+        return await self.run(lambda connection: connection.execute(query, parameters).fetchall())
+
+    async def run(self, work: Work[T]) -> T:
+        """Return the result of *work*, which only reads."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._fetch, query, parameters)
+        return await loop.run_in_executor(self._pool, self._run, work)
 
     async def aclose(self) -> None:
         """End the thread and close the connection."""
         await asyncio.to_thread(self._pool.shutdown)
         self._connection.close()
 
-    def _fetch(self, query: str, parameters: tuple[Any, ...]) -> list[sqlite3.Row]:
+    def _run(self, work: Work[T]) -> T:
         with translated(self._path):
-            return self._connection.execute(query, parameters).fetchall()
+            return work(self._connection)

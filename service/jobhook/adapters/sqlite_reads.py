@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from jobhook.adapters.access_rows import AUDITS, TOKENS, entry_of, token_of, wanted_audits
 from jobhook.adapters.conditions import Dialect, wanted_deliveries, wanted_launches
 from jobhook.adapters.figures import DELIVERIES, DOLLARS, LAUNCHES, PAUSES, figures_of
-from jobhook.adapters.listing import Listing
+from jobhook.adapters.listing import Chosen, Listing
 from jobhook.adapters.rows import (
     BACKLOG,
     DELIVERY_COLUMNS,
@@ -21,6 +22,7 @@ from jobhook.adapters.rows import (
     body_in,
     delivery_of,
     launch_of,
+    size_of,
     standing_of,
     verdicts_of,
     whole_delivery_of,
@@ -28,6 +30,7 @@ from jobhook.adapters.rows import (
 from jobhook.adapters.sqlite import Reader
 from jobhook.adapters.sqlite_changes import SqliteChanges
 from jobhook.adapters.sqlite_files import open_reader
+from jobhook.adapters.turns import Turns
 from jobhook.core.access import ApiToken
 from jobhook.core.audits import ANY_ENTRY, AuditEntry, AuditFilter
 from jobhook.core.figures import Figures
@@ -48,7 +51,6 @@ _NO_LIMIT = -1
 _DIALECT = Dialect(
     hint="INDEXED BY {0}",
     fence="{0}",
-    among="{0} IN ({1})",
     any_of="{0} IN (SELECT value FROM json_each({1}))",
     packed=lambda values: json.dumps(list(values)),
 )
@@ -63,7 +65,8 @@ class SqliteReads(SqliteChanges):
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
-        self._listing = Listing(_DIALECT, self._fetch)
+        self._listing = Listing(_DIALECT, self._fetch, self._fetch_chosen)
+        self._turns = Turns()
 
     async def deliveries(
         self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int
@@ -75,7 +78,8 @@ class SqliteReads(SqliteChanges):
         self, wanted: DeliveryFilter = ANY_DELIVERY, *, limit: int, after: str | None = None
     ) -> Page[DeliveryWithLaunches]:
         of = wanted_deliveries(_DIALECT, wanted)
-        return await self._listing.page(of, _DELIVERY, _listed, limit=limit, after=after)
+        rows, cursor = await self._listing.page(of, _DELIVERY, limit=limit, after=after)
+        return Page(tuple(map(_listed, rows)), cursor)
 
     async def delivery(self, delivery_id: str) -> StoredDelivery | None:
         rows = await self._reader.fetch(
@@ -99,13 +103,14 @@ class SqliteReads(SqliteChanges):
     ) -> tuple[Launch, ...]:
         of = wanted_launches(_DIALECT, wanted)
         rows = await self._listing.all_of(of, "l.*", limit=limit, oldest_first=oldest_first)
-        return tuple(map(launch_of, rows))
+        return await self._turns.launches_of(rows)
 
     async def launch_page(
         self, wanted: LaunchFilter = ANY_LAUNCH, *, limit: int, after: str | None = None
     ) -> Page[Launch]:
         of = wanted_launches(_DIALECT, wanted)
-        return await self._listing.page(of, "l.*", launch_of, limit=limit, after=after)
+        rows, cursor = await self._listing.page(of, "l.*", limit=limit, after=after)
+        return Page(await self._turns.launches_of(rows), cursor)
 
     async def launch(self, launch_id: str) -> Launch | None:
         rows = await self._reader.fetch("SELECT * FROM launch WHERE id = ?", (launch_id,))
@@ -124,7 +129,7 @@ class SqliteReads(SqliteChanges):
             " ORDER BY due_at, seq LIMIT ?3",
             (now, LONGEST_LOOK_PAUSE_MS, limit),
         )
-        return tuple(map(launch_of, rows))
+        return await self._turns.launches_of(rows)
 
     async def recall(self, name: str) -> int | None:
         rows = await self._reader.fetch("SELECT value FROM memory WHERE name = ?", (name,))
@@ -166,11 +171,14 @@ class SqliteReads(SqliteChanges):
     async def _fetch(self, query: str, values: Sequence[object]) -> list[sqlite3.Row]:
         return await self._reader.fetch(query.replace("$", "?"), tuple(values))
 
+    async def _fetch_chosen(self, chosen: Chosen) -> tuple[list[sqlite3.Row], bool]:
+        return await self._reader.run(lambda connection: _read_chosen(connection, chosen))
+
     async def followed(self) -> tuple[Launch, ...]:
         rows = await self._reader.fetch(
             "SELECT * FROM launch WHERE state IN ('launched', 'running') ORDER BY seq"
         )
-        return tuple(map(launch_of, rows))
+        return await self._turns.launches_of(rows)
 
     async def tokens(self) -> tuple[ApiToken, ...]:
         rows = await self._reader.fetch(f"{TOKENS} ORDER BY seq DESC")
@@ -198,6 +206,22 @@ async def sqlite_reads(path: Path) -> AsyncIterator[SqliteReads]:
 
 def _listed(row: sqlite3.Row) -> DeliveryWithLaunches:
     return delivery_of(row), tuple(json.loads(row["launches"]))
+
+
+def _read_chosen(connection: sqlite3.Connection, chosen: Chosen) -> tuple[list[sqlite3.Row], bool]:
+    table, keys = chosen.table, chosen.keys.replace("$", "?")
+    query = f"SELECT {chosen.columns}, {table.alias}.seq FROM {table.name} {table.alias}"  # noqa: S608
+    rows: list[sqlite3.Row] = []
+    size = 0
+    # SQLite would read all of a text for its length. While the keys are open, nothing changes.
+    with contextlib.closing(connection.execute(keys, chosen.values)) as entries:
+        for entry in entries:
+            if size >= chosen.size:
+                return rows, False
+            for row in connection.execute(f"{query} WHERE {table.alias}.seq = ?", (entry["seq"],)):
+                rows.append(row)
+                size += size_of(row[table.heavy])
+    return rows, True
 
 
 def _where(*conditions: tuple[str, object]) -> tuple[str, tuple[object, ...]]:

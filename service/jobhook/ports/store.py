@@ -82,10 +82,11 @@ class Reads(AccessReads, Protocol):
         """
         Return up to *limit* deliveries, newest first: those that come *after* this cursor.
 
-        Whatever the filter, only so much is looked at: a page may hold fewer than *limit*, or
-        nothing, and a cursor all the same. The list is over when there is no cursor. Its order
-        is that of the dates, so that nothing comes twice, and nothing is missed that was there,
-        and what the filter wants, from the first page to the last.
+        Whatever the filter, only so much is looked at, and of what is found only so much is
+        read: a page may hold fewer than *limit*, or nothing, and a cursor all the same. The list
+        is over when there is no cursor. Its order is that of the dates, so that nothing comes
+        twice, and nothing is missed that was there, and what the filter wants, from the first
+        page to the last.
 
         Raises:
             UsageError: The cursor is none of this list.
